@@ -1,0 +1,80 @@
+"""Learn representations of crystals: pre-train, predict, explain.
+
+The names below are all there is to know for everyday work. They are imported when first used, so that `import cryskit`
+costs next to nothing: it loads neither torch nor pymatgen nor pandas.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryskit.data.read import read
+    from cryskit.data.splits import Split
+    from cryskit.errors import CryskitError, CrystalError, DataError, ModelError
+    from cryskit.graphs.build import build as build_graphs
+    from cryskit.predict.predictor import Predictor, load
+    from cryskit.predict.published import models
+    from cryskit.training.fit import fit
+    from cryskit.types import Crystal, Encoding, Failure, Graph, GraphSpec, Prediction, Property
+
+    __version__: str
+
+__all__ = [
+    "CryskitError",
+    "Crystal",
+    "CrystalError",
+    "DataError",
+    "Encoding",
+    "Failure",
+    "Graph",
+    "GraphSpec",
+    "ModelError",
+    "Prediction",
+    "Predictor",
+    "Property",
+    "Split",
+    "__version__",
+    "build_graphs",
+    "fit",
+    "load",
+    "models",
+    "read",
+]
+
+_HOMES = {
+    "Crystal": "cryskit.types:Crystal",
+    "CrystalError": "cryskit.errors:CrystalError",
+    "CryskitError": "cryskit.errors:CryskitError",
+    "DataError": "cryskit.errors:DataError",
+    "Encoding": "cryskit.types:Encoding",
+    "Failure": "cryskit.types:Failure",
+    "Graph": "cryskit.types:Graph",
+    "GraphSpec": "cryskit.types:GraphSpec",
+    "ModelError": "cryskit.errors:ModelError",
+    "Prediction": "cryskit.types:Prediction",
+    "Predictor": "cryskit.predict.predictor:Predictor",
+    "Property": "cryskit.types:Property",
+    "Split": "cryskit.data.splits:Split",
+    "build_graphs": "cryskit.graphs.build:build",
+    "fit": "cryskit.training.fit:fit",
+    "load": "cryskit.predict.predictor:load",
+    "models": "cryskit.predict.published:models",
+    "read": "cryskit.data.read:read",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home (PEP 562)."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version(__name__)
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=import_module(__name__))
+    module, attribute = _HOMES[name].split(":")
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *(name for name in __all__ if name not in globals())]

@@ -1,0 +1,120 @@
+"""Take, split, collate and move graphs, generic over the axes their fields declare.
+
+A data set is one big Graph; a batch is what `Batcher.take` slices out of it. Nothing is guessed from a length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from cryskit.types import LIES, Axis, Graph
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+
+def to(graph: Graph, device: torch.device | str, *, non_blocking: bool = False) -> Graph:
+    """Return the graph on `device`."""
+    moved = {f.name: getattr(graph, f.name).to(device, non_blocking=non_blocking) for f in fields(graph)}
+    return Graph(**moved)
+
+
+def with_targets(graph: Graph, targets: np.ndarray) -> Graph:
+    """Return the graph with other targets, (B, P), NaN where unknown."""
+    return replace(graph, targets=torch.from_numpy(np.ascontiguousarray(targets, dtype=np.float32)))
+
+
+def lengths(graph: Graph) -> dict[Axis, Tensor]:
+    """Return, for each axis, how many of its elements belong to each crystal, (B,) int64."""
+    crystals = graph.crystals
+    edge_crystal = graph.crystal_of_atom[graph.edges[0]]
+    return {
+        "atoms": torch.bincount(graph.crystal_of_atom, minlength=crystals),
+        "edges": torch.bincount(edge_crystal, minlength=crystals),
+        "crystals": torch.ones(crystals, dtype=torch.int64),
+    }
+
+
+def collate(graphs: Sequence[Graph]) -> Graph:
+    """Join graphs into one, in order."""
+    sizes: dict[Axis, list[int]] = {
+        "atoms": [g.atoms for g in graphs],
+        "edges": [int(g.edges.shape[1]) for g in graphs],
+        "crystals": [g.crystals for g in graphs],
+    }
+    starts = {axis: np.cumsum([0, *counts[:-1]]).tolist() for axis, counts in sizes.items()}
+    joined: dict[str, Any] = {}
+    for name, lies in LIES.items():
+        parts = [getattr(g, name) for g in graphs]
+        if lies.points_at:
+            parts = [part + start for part, start in zip(parts, starts[lies.points_at], strict=True)]
+        joined[name] = torch.cat(parts, dim=lies.dimension)
+    return Graph(**joined)
+
+
+def split(graph: Graph) -> list[Graph]:
+    """Return the crystals of a graph, each as a batch of one."""
+    batcher = Batcher(graph)
+    return [batcher.take(np.array([i])) for i in range(graph.crystals)]
+
+
+class Batcher:
+    """Slices batches out of one big graph, whose arrays may be memory-mapped.
+
+    Args:
+        graph: The data set, on the CPU.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._arrays = {name: getattr(graph, name).numpy() for name in LIES}
+        self.lengths = {axis: counts.numpy() for axis, counts in lengths(graph).items()}
+        self._starts = {axis: np.cumsum(counts) - counts for axis, counts in self.lengths.items()}
+
+    def __len__(self) -> int:
+        return len(self.lengths["crystals"])
+
+    def take(self, crystals: np.ndarray) -> Graph:
+        """Return the crystals with these positions, in this order, as a batch."""
+        counts = {axis: every[crystals] for axis, every in self.lengths.items()}
+        new_starts = {axis: np.cumsum(taken) - taken for axis, taken in counts.items()}
+        rows = {
+            axis: np.arange(taken.sum()) + np.repeat(self._starts[axis][crystals] - new_starts[axis], taken)
+            for axis, taken in counts.items()
+        }
+        taken_fields: dict[str, Tensor] = {}
+        for name, lies in LIES.items():
+            values = np.take(self._arrays[name], rows[lies.axis], axis=lies.dimension)
+            if lies.points_at:
+                shift = new_starts[lies.points_at] - self._starts[lies.points_at][crystals]
+                values += np.repeat(shift, counts[lies.axis])
+            taken_fields[name] = torch.from_numpy(values)
+        return Graph(**taken_fields)
+
+    def batches(self, edges: int, order: np.ndarray | None = None, multiple: int = 1) -> list[np.ndarray]:
+        """Cut an order of crystals into batches of about equal cost.
+
+        How many there are depends on the crystals only, not on their order.
+
+        Args:
+            edges: About how many edges (or atoms, where they are lonely) a batch has at most.
+            order: Positions of crystals; all of them in order by default.
+            multiple: The number of batches is a multiple of this.
+
+        Returns:
+            Positions of the crystals of each batch.
+        """
+        order = np.arange(len(self)) if order is None else order
+        if not len(order):
+            return []
+        costs = np.maximum(self.lengths["edges"], self.lengths["atoms"])[order]
+        total = costs.sum()
+        batches = -(-total // (edges * multiple)) * multiple
+        middles = np.cumsum(costs) - costs / 2
+        cuts = np.searchsorted(middles, np.arange(1, batches) * (total / batches))
+        return [batch for batch in np.split(order, cuts) if len(batch)]

@@ -1,0 +1,109 @@
+"""Which reader a file goes to, what its crystals are called, and its bytes, size first."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from cryskit.errors import SizeError, UnreadableError
+from cryskit.registry import Registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STRUCTURE_BYTES = 10_000_000
+"""A CIF or POSCAR larger than this is not parsed."""
+
+FORMATS = Registry(
+    "file format",
+    {
+        "cif": "cryskit.data.cif:read_file",
+        "poscar": "cryskit.data.poscar:read_file",
+        "xyz": "cryskit.data.from_ase:read_file",
+        "json": "cryskit.data.records:read_file",
+        "csv": "cryskit.data.frames:read_file",
+        "parquet": "cryskit.data.parquet:read_file",
+    },
+)
+"""Each is called with (path, limit) and yields a Crystal or Failure per row."""
+
+_EXTENSIONS = {
+    ".cif": "cif",
+    ".vasp": "poscar",
+    ".poscar": "poscar",
+    ".contcar": "poscar",
+    ".xyz": "xyz",
+    ".extxyz": "xyz",
+    ".json": "json",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+KINDS = "CIF (.cif), POSCAR (POSCAR*, CONTCAR*, .vasp, .poscar), XYZ (.xyz, .extxyz), .json, .csv, .parquet"
+
+
+def kind(name: str) -> str | None:
+    """Return which of FORMATS a file of this name is in, or None."""
+    extension = _extension(name)
+    if extension in _EXTENSIONS:
+        return _EXTENSIONS[extension]
+    return "poscar" if name.upper().startswith(("POSCAR", "CONTCAR")) else None
+
+
+def stem(name: str) -> str:
+    """Return the file name without a known extension: "mp-1.5.cif.gz" to "mp-1.5", "POSCAR.1" to itself."""
+    bare = name[: -len(".gz")] if name.lower().endswith(".gz") else name
+    extension = _extension(name)
+    return bare[: -len(extension)] if extension in _EXTENSIONS and len(bare) > len(extension) else name
+
+
+def _extension(name: str) -> str:
+    lower = name.lower()
+    return PurePath(lower.removesuffix(".gz")).suffix
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a structure file, gzipped or not.
+
+    Args:
+        path: At most STRUCTURE_BYTES large, unpacked.
+
+    Raises:
+        SizeError: It is larger.
+        UnreadableError: It cannot be opened, is empty or holds no text.
+    """
+    data = read_bytes(path, STRUCTURE_BYTES)
+    if len(data) > STRUCTURE_BYTES:
+        raise SizeError(
+            f"The file is larger than {STRUCTURE_BYTES / 1e6:g} MB",
+            "Give one crystal per file; for many, use XYZ, JSON or Parquet",
+            str(path),
+        )
+    if not data.strip():
+        raise UnreadableError("The file is empty", "Give a structure file", str(path))
+    if b"\0" in data:
+        raise UnreadableError("The file is binary or in UTF-16", "Give it as text in UTF-8", str(path))
+    return data.decode("utf-8-sig", errors="replace")
+
+
+def read_bytes(path: Path, limit: int = -1) -> bytes:
+    """Return the bytes of a file, unpacked if its name ends in .gz.
+
+    Args:
+        path: A file, not a folder.
+        limit: Read no more than one byte beyond this many; -1 for all.
+
+    Raises:
+        UnreadableError: It cannot be opened or unpacked.
+    """
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opened(path, "rb") as file:
+            return bytes(file.read(limit + 1 if limit >= 0 else -1))
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UnreadableError(
+            f"The file cannot be read ({reason})", "Check that it is a whole file that you may read", str(path)
+        ) from error

@@ -1,0 +1,270 @@
+"""The interchange Parquet: one crystal per row, written and read a row group at a time.
+
+Columns: `id` (string), `atomic_numbers` (list of int), `lattice` (nine floats, rows a, b, c one after the other,
+angstrom), `frac_coords` (3N floats), one column per property (its registry name, in its unit), optional `text`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cryskit.data.atomic import replacing
+from cryskit.errors import (
+    CoordinatesError,
+    CrystalError,
+    DataError,
+    ElementError,
+    LatticeError,
+    UnknownNameError,
+    UnreadableError,
+)
+from cryskit.properties import canonical
+from cryskit.types import Crystal, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+ROWS = 1000
+"""Rows of a row group."""
+
+_LISTS = {"atomic_numbers": pa.uint8(), "lattice": pa.float64(), "frac_coords": pa.float64()}
+_RESERVED = ("id", *_LISTS, "text")
+_MANIFEST = b"cryskit.manifest"
+_BROKEN = (pa.ArrowException, OSError, ValueError)  # what pyarrow has been seen to raise on damaged files
+
+
+class Written(NamedTuple):
+    """What was written: the number of crystals and the manifest hash of them."""
+
+    rows: int
+    manifest: str
+
+
+def manifest(crystals: Iterable[Crystal]) -> str:
+    """Return the SHA-256 over the ids and fingerprints of crystals in their order: the identity of a data set."""
+    digest = hashlib.sha256()
+    for crystal in crystals:
+        digest.update(_entry(crystal))
+    return digest.hexdigest()
+
+
+def write(path: Path | str, crystals: Iterable[Crystal], properties: Sequence[str] | None = None) -> Written:
+    """Write crystals to an interchange Parquet file, zstd-compressed, whole or not at all.
+
+    Args:
+        path: The file.
+        crystals: In the order of the rows.
+        properties: Columns to write. Given, crystals are taken as they come, a row group in memory; not given, all
+            crystals are held in memory to find their columns.
+
+    Returns:
+        Rows written and their manifest hash, which is also kept in the file's metadata.
+
+    Raises:
+        DataError: A property has the name of another column, or a crystal has a property that is not in `properties`.
+    """
+    if properties is None:
+        crystals = list(crystals)
+        properties = list(dict.fromkeys(name for crystal in crystals for name in crystal.targets))
+        schema = _schema(properties, text=any(crystal.text is not None for crystal in crystals))
+    else:
+        schema = _schema(properties, text=True)
+    digest, rows, remaining = hashlib.sha256(), 0, iter(crystals)
+    with replacing(path) as temporary, _writer(temporary, schema) as writer:
+        while group := list(islice(remaining, ROWS)):
+            for crystal in group:
+                digest.update(_entry(crystal))
+            writer.write_batch(_batch(group, properties, schema))
+            rows += len(group)
+        writer.add_key_value_metadata({_MANIFEST: digest.hexdigest()})
+    return Written(rows, digest.hexdigest())
+
+
+def read_rows(path: Path | str) -> Iterator[Crystal | Failure]:
+    """Read an interchange Parquet file, one item per row in order, a thousand rows in memory.
+
+    Only the form of a row is checked here; `cryskit.data.check` judges the crystal. Further columns of numbers become
+    targets, under the registry name if they are known by name or alias, else under their own; NaN and null are unknown.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The crystal, or a Failure that says what is wrong with the row.
+
+    Raises:
+        DataError: The file cannot be opened, lacks a column, or has two columns for one property.
+    """
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    except _BROKEN as error:
+        raise DataError(
+            f"{path} is no Parquet file ({error})", "Check that it is whole; convert other formats"
+        ) from error
+    with file:
+        names = _targets(file.schema_arrow, path)
+        columns = [name for name in file.schema_arrow.names if name in _RESERVED or name in names]
+        for group in range(file.num_row_groups):
+            yield from _read_group(file, group, columns, names, str(path))
+
+
+def manifest_of(path: Path | str) -> str | None:
+    """Return the manifest hash that `write` left in a file's metadata, or None if another program wrote it.
+
+    Raises:
+        DataError: The file is no Parquet file.
+    """
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except _BROKEN as error:
+        raise DataError(f"{path} is no Parquet file ({error})", "Check that it is whole") from error
+    return metadata[_MANIFEST].decode() if _MANIFEST in metadata else None
+
+
+def _entry(crystal: Crystal) -> bytes:
+    return f"{crystal.id}\0{crystal.fingerprint}\n".encode()
+
+
+def _schema(properties: Sequence[str], *, text: bool) -> pa.Schema:
+    taken = [name for name in properties if name in _RESERVED]
+    if taken:
+        raise DataError(f"A property cannot be called {taken[0]!r}, as another column is", "Rename it")
+    fields = [("id", pa.string()), *((name, pa.list_(kind)) for name, kind in _LISTS.items())]
+    return pa.schema([*fields, *((name, pa.float64()) for name in properties), *([("text", pa.string())] * text)])
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+
+
+def _batch(crystals: list[Crystal], properties: Sequence[str], schema: pa.Schema) -> pa.RecordBatch:
+    for crystal in crystals:
+        further = set(crystal.targets) - set(properties)
+        if further:
+            raise DataError(f"{crystal.id} has {min(further)}, which is no column", "Name it in `properties`")
+    columns: dict[str, list[Any]] = {
+        "id": [crystal.id for crystal in crystals],
+        "atomic_numbers": [crystal.numbers for crystal in crystals],
+        "lattice": [crystal.lattice.ravel() for crystal in crystals],
+        "frac_coords": [crystal.fractional.ravel() for crystal in crystals],
+        "text": [crystal.text for crystal in crystals],
+    }
+    columns |= {name: [crystal.targets.get(name) for crystal in crystals] for name in properties}
+    return pa.record_batch([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _targets(schema: pa.Schema, path: Path | str) -> Mapping[str, str]:
+    """Return the columns that hold targets and the property of each."""
+    missing = [name for name in ("id", *_LISTS) if name not in schema.names]
+    if missing:
+        raise DataError(
+            f"{path} has no column {', '.join(missing)}; it has {', '.join(schema.names)}",
+            "Write it with `cryskit data convert`, or name the columns as the interchange format does",
+        )
+    for name in _LISTS:
+        kind = schema.field(name).type
+        if not hasattr(kind, "value_type") or not _is_number(kind.value_type):
+            raise DataError(f"{path} has {kind} in the column {name}", "Give a list of numbers per row")
+    names: dict[str, str] = {}
+    for field in schema:
+        if field.name not in _RESERVED and _is_number(field.type):
+            names[field.name] = _property_name(field.name)
+    taken: dict[str, str] = {}
+    for column, name in names.items():
+        if name in taken:
+            raise DataError(f"{path} has two columns for {name}: {taken[name]!r} and {column!r}", "Remove one of them")
+        taken[name] = column
+    return names
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _property_name(column: str) -> str:
+    try:
+        return canonical(column)
+    except UnknownNameError:
+        return column
+
+
+def _read_group(
+    file: pq.ParquetFile, group: int, columns: list[str], names: Mapping[str, str], path: str
+) -> Iterator[Crystal | Failure]:
+    start = sum(file.metadata.row_group(i).num_rows for i in range(group))
+    stop = start + file.metadata.row_group(group).num_rows
+    batches = file.iter_batches(ROWS, row_groups=[group], columns=columns)
+    while start < stop:
+        try:
+            rows = _Rows(next(batches), names, path, start)
+        except _BROKEN as error:
+            problem = UnreadableError(f"A part of the file is damaged ({error})", "Fetch or write it again", path)
+            yield from (Failure(f"row {row}", problem) for row in range(start, stop))
+            return
+        yield from rows
+        start += len(rows)
+
+
+class _Rows:
+    """A record batch as crystals and failures; arrays are made when it is constructed."""
+
+    def __init__(self, batch: pa.RecordBatch, names: Mapping[str, str], path: str, start: int) -> None:
+        ids = batch.column("id").cast(pa.string()).to_pylist()
+        self._labels = [f"row {start + row}" if name is None else name for row, name in enumerate(ids)]
+        has_text = "text" in batch.schema.names
+        self._texts = batch.column("text").cast(pa.string()).to_pylist() if has_text else [None] * len(ids)
+        self._lists = [_Ragged(batch.column(name)) for name in _LISTS]
+        self._targets = {name: _floats(batch.column(column)) for column, name in names.items()}
+        self._path = path
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __iter__(self) -> Iterator[Crystal | Failure]:
+        for row, (label, text) in enumerate(zip(self._labels, self._texts, strict=True)):
+            arrays = [values[row] for values in self._lists]
+            targets = {name: float(v[row]) for name, v in self._targets.items() if not np.isnan(v[row])}
+            try:
+                yield _crystal(label, arrays, text, targets)
+            except CrystalError as error:
+                yield Failure(label, type(error)(error.problem, error.cure, f"{self._path}, {label}"))
+
+
+def _crystal(name: str, arrays: list[np.ndarray], text: str | None, targets: dict[str, float]) -> Crystal:
+    numbers, lattice, fractional = arrays
+    if lattice.shape != (9,):
+        raise LatticeError(f"The lattice has {lattice.size} numbers, expected 9", "Give rows a, b, c in angstrom")
+    if fractional.size != 3 * numbers.size:
+        raise CoordinatesError(
+            f"{numbers.size} atoms but {fractional.size} coordinates", "Give three fractional coordinates per atom"
+        )
+    if not (np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()):
+        raise ElementError("An atomic number is missing or no whole number", "Give the atomic number of each atom")
+    return Crystal(name, lattice.reshape(3, 3), fractional.reshape(-1, 3), numbers.astype(np.int64), text, targets)
+
+
+def _floats(column: pa.Array) -> np.ndarray:
+    values: np.ndarray = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return values
+
+
+class _Ragged:
+    """A column of lists as one flat array of floats; null rows are empty, null items NaN."""
+
+    def __init__(self, column: pa.Array) -> None:
+        ragged = column.cast(pa.large_list(pa.float64()), safe=False)
+        self._values: np.ndarray = ragged.values.to_numpy(zero_copy_only=False)
+        self._offsets = ragged.offsets.to_numpy()
+        self._valid = ragged.is_valid().to_numpy(zero_copy_only=False)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        if not self._valid[row]:
+            return self._values[:0]
+        return self._values[self._offsets[row] : self._offsets[row + 1]]

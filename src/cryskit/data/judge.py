@@ -1,0 +1,152 @@
+"""CIF blocks that take a judge: pymatgen's verdict as a crystal or one of our errors.
+
+Where pymatgen lets pass what is no crystal, it is refused first: symmetry operations that are none (they would
+collapse the cell), sites that stand for no element ("Va" would become vanadium, "Du" hydrogen), hydrogens without
+coordinates.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pymatgen.core import SymmOp
+from pymatgen.io.cif import CifParser, str2float
+
+from cryskit.data.check import count
+from cryskit.data.from_pymatgen import PARSER_ERRORS, from_structure
+from cryskit.data.symbols import atomic_number
+from cryskit.errors import (
+    CoordinatesError,
+    CrystalError,
+    DisorderError,
+    ElementError,
+    LatticeError,
+    SizeError,
+    UnreadableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cryskit.types import Crystal
+
+_LONGEST_LINE = 2048  # of CIF 1.1; pymatgen's patterns take a time that grows with its square
+_LONGEST_OPERATION = 64
+_IMAGES = 40  # times the limit: sites times operations beyond which pymatgen takes minutes
+_OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
+_CELL = tuple(f"_cell_{kind}" for kind in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"))
+_FRACTIONAL = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
+_GROUPS = {"ow", "hw", "oh", "wat", "cval", "siva"}  # type symbols beside the elements that pymatgen knows
+_PLACEHOLDERS = {"va", "vac", "du", "dum", "dummy", "t"}  # labels that begin like an element and are none
+
+
+def judge(text: str, name: str, limit: int) -> Crystal:
+    """Return the crystal that pymatgen reads from a CIF block.
+
+    Args:
+        text: One data block.
+        name: Id of the crystal.
+        limit: Atoms that a cell may have.
+
+    Raises:
+        CrystalError: It is none, for the reason that the type of the error says.
+    """
+    text = re.sub(r"\n\s*\n", "\n", text)
+    if max(map(len, text.split("\n"))) > _LONGEST_LINE:
+        raise UnreadableError(f"A line is longer than {_LONGEST_LINE} characters", "Break it: CIF allows no more")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            parser = CifParser.from_str(text)
+            data: dict[str, Any] = next(iter(parser.as_dict().values()))
+        except (*PARSER_ERRORS, StopIteration) as error:
+            raise UnreadableError(f"It is damaged or no CIF ({error})", "Give a whole CIF file") from error
+        _refuse(data, limit)
+        try:
+            structures = parser.parse_structures(primitive=False, on_error="raise")
+        except PARSER_ERRORS as error:
+            raise _reason(data, error) from error
+    if any("implicit hydrogens" in warning for warning in parser.warnings):
+        raise CoordinatesError("Hydrogens are given without coordinates", "Add a site for each hydrogen")
+    return from_structure(structures[0], name)
+
+
+def _values(data: Mapping[str, Any], tag: str) -> list[str]:
+    value = data.get(tag) or data.get(f"{tag}_") or []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _refuse(data: Mapping[str, Any], limit: int) -> None:
+    """Raise for what pymatgen would misread, or take for ever to read."""
+    sites = len(_values(data, "_atom_site_label"))
+    operations = [text for tag in _OPERATIONS for text in _values(data, tag)]
+    count(max(sites, 1), limit)
+    if sites * (len(operations) or 192) > _IMAGES * limit:
+        raise SizeError(
+            f"{sites} sites and {len(operations) or 'up to 192'} symmetry operations make more than {limit} atoms",
+            "Give the primitive cell, or raise `limit` when reading",
+        )
+    _refuse_operations(operations)
+    _refuse_symbols(_values(data, "_atom_site_type_symbol"), _values(data, "_atom_site_label"))
+    for tag in _FRACTIONAL:
+        _need_numbers(_values(data, tag), tag, CoordinatesError("", "Give three fractional coordinates for each atom"))
+    for tag in _CELL:
+        _need_numbers(_values(data, tag), tag, LatticeError("", "Give the lengths in angstrom and the angles in degrees"))
+
+
+def _refuse_operations(operations: Iterable[str]) -> None:
+    for text in operations:
+        try:
+            rotation = SymmOp.from_xyz_str(text).rotation_matrix if len(text) <= _LONGEST_OPERATION else np.zeros((3, 3))
+        except PARSER_ERRORS:
+            rotation = np.zeros((3, 3))
+        if text.count(",") != 2 or not np.isclose(abs(np.linalg.det(rotation)), 1.0):
+            raise UnreadableError(
+                f"{text[:_LONGEST_OPERATION]!r} is no symmetry operation", "Write it such as 'x, -y, z+1/2'"
+            )
+
+
+def _refuse_symbols(types: list[str], labels: list[str]) -> None:
+    for text in types or labels:
+        letters = re.match("[A-Za-z]*", text.strip())
+        symbol = letters[0] if letters else ""
+        placeholder = symbol.lower() in _PLACEHOLDERS
+        if placeholder or (types and symbol.lower() not in _GROUPS and not _is_element(symbol)):
+            raise ElementError(f"{text!r} is no element", "Write the symbol as in the periodic table, such as Na")
+
+
+def _is_element(symbol: str) -> bool:
+    try:
+        return atomic_number(symbol.capitalize()) > 0
+    except ElementError:
+        return False
+
+
+def _need_numbers(texts: list[str], tag: str, error: CrystalError) -> None:
+    for text in texts:
+        try:
+            value = float("nan") if text.strip() == "." else str2float(text)
+        except ValueError:
+            value = float("nan")
+        if not np.isfinite(value):
+            raise type(error)(f"{tag} is {text!r}, expected a number", error.cure)
+
+
+def _reason(data: Mapping[str, Any], error: Exception) -> CrystalError:
+    """Return what pymatgen found wrong as an error of ours."""
+    if any(not _values(data, tag) for tag in _FRACTIONAL):
+        return CoordinatesError("The atoms have no fractional coordinates", "Give _atom_site_fract_x, _y and _z")
+    cell = [_values(data, tag) for tag in _CELL]
+    if any(not values or str2float(values[0]) <= 0 for values in cell) or "thickness" in str(error):
+        return LatticeError("The cell is missing or has no volume", "Give _cell_length_a to _cell_angle_gamma")
+    occupancies = _values(data, "_atom_site_occupancy")
+    if any(text.partition("(")[0].strip() not in {"1", "1.0", "1.00", "1.000", "1.0000"} for text in occupancies):
+        return DisorderError("Sites are partly occupied or shared", "Give an ordered cell")
+    if "Occupancy" in str(error):
+        return CoordinatesError(
+            "Two atoms lie on one another", "Remove the duplicate, or mend the coordinates or the symmetry operations"
+        )
+    return UnreadableError(f"pymatgen cannot read it ({error})", "Mend or replace the CIF")

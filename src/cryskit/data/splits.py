@@ -1,0 +1,227 @@
+"""Splits: which crystals train, which choose the epoch, which judge; files with a hash that cannot be bent.
+
+Every split comes from one rule. Groups (single crystals, or all crystals of a reduced formula or chemical system) are
+put into a random order; a group belongs to the part, or fold, in which its middle falls. So parts have the size asked
+for up to half a group, groups never straddle, and the order of the rows in the file does not matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from math import isclose
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from cryskit.data.atomic import replacing
+from cryskit.data.interchange import manifest
+from cryskit.elements import chemical_system, formula
+from cryskit.errors import DataError, PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryskit.types import Crystal
+
+Kind = Literal["random", "formula", "system"]
+_PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A named division of a data set by crystal id; no id is in two parts.
+
+    Attributes:
+        name: For tables and model cards, for example "formula-seed0".
+        kind: What is kept together: nothing ("random"), a reduced formula, or a chemical system.
+        seed: Of the random order.
+        train: Ids in random order, so that the first part of them is a smaller training set.
+        validation: Ids that choose the epoch.
+        test: Ids that judge, unreachable in training.
+        data: Manifest hash of the data set.
+
+    Raises:
+        DataError: An id is given twice.
+    """
+
+    name: str
+    kind: str
+    seed: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    data: str
+
+    def __post_init__(self) -> None:
+        for part in _PARTS:
+            object.__setattr__(self, part, tuple(getattr(self, part)))
+        _refuse_repeats([*self.train, *self.validation, *self.test], f"the split {self.name}")
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that it says; a model card carries it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def first(self, fraction: float) -> Split:
+        """Return the split with the first part of its training crystals; a smaller part lies within a larger one.
+
+        Args:
+            fraction: Share of the training crystals to keep, above 0 and at most 1.
+
+        Raises:
+            PlanError: The fraction is outside, or keeps no crystal.
+        """
+        kept = round(len(self.train) * fraction)
+        if not 0 < fraction <= 1 or not kept:
+            raise PlanError(f"{fraction:g} of {len(self.train)} training crystals keeps none", "Give 0 < fraction <= 1")
+        name = self.name if fraction == 1 else f"{self.name}-first{fraction:g}"
+        return replace(self, name=name, train=self.train[:kept])
+
+    def divide(self, crystals: Sequence[Crystal]) -> tuple[list[Crystal], list[Crystal], list[Crystal]]:
+        """Return the training, validation and test crystals, each in the order of the split.
+
+        Args:
+            crystals: The whole data set that the split was made of; leave out rows without labels afterwards.
+
+        Raises:
+            DataError: It is another data set, or was changed since.
+        """
+        if manifest(crystals) != self.data:
+            raise DataError(f"The split {self.name} was made of other data", "Make it again from this data")
+        found = {crystal.id: crystal for crystal in crystals}
+        train, validation, test = ([found[name] for name in getattr(self, part)] for part in _PARTS)
+        return train, validation, test
+
+    def save(self, path: Path | str) -> None:
+        """Write the split with its hash as JSON, whole or not at all."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(asdict(self) | {"hash": self.hash}, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path | str) -> Split:
+        """Read a split that `save` wrote.
+
+        Raises:
+            DataError: The file is no split, an id is in two parts, or what it says was changed after it was written.
+        """
+        try:
+            fields = json.loads(Path(path).read_text(encoding="utf-8"))
+            stored = fields.pop("hash")
+            split = cls(**fields)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"{path} is no split file ({error})", "Write it with `cryskit data split`") from error
+        if split.hash != stored:
+            raise DataError(f"{path} was changed after it was written: its hash differs", "Make the split again")
+        return split
+
+
+def make(
+    crystals: Sequence[Crystal],
+    kind: Kind = "random",
+    *,
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    train_fraction: float = 1.0,
+    seed: int = 0,
+    name: str = "",
+) -> Split:
+    """Divide a data set into training, validation and test crystals.
+
+    Args:
+        crystals: The data set, ids unique.
+        kind: What is kept together.
+        fractions: Shares of the crystals for training, validation and test, adding up to 1.
+        train_fraction: Share of the training crystals to keep; validation and test stay as they are.
+        seed: Of the random order.
+        name: Default: kind and seed.
+
+    Raises:
+        PlanError: The fractions do not add up to 1, or one is negative.
+        DataError: An id occurs twice, or a part that should have crystals would have none.
+    """
+    if min(fractions) < 0 or not isclose(sum(fractions), 1, abs_tol=1e-9):
+        raise PlanError(f"The fractions {fractions} are not positive shares of 1", "For example 0.8, 0.1, 0.1")
+    ids, middles = _order(crystals, kind, seed)
+    bounds = np.cumsum(fractions[:2])
+    part_of = np.searchsorted(bounds, middles, side="right")
+    parts = [tuple(ids[i] for i in np.flatnonzero(part_of == part)) for part in range(3)]
+    for part, fraction, members in zip(_PARTS, fractions, parts, strict=True):
+        if fraction > 0 and not members:
+            raise DataError(
+                f"No crystal is left for {part}: {len(ids)} crystals lie in {len(set(middles))} groups",
+                "Use more crystals, a larger share, or the kind 'random'",
+            )
+    split = Split(name or f"{kind}-seed{seed}", kind, seed, parts[0], parts[1], parts[2], manifest(crystals))
+    return split.first(train_fraction)
+
+
+def folds(
+    crystals: Sequence[Crystal],
+    count: int,
+    kind: Kind = "random",
+    *,
+    validation: float = 0.1,
+    seed: int = 0,
+    name: str = "",
+) -> list[Split]:
+    """Divide a data set into `count` splits whose test parts are a partition of it (cross-validation).
+
+    Args:
+        crystals: The data set, ids unique.
+        count: Number of folds, at least 2.
+        kind: What is kept together.
+        validation: Share of the crystals outside the test fold that validate, at least 0 and below 1.
+        seed: Of the random order.
+        name: Default: kind, seed; the number of the fold is appended.
+
+    Raises:
+        PlanError: Fewer than two folds, or no share for training.
+        DataError: An id occurs twice, or there are too few groups for a fold to have crystals.
+    """
+    if count < 2 or not 0 <= validation < 1:
+        raise PlanError(
+            f"{count} folds with {validation:g} for validation", "Give at least 2 folds and a share below 1"
+        )
+    ids, middles = _order(crystals, kind, seed)
+    fold_of = (middles * count).astype(int)
+    if len(set(fold_of)) < count:
+        raise DataError(f"{len(set(middles))} groups are too few for {count} folds", "Use fewer folds or 'random'")
+    data, label = manifest(crystals), name or f"{kind}-seed{seed}"
+    splits = []
+    for fold in range(count):
+        inside = fold_of == fold
+        behind = (middles - (fold + 1) / count) % 1  # the crystals next to the test fold validate
+        chosen = ~inside & (behind < validation * (1 - 1 / count))
+        parts = [tuple(ids[i] for i in np.flatnonzero(mask)) for mask in (~inside & ~chosen, chosen, inside)]
+        splits.append(Split(f"{label}-fold{fold + 1}of{count}", kind, seed, parts[0], parts[1], parts[2], data))
+    return splits
+
+
+def _order(crystals: Sequence[Crystal], kind: str, seed: int) -> tuple[list[str], np.ndarray]:
+    """Return the ids with their groups in random order, and for each id where the middle of its group lies in 0..1."""
+    _refuse_repeats([crystal.id for crystal in crystals], "the data")
+    if kind not in get_args(Kind):
+        raise PlanError(f"There is no split by {kind!r}", f"Choose one of {', '.join(get_args(Kind))}")
+    groups: dict[str, list[str]] = {}
+    for crystal in sorted(crystals, key=lambda crystal: crystal.id):
+        groups.setdefault(_group(crystal, kind), []).append(crystal.id)
+    keys = sorted(groups)
+    order = [groups[keys[i]] for i in np.random.default_rng(seed).permutation(len(keys))]
+    sizes = np.array([len(members) for members in order], dtype=np.int64)
+    middles = np.repeat((np.cumsum(sizes) - sizes / 2) / max(sizes.sum(), 1), sizes)
+    return [name for members in order for name in members], middles
+
+
+def _group(crystal: Crystal, kind: str) -> str:
+    if kind == "random":
+        return crystal.id
+    return formula(crystal.numbers) if kind == "formula" else chemical_system(crystal.numbers)
+
+
+def _refuse_repeats(ids: Sequence[str], where: str) -> None:
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise DataError(f"{len(twice)} ids occur twice in {where}, the first {twice[0]!r}", "Make the ids unique")

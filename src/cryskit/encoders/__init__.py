@@ -1,0 +1,1 @@
+"""Networks that turn a Graph into an Encoding: one network, one file."""

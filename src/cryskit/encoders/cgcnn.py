@@ -1,0 +1,105 @@
+"""Crystal graph convolutional neural network (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301).
+
+    z_ij = W [v_i, v_j, e_ij] + b
+    v_i <- softplus(v_i + BN(sum_j sigmoid(BN(z_ij)_filter) * softplus(BN(z_ij)_core)))
+
+Deviations: neighbourhoods are whole shells without padding, nodes are orbits of the space group, and W is applied to the
+rows it depends on before the gather (`layers.wiring`). In evaluation the batch norm over edges is folded into W.
+The embedded element may be its 92 bits, as published, or a learned vector.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import linear, softplus
+
+from cryskit.layers.inputs import INPUTS
+from cryskit.layers.pool import mean_pool
+from cryskit.layers.radial import Gaussians
+from cryskit.layers.wiring import Wiring
+from cryskit.registry import configured
+from cryskit.types import Encoding, GraphSpec
+
+if TYPE_CHECKING:
+    from cryskit.types import Graph
+
+
+@configured
+class CGCNN(nn.Module):
+    """CGCNN's convolutions and pooling.
+
+    Args:
+        width: Of the atom vectors.
+        layers: Convolutions.
+        inputs: "features" (the published 92 bits), "embedding" (learned) or "both".
+        radius: Angstrom.
+        neighbours: Nearest neighbours per atom, completed to whole shells.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        layers: int = 3,
+        inputs: Literal["features", "embedding", "both"] = "features",
+        radius: float = 8.0,
+        neighbours: int = 12,
+    ) -> None:
+        super().__init__()
+        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.width = width
+        self.inputs = INPUTS[inputs](width)
+        self.radial = Gaussians(radius)
+        self.convolutions = nn.ModuleList(Convolution(width, self.radial.width) for _ in range(layers))
+
+    def forward(self, graph: Graph) -> Encoding:
+        """Encode a graph."""
+        wiring = Wiring(graph, self.radial.radius, self.radial.points)
+        atoms = self.inputs(graph.numbers)
+        for convolution in self.convolutions:
+            atoms = convolution(atoms, self.radial.grid, wiring)
+        return Encoding(atoms, mean_pool(atoms, graph))
+
+
+class Convolution(nn.Module):
+    """One gated convolution.
+
+    Args:
+        width: Of the atom vectors.
+        features: Of the bonds.
+    """
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        published = nn.Linear(2 * width + features, 2 * width)
+        self.centre, self.neighbour, self.bond = (
+            nn.Parameter(part.clone()) for part in published.weight.detach().split([width, width, features], dim=1)
+        )
+        self.bias = nn.Parameter(published.bias.detach().clone())
+        self.edge_norm = nn.BatchNorm1d(2 * width)
+        self.atom_norm = nn.BatchNorm1d(width)
+
+    def forward(
+        self, atoms: Float[Tensor, "atoms width"], grid: Float[Tensor, "grid features"], wiring: Wiring
+    ) -> Float[Tensor, "atoms width"]:
+        """Return the updated atom vectors."""
+        if self.training and wiring.edges > 1:
+            z = self._spread(atoms, grid, wiring, self.bias, 1.0)
+            normed = self.edge_norm(z)
+        else:
+            scale = self.edge_norm.weight * torch.rsqrt(self.edge_norm.running_var + self.edge_norm.eps)
+            shift = self.edge_norm.bias - self.edge_norm.running_mean * scale
+            normed = self._spread(atoms, grid, wiring, self.bias * scale + shift, scale[:, None])
+        opened, core = normed.chunk(2, dim=1)
+        summed = wiring.gather(torch.sigmoid(opened) * softplus(core))
+        return softplus(atoms + self.atom_norm(summed))
+
+    def _spread(
+        self, atoms: Tensor, grid: Tensor, wiring: Wiring, bias: Tensor, scale: Tensor | float
+    ) -> Float[Tensor, "edges twice"]:
+        return wiring.spread(
+            linear(atoms, self.centre * scale, bias), linear(atoms, self.neighbour * scale), linear(grid, self.bond * scale)
+        )

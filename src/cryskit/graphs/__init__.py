@@ -1,0 +1,1 @@
+"""From crystals to graphs: neighbours, symmetry, building, and the cache."""

@@ -1,0 +1,94 @@
+"""Build crystals into one Graph, and keep it in a content-addressed cache.
+
+The cache file is named after the content it was built from (crystals, spec, builder), so it can never be stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from cryskit.graphs import store
+from cryskit.graphs.neighbours import neighbours
+from cryskit.graphs.symmetry import TOLERANCE, orbits
+from cryskit.types import Graph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from cryskit.types import Crystal, GraphSpec
+
+BUILDER = f"1 symprec {TOLERANCE}"
+"""Part of every cache key; the number is raised with each change of what is built."""
+
+
+def build(
+    crystals: Sequence[Crystal],
+    spec: GraphSpec,
+    *,
+    cache: Path | None = None,
+    symmetry: Iterable[np.ndarray] | None = None,
+) -> Graph:
+    """Build crystals into one Graph without targets.
+
+    Args:
+        crystals: In the order of the graph.
+        spec: Which graph.
+        cache: A folder; if a graph of the same content lies there it is memory-mapped instead of built.
+        symmetry: The orbits of each crystal, if they are known already (see `symmetry.orbits`).
+
+    Returns:
+        The graph on the CPU; targets are (B, 0).
+    """
+    if cache is not None:
+        path = cache / f"{key(crystals, spec)}.arrow"
+        if path.exists():
+            return store.load(path)
+        graph = build(crystals, spec, symmetry=symmetry)
+        store.save(graph, path)
+        return graph
+    known = symmetry if symmetry is not None else (_orbits(c, spec) for c in crystals)
+    parts = [_build_one(c, spec, representative) for c, representative in zip(crystals, known, strict=True)]
+    return _join(crystals, parts)
+
+
+def key(crystals: Iterable[Crystal], spec: GraphSpec) -> str:
+    """Return the name of a graph in the cache: a hash of all that it is built from."""
+    digest = hashlib.sha256(f"{BUILDER} {spec.hash}".encode())
+    for crystal in crystals:
+        digest.update(crystal.fingerprint.encode())
+    return digest.hexdigest()[:32]
+
+
+def _orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
+    return orbits(crystal, spec) if spec.reduce else np.arange(len(crystal))
+
+
+def _build_one(crystal: Crystal, spec: GraphSpec, representative: np.ndarray) -> tuple[np.ndarray, ...]:
+    nodes, node_of_atom, multiplicity = np.unique(representative, return_inverse=True, return_counts=True)
+    found = neighbours(crystal, nodes, spec)
+    steps = crystal.fractional[found.neighbour] + found.image - crystal.fractional[nodes[found.centre]]
+    edges = np.stack([found.centre, node_of_atom[found.neighbour]])
+    return crystal.numbers[nodes], multiplicity, edges, steps @ crystal.lattice
+
+
+def _join(crystals: Sequence[Crystal], parts: Sequence[tuple[np.ndarray, ...]]) -> Graph:
+    starts = np.cumsum([0, *(len(numbers) for numbers, *_ in parts)])
+    numbers, multiplicity, edges, vectors = zip(*parts, strict=True) if parts else ([], [], [], [])
+    return Graph(
+        numbers=torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *numbers])),
+        multiplicity=torch.from_numpy(np.concatenate([np.zeros(0), *multiplicity]).astype(np.float32)),
+        crystal_of_atom=torch.from_numpy(np.repeat(np.arange(len(parts)), np.diff(starts))),
+        edges=torch.from_numpy(
+            np.concatenate([np.zeros((2, 0), np.int64), *(e + s for e, s in zip(edges, starts, strict=False))], axis=1)
+        ),
+        vectors=torch.from_numpy(np.concatenate([np.zeros((0, 3)), *vectors]).astype(np.float32)),
+        lattice=torch.from_numpy(np.stack([c.lattice for c in crystals]).astype(np.float32))
+        if crystals
+        else torch.zeros(0, 3, 3),
+        targets=torch.zeros(len(parts), 0),
+    )

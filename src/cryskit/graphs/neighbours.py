@@ -1,0 +1,103 @@
+"""The neighbours of chosen atoms under periodic images, by whole shells.
+
+The search is pymatgen's Cython kernel. It is asked for chosen centres only, with a radius guessed from the density that
+grows until it provably holds all the neighbours wanted: a fraction of the pairs within the full radius.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from pymatgen.optimization.neighbors import find_points_in_spheres
+
+if TYPE_CHECKING:
+    from cryskit.types import Crystal, GraphSpec
+
+SHELL_TOLERANCE = 1e-3
+"""Angstrom: neighbours as near as the last one counted, up to this, belong to its shell."""
+
+_PERIODIC = np.ones(3, dtype=np.int64)
+_GROWTH = 1.35
+
+
+class Neighbours(NamedTuple):
+    """Directed edges of one crystal, sorted by centre and then by distance.
+
+    Attributes:
+        centre: (E,) int64, row in the list of centres asked for.
+        neighbour: (E,) int64, atom of the cell.
+        image: (E, 3) float64, lattice translation of the neighbour.
+        distance: (E,) float64, angstrom.
+    """
+
+    centre: np.ndarray
+    neighbour: np.ndarray
+    image: np.ndarray
+    distance: np.ndarray
+
+
+def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighbours:
+    """Find the neighbours of the atoms `centres` that `spec` asks for.
+
+    Args:
+        crystal: Its fractional coordinates may lie outside the cell; images refer to them as they are.
+        centres: (C,) int64, atoms whose neighbours are wanted.
+        spec: Kind of neighbourhood, radius in angstrom, count, shells.
+
+    Returns:
+        The edges; an atom with nothing within the radius has none.
+    """
+    cell = np.floor(crystal.fractional)
+    positions = np.ascontiguousarray((crystal.fractional - cell) @ crystal.lattice)
+    lattice = crystal.lattice
+    search = spec.radius if spec.neighbours == "radius" else _guess(crystal, spec)
+    while True:
+        found = _within(positions, centres, lattice, search)
+        if search >= spec.radius or _holds_count(found, len(centres), spec.count, search):
+            break
+        search = min(search * _GROWTH, spec.radius)
+    if spec.neighbours == "nearest":
+        found = _nearest(found, len(centres), spec)
+    image = found.image - cell[found.neighbour] + cell[centres[found.centre]]
+    return found._replace(image=image)
+
+
+def _guess(crystal: Crystal, spec: GraphSpec) -> float:
+    volume = abs(np.linalg.det(crystal.lattice))
+    return float(min((3 * (2 * spec.count + 6) * volume / (4 * np.pi * len(crystal))) ** (1 / 3), spec.radius))
+
+
+def _within(positions: np.ndarray, centres: np.ndarray, lattice: np.ndarray, radius: float) -> Neighbours:
+    centre, neighbour, image, distance = find_points_in_spheres(
+        positions, positions[centres], radius, _PERIODIC, lattice, 1e-8
+    )
+    itself = (centres[centre] == neighbour) & ~image.any(axis=1)
+    order = np.lexsort((distance, centre))
+    order = order[~itself[order]]
+    return Neighbours(centre[order], neighbour[order], image[order], distance[order])
+
+
+def _ranks(centre: np.ndarray, centres: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    counts = np.bincount(centre, minlength=centres)
+    starts = np.cumsum(counts) - counts
+    return counts, starts, np.arange(len(centre)) - starts[centre]
+
+
+def _holds_count(found: Neighbours, centres: int, count: int, radius: float) -> bool:
+    counts, starts, _ = _ranks(found.centre, centres)
+    if (counts < count).any():
+        return False
+    last = found.distance[starts + count - 1]
+    return bool((last + SHELL_TOLERANCE < radius).all())
+
+
+def _nearest(found: Neighbours, centres: int, spec: GraphSpec) -> Neighbours:
+    counts, starts, rank = _ranks(found.centre, centres)
+    keep = rank < spec.count
+    if spec.shells and len(rank):
+        enough = counts >= spec.count
+        last = np.full(centres, np.inf)
+        last[enough] = found.distance[(starts + spec.count - 1)[enough]]
+        keep = found.distance <= last[found.centre] + SHELL_TOLERANCE
+    return Neighbours(*(field[keep] for field in found))

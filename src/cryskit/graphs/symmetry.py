@@ -1,0 +1,68 @@
+"""The orbits of the space group: atoms that no invariant network can tell apart.
+
+Symmetry is detected (moyopy) and never read from a file: most published CIFs are written as P1.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import moyopy
+import numpy as np
+
+from cryskit.graphs.neighbours import SHELL_TOLERANCE, Neighbours, neighbours
+
+if TYPE_CHECKING:
+    from cryskit.types import Crystal, GraphSpec
+
+TOLERANCE = 1e-4
+"""Angstrom: how far an operation may miss an atom. Tight, so that the reduced graph is the same function."""
+
+# moyo reports operations that the cell of a supercell cannot hold; its orbits are those of the primitive cell.
+logging.getLogger("moyo").setLevel(logging.ERROR)
+
+
+def orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
+    """Return for each atom the first atom of its orbit, (N,) int64.
+
+    Orbits are those of the primitive cell, so a supercell has as many as its primitive cell. Where the cell is not
+    primitive they are checked: the neighbour distances of an orbit's atoms must agree, else every atom is its own orbit.
+
+    Args:
+        crystal: The crystal.
+        spec: The neighbourhood in which equivalent atoms must agree.
+    """
+    alone = np.arange(len(crystal))
+    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.fractional.tolist(), crystal.numbers.tolist())
+    try:
+        found = moyopy.MoyoDataset(cell, symprec=TOLERANCE)
+    except ValueError:
+        return alone
+    _, first, orbit = np.unique(np.array(found.orbits), return_index=True, return_inverse=True)
+    representative = first[orbit]
+    if len(first) == len(crystal):
+        return alone
+    if len(found.prim_std_cell.numbers) == len(crystal) or agree(crystal, representative, spec):
+        return representative
+    return alone
+
+
+def agree(crystal: Crystal, representative: np.ndarray, spec: GraphSpec) -> bool:
+    """Tell whether every atom sees the same elements at the same distances as its representative."""
+    found = neighbours(crystal, np.arange(len(crystal)), spec)
+    shells = [_surroundings(crystal, found, atom) for atom in range(len(crystal))]
+    for atom, other in enumerate(representative):
+        (numbers, distances), (expected_numbers, expected) = shells[atom], shells[other]
+        if len(distances) != len(expected) or crystal.numbers[atom] != crystal.numbers[other]:
+            return False
+        if len(expected) and np.abs(np.sort(distances) - np.sort(expected)).max() > SHELL_TOLERANCE:
+            return False
+        if not np.array_equal(np.sort(numbers), np.sort(expected_numbers)):
+            return False
+    return True
+
+
+def _surroundings(crystal: Crystal, found: Neighbours, atom: int) -> tuple[np.ndarray, np.ndarray]:
+    mine = slice(*np.searchsorted(found.centre, (atom, atom + 1)))
+    return crystal.numbers[found.neighbour[mine]], found.distance[mine]

@@ -1,0 +1,79 @@
+"""From crystal vectors to properties, in the space where they are learned and in their own units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from cryskit.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryskit.types import Property
+
+
+class PropertyHeads(nn.Module):
+    """One two-layer perceptron per property, over standardised, transformed values.
+
+    Args:
+        width: Of the crystal vectors.
+        properties: What is predicted, in the order of the columns.
+        hidden: Width of each perceptron.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int, properties: Sequence[Property], hidden: int = 64) -> None:
+        super().__init__()
+        self.properties = tuple(properties)
+        self.hidden = nn.Linear(width, hidden * len(self.properties))
+        self.last = nn.Parameter(torch.randn(len(self.properties), hidden) / hidden**0.5)
+        self.bias = nn.Parameter(torch.zeros(len(self.properties)))
+        self.register_buffer("mean", torch.zeros(len(self.properties)))
+        self.register_buffer("deviation", torch.ones(len(self.properties)))
+
+    def forward(self, crystals: Float[Tensor, "crystals width"]) -> Float[Tensor, "crystals properties"]:
+        """Return standardised predictions."""
+        hidden = silu(self.hidden(crystals)).unflatten(1, self.last.shape)
+        return (hidden * self.last).sum(2) + self.bias
+
+    def fit_scale(self, targets: Float[Tensor, "crystals properties"]) -> None:
+        """Take mean and deviation of the transformed targets of the training rows.
+
+        Raises:
+            DataError: A property has fewer than two known values there.
+        """
+        learned = self.transformed(targets)
+        for column, name in enumerate(p.name for p in self.properties):
+            known = learned[:, column][~learned[:, column].isnan()].double()
+            if len(known) < 2:
+                raise DataError(
+                    f"The training rows have {len(known)} usable values of {name}",
+                    "Choose other properties, or data that has labels for it",
+                )
+            self.mean[column] = known.mean()
+            self.deviation[column] = known.std().clamp_min(1e-8)
+
+    def transformed(self, targets: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
+        """Return targets as they are learned; NaN where unknown or where the logarithm does not exist."""
+        logarithmic = self._logarithmic(targets.device)
+        return torch.where(logarithmic, torch.where(targets > 0, targets, torch.nan).log10(), targets)
+
+    def standardised(self, targets: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
+        """Return targets on the scale of `forward`."""
+        return (self.transformed(targets) - self.mean) / self.deviation
+
+    def physical(self, predictions: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
+        """Return standardised predictions in the properties' own units."""
+        learned = predictions * self.deviation + self.mean
+        return torch.where(self._logarithmic(learned.device), 10**learned, learned)
+
+    def _logarithmic(self, device: torch.device) -> Tensor:
+        return torch.from_numpy(np.array([p.transform == "log10" for p in self.properties])).to(device)

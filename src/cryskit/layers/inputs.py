@@ -1,0 +1,71 @@
+"""What a network is told of an element: ninety-two named bits, a learned vector, or both.
+
+All of them depend on the atomic number alone, so their linear map is applied to the table of elements and the result is
+gathered: one row per element instead of one per atom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from cryskit import elements
+
+
+class ElementFeatures(nn.Module):
+    """The 92 bits of CGCNN (doi 10.1103/PhysRevLett.120.145301) under a linear map; see `elements` for their names.
+
+    The bits are stored with the weights, so a saved model does not change when an element library does.
+
+    Args:
+        width: Of the vectors it gives.
+        bias: Whether the map has one.
+    """
+
+    bits: Tensor
+
+    def __init__(self, width: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.register_buffer("bits", torch.from_numpy(elements.features().astype("uint8")))
+        self.linear = nn.Linear(elements.BITS, width, bias=bias)
+
+    def forward(self, numbers: Int[Tensor, " atoms"]) -> Float[Tensor, "atoms width"]:
+        """Return the vector of each atom."""
+        return self.linear(self.bits.to(self.linear.weight.dtype))[numbers]
+
+
+class ElementEmbedding(nn.Embedding):
+    """A learned vector for each element.
+
+    Args:
+        width: Of the vectors.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(elements.ELEMENTS + 1, width)
+
+
+class ElementBoth(nn.Module):
+    """The sum of the mapped bits and a learned vector: like elements start alike, and all can differ.
+
+    Args:
+        width: Of the vectors.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.features = ElementFeatures(width)
+        self.embedding = ElementEmbedding(width)
+
+    def forward(self, numbers: Int[Tensor, " atoms"]) -> Float[Tensor, "atoms width"]:
+        """Return the vector of each atom."""
+        return self.features(numbers) + self.embedding(numbers)
+
+
+INPUTS: Mapping[str, type[nn.Module]] = MappingProxyType(
+    {"features": ElementFeatures, "embedding": ElementEmbedding, "both": ElementBoth}
+)

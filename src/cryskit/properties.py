@@ -1,0 +1,104 @@
+"""The quantities that can be learned and predicted, from `properties.yaml`: name, unit, transform, aliases."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from cryskit.errors import DataError, UnknownNameError
+from cryskit.types import Property
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CURE = "Mend properties.yaml as its head describes"
+
+
+@cache
+def load() -> Mapping[str, Property]:
+    """Return every property by its registry name.
+
+    Raises:
+        DataError: The file that comes with the package is damaged.
+    """
+    return parse(files("cryskit").joinpath("properties.yaml").read_text(encoding="utf-8"))
+
+
+def get(name: str) -> Property:
+    """Return a property by its registry name or one of its aliases.
+
+    Args:
+        name: For example "bulk_modulus", or "K_VRH" as matminer calls it.
+
+    Raises:
+        UnknownNameError: No property has this name; the nearest names are given.
+    """
+    return load()[canonical(name)]
+
+
+def canonical(column: str) -> str:
+    """Return the registry name of a column of this or another tool.
+
+    Args:
+        column: A registry name or an alias.
+
+    Raises:
+        UnknownNameError: No property has this name; the nearest names are given.
+    """
+    name = _names().get(column)
+    if name is None:
+        raise UnknownNameError("property", column, load())
+    return name
+
+
+def parse(text: str) -> Mapping[str, Property]:
+    """Return the properties that a YAML text describes, in its order.
+
+    Args:
+        text: A mapping from registry name to the fields of Property.
+
+    Raises:
+        DataError: It is no such mapping, two properties share a name or alias, a range is reversed, or a property
+            learned as its logarithm may be zero or negative.
+    """
+    try:
+        entries = yaml.safe_load(text)
+        properties = {name: _property(name, entry) for name, entry in entries.items()}
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        raise DataError(f"The list of properties cannot be read: {error}", _CURE) from error
+    _names_of(properties)
+    return MappingProxyType(properties)
+
+
+def _property(name: str, entry: Mapping[str, Any]) -> Property:
+    fields = dict(entry)
+    if "range" in fields:
+        low, high = (float(limit) for limit in fields["range"])
+        fields["range"] = (low, high)
+    fields["aliases"] = tuple(fields.get("aliases", ()))
+    found = Property(name=name, **fields)
+    low, high = found.range
+    if not low < high:
+        raise DataError(f"The range of {name} runs from {low:g} to {high:g}", _CURE)
+    if found.transform not in {"none", "log10"} or (found.transform == "log10" and low <= 0):
+        raise DataError(f"{name} with the range {low:g} to {high:g} cannot be learned as {found.transform!r}", _CURE)
+    return found
+
+
+def _names_of(properties: Mapping[str, Property]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for name, found in properties.items():
+        for alias in (name, *found.aliases):
+            if alias in names:
+                raise DataError(f"{alias!r} names both {names[alias]} and {name}", _CURE)
+            names[alias] = name
+    return names
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return MappingProxyType(_names_of(load()))

@@ -1,0 +1,1 @@
+"""How an objective is fitted: the plan, the one loop, checkpoints."""

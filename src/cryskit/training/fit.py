@@ -1,0 +1,263 @@
+"""The only training loop: a Lightning trainer around an objective.
+
+It is given training and validation rows and nothing else. The weights it ends with are the averaged weights of the epoch
+with the lowest validation loss. It checkpoints after every epoch, so a run killed at any moment goes on from there and
+ends with the weights that an uninterrupted run ends with.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, Sampler
+
+from cryskit import batching
+from cryskit.batching import Batcher
+from cryskit.errors import PlanError
+from cryskit.training.checkpoint import SafetensorsIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from cryskit.training.plan import Optimisation
+    from cryskit.types import Graph
+
+VALIDATION = "validation/loss"
+_LAST, _BEST = "last", "best"
+_SUFFIX = ".safetensors"
+_IDENTITY = "identity.json"
+
+
+def fit(
+    objective: nn.Module,
+    training: Graph,
+    validation: Graph,
+    optimisation: Optimisation,
+    folder: Path,
+    *,
+    identity: str = "",
+    progress: bool = False,
+) -> int:
+    """Minimise the sum of an objective's losses; its weights are changed in place.
+
+    Args:
+        objective: Turns a Graph into named losses.
+        training: The training crystals with their targets.
+        validation: The crystals on which the best epoch is chosen.
+        optimisation: The loop's settings.
+        folder: Of the run: `log.jsonl` and the checkpoints. If it holds an unfinished run of the same identity, that run
+            goes on.
+        identity: Names what is trained on what (hashes of plan and data).
+        progress: Show a progress bar.
+
+    Returns:
+        The best epoch, counted from 0.
+
+    Raises:
+        PlanError: There are no crystals to train or validate on, or the folder holds another run.
+    """
+    if not training.crystals or not validation.crystals:
+        raise PlanError(
+            f"There are {training.crystals} training and {validation.crystals} validation crystals with labels",
+            "Give both at least one; change the split or the properties",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, identity)
+    train_batches = EdgeBatches(Batcher(training), optimisation.edges, optimisation.seed, optimisation.devices)
+    loop = _Loop(objective, optimisation, len(train_batches) * optimisation.epochs, folder / "log.jsonl")
+    best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
+    last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
+    best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
+    resume = folder / f"{_LAST}{_SUFFIX}"
+    with warnings.catch_warnings():
+        # Lightning advises more workers for loaders; slicing a batch out of flat tables needs none.
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer = _trainer(optimisation, folder, [best, last], progress=progress)
+        trainer.fit(
+            loop,
+            _loader(train_batches),
+            _loader(EdgeBatches(Batcher(validation), 4 * optimisation.edges, None, optimisation.devices)),
+            ckpt_path=str(resume) if resume.exists() else None,
+        )
+    state = SafetensorsIO().load_checkpoint(folder / f"{_BEST}{_SUFFIX}")
+    loop.load_state_dict(state["state_dict"])
+    objective.eval()
+    return int(state["epoch"])
+
+
+def seed(value: int) -> None:
+    """Seed the generators from which initial weights are drawn."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        seed_everything(value, verbose=False)
+
+
+def _claim(folder: Path, identity: str) -> None:
+    """Let the folder belong to this run, or find out that it belongs to another."""
+    note = folder / _IDENTITY
+    if note.exists() and json.loads(note.read_text(encoding="utf-8"))["identity"] != identity:
+        raise PlanError(f"{folder} holds another run (its plan or data differ)", "Delete it or choose another folder")
+    note.write_text(json.dumps({"identity": identity}), encoding="utf-8")
+
+
+def _trainer(optimisation: Optimisation, folder: Path, checkpoints: list[Any], *, progress: bool) -> Trainer:
+    callbacks: list[Any] = [*checkpoints]
+    if progress:
+        callbacks.append(TQDMProgressBar(leave=True))
+    if optimisation.averaging:
+        callbacks.append(WeightAveraging(avg_fn=_Average(optimisation.averaging)))
+    if optimisation.patience:
+        callbacks.append(EarlyStopping(VALIDATION, patience=optimisation.patience))
+    return Trainer(
+        accelerator=optimisation.accelerator,
+        devices=optimisation.devices,
+        precision=optimisation.precision,
+        max_epochs=optimisation.epochs,
+        gradient_clip_val=optimisation.clip,
+        callbacks=callbacks,
+        plugins=[SafetensorsIO()],
+        logger=TensorBoardLogger(folder, name="", version="tensorboard") if optimisation.tensorboard else False,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=folder,
+    )
+
+
+def _loader(batches: EdgeBatches) -> DataLoader[Any]:
+    return DataLoader(range(len(batches.batcher)), batch_sampler=batches, collate_fn=batches.collate)
+
+
+class EdgeBatches(Sampler[list[int]]):
+    """Batches of about equal cost, reshuffled every epoch, dealt out to the processes.
+
+    Args:
+        batcher: Of the data set.
+        edges: About how many edges a batch has.
+        seed: Of the order; None for the order of the data.
+        processes: Among how many the batches are dealt.
+    """
+
+    def __init__(self, batcher: Batcher, edges: int, seed: int | None, processes: int) -> None:
+        self.batcher = batcher
+        self._edges = edges
+        self._seed = seed
+        self._processes = processes
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of this epoch; Lightning calls it."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._batches()) // self._processes
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rank = torch.distributed.get_rank() if self._processes > 1 and torch.distributed.is_initialized() else 0
+        for batch in self._batches()[rank :: self._processes]:
+            yield batch.tolist()
+
+    def collate(self, rows: list[int]) -> Graph:
+        """Slice a batch out of the data set."""
+        return self.batcher.take(np.array(rows))
+
+    def _batches(self) -> list[np.ndarray]:
+        order = np.arange(len(self.batcher))
+        if self._seed is not None:
+            order = np.random.default_rng((self._seed, self._epoch)).permutation(order)
+        return self.batcher.batches(self._edges, order, self._processes)
+
+
+class _Average:
+    """Exponential moving average whose memory grows from nothing to `decay`."""
+
+    def __init__(self, decay: float) -> None:
+        self._decay = decay
+
+    def __call__(self, averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        if not averaged.is_floating_point():
+            return current
+        updates = int(updates)
+        decay = min(self._decay, (1 + updates) / (10 + updates))
+        return torch.lerp(averaged, current, 1 - decay)
+
+
+class _Loop(LightningModule):
+    """What Lightning is told of an objective."""
+
+    def __init__(self, objective: nn.Module, optimisation: Optimisation, steps: int, log: Path) -> None:
+        super().__init__()
+        self.objective = objective
+        self._step = torch.compile(objective, dynamic=True) if optimisation.compile else objective
+        self._optimisation = optimisation
+        self._steps = steps
+        self._log = log
+        self._started = time.monotonic()
+        self._training_losses: dict[str, list[Tensor]] = defaultdict(list)
+        self._validation_losses: dict[str, list[Tensor]] = defaultdict(list)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW under a one-cycle schedule."""
+        o = self._optimisation
+        optimizer = torch.optim.AdamW(self.parameters(), lr=o.rate, weight_decay=o.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, o.rate, total_steps=self._steps + 1, pct_start=o.warmup)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def transfer_batch_to_device(self, batch: Graph, device: torch.device, dataloader_idx: int) -> Graph:
+        """Move a graph."""
+        del dataloader_idx
+        return batching.to(batch, device, non_blocking=True)
+
+    def training_step(self, batch: Graph, batch_idx: int) -> Tensor:
+        """Return the sum of the losses."""
+        del batch_idx
+        losses = self._step(batch)
+        for name, loss in losses.items():
+            self._training_losses[name].append(loss.detach())
+        return torch.stack(list(losses.values())).sum()
+
+    def on_train_epoch_start(self) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    def validation_step(self, batch: Graph, batch_idx: int) -> None:
+        """Collect losses and how many labels they are means of."""
+        del batch_idx
+        sizes = self.objective.sizes(batch)
+        for name, loss in self.objective(batch).items():
+            self._validation_losses[name].append(torch.stack([loss * sizes[name], loss.new_tensor(float(sizes[name]))]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Average over the whole validation set and write a line of the log."""
+        sums = {name: torch.stack(parts).sum(0) for name, parts in self._validation_losses.items()}
+        gathered = {name: self.all_gather(both).reshape(-1, 2).sum(0) for name, both in sums.items()}
+        means = {name: float(both[0] / both[1].clamp_min(1)) for name, both in gathered.items()}
+        total = sum(means.values())
+        self.log(VALIDATION, total, prog_bar=True)
+        line = {
+            "epoch": self.current_epoch,
+            "step": self.global_step,
+            "rate": self.optimizers().param_groups[0]["lr"],
+            "seconds": round(time.monotonic() - self._started, 2),
+            "training": {name: float(torch.stack(losses).mean()) for name, losses in self._training_losses.items()},
+            "validation": means,
+            "validation_loss": total,
+        }
+        self._training_losses.clear()
+        self._validation_losses.clear()
+        if self.global_rank == 0:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")

@@ -1,0 +1,115 @@
+"""The plan of a run: everything that its result depends on besides the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cryskit.errors import PlanError
+
+
+class Optimisation(BaseModel):
+    """How the loop of `fit` runs.
+
+    Attributes:
+        epochs: Passes over the training crystals.
+        edges: About how many edges a batch has; batches are cut by cost, not by count of crystals.
+        rate: Highest learning rate of the one-cycle schedule (AdamW).
+        warmup: Share of the steps in which the rate rises.
+        weight_decay: Of AdamW.
+        averaging: Decay of the moving average of the weights, which is what is validated and kept; 0 switches it off.
+        clip: Largest norm of the gradient.
+        patience: Epochs without a better validation loss after which the run stops; None for never.
+        seed: Of the initial weights and the order of crystals.
+        precision: Lightning's name of the numerical precision ("32-true", "bf16-mixed", "16-mixed").
+        accelerator: Lightning's name of the hardware.
+        devices: How many of them.
+        tensorboard: Also log for TensorBoard (the `track` extra).
+        compile: Compile the objective with torch.compile.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: Annotated[int, Field(ge=1)] = 60
+    edges: Annotated[int, Field(ge=1)] = 12_000
+    rate: Annotated[float, Field(gt=0)] = 3e-3
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.15
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    clip: Annotated[float, Field(gt=0)] = 2.0
+    patience: Annotated[int, Field(ge=1)] | None = None
+    seed: int = 0
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    devices: Annotated[int, Field(ge=1)] = 1
+    tensorboard: bool = False
+    compile: bool = False
+
+
+class Plan(BaseModel):
+    """What is learned, by which network, and how.
+
+    Attributes:
+        properties: Registry names (or columns of the data) to learn, one or many.
+        encoder: Its registry name and constructor arguments, {"name": "cgcnn", "width": 64}.
+        objective: Its registry name and constructor arguments besides encoder and heads.
+        optimisation: The loop.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    properties: Annotated[tuple[str, ...], Field(min_length=1)]
+    encoder: dict[str, Any] = Field(default_factory=lambda: {"name": "cgcnn"})
+    objective: dict[str, Any] = Field(default_factory=lambda: {"name": "property"})
+    optimisation: Optimisation = Optimisation()
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that change with any field."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_yaml(self) -> str:
+        """Return the plan as a file that `from_yaml` reads."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    @classmethod
+    def make(cls, values: dict[str, Any], origin: str = "the plan") -> Plan:
+        """Check values and make a plan of them.
+
+        Raises:
+            PlanError: A key is unknown or a value out of range; every one is named.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise PlanError(f"{origin} is not valid ({problems})", "Correct these keys") from error
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Plan:
+        """Read a plan from a YAML file.
+
+        Raises:
+            PlanError: The file is missing, no YAML, or no plan.
+        """
+        return cls.make(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        PlanError: The file is missing or holds no mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PlanError(f"{path} cannot be read as YAML ({error})", "Give a YAML file of a plan") from error
+    if not isinstance(values, dict):
+        raise PlanError(f"{path} holds no mapping", "Write keys and values, as in docs/howto")
+    return values

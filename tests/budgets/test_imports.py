@@ -1,0 +1,111 @@
+"""Imports go one way, function-level imports included.
+
+`if TYPE_CHECKING:` blocks are exempt: they bind names for the type checker and are never executed. Names in a registry
+("module:Class") are exempt too: that is how a lower layer lists the parts of a higher one without knowing them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+from budgets.syntax import NAMES, PACKAGE, SOURCE, Module, target
+
+ORDER = [
+    {"types", "errors", "elements", "properties"},
+    {"batching", "registry"},
+    {"data"},
+    {"graphs", "text"},
+    {"layers"},
+    {"encoders"},
+    {"objectives"},
+    {"training"},
+    {"predict"},
+    {"explain", "evaluate", "screen"},
+    {"plots"},
+    {"cli", "service"},
+]
+LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}
+REGISTRY_FOLDERS = ("cryskit.encoders", "cryskit.objectives", "cryskit.data.sources")
+BY_NAME = {"cryskit", "cryskit.registry"}  # where names become modules, when they are first asked for
+
+
+def upwards(module: Module) -> dict[str, int]:
+    """Return the modules of a higher level that `module` imports, with the line."""
+    reached = {
+        found: imported.line for imported in module.imports if (found := target(imported)) not in {None, "cryskit"}
+    }
+    return {found: line for found, line in reached.items() if LEVEL[found.split(".")[1]] > LEVEL[module.unit]}
+
+
+def siblings(module: Module) -> set[str]:
+    """Return the other members of its registry folder that `module` imports, `base` aside."""
+    folder = module.name.rpartition(".")[0]
+    found = {target(imported) for imported in module.imports} - {None, f"{folder}.base"}
+    return {name for name in found if name.rpartition(".")[0] == folder} if folder in REGISTRY_FOLDERS else set()
+
+
+@pytest.mark.parametrize("module", [m for m in PACKAGE if m.name != "cryskit"], ids=str)
+def test_imports_only_from_its_own_level_or_below(module: Module) -> None:
+    assert module.unit in LEVEL, f"{module.unit} has no place in the order of imports: see ORDER in {__file__}"
+    assert not upwards(module), "module: line"
+
+
+@pytest.mark.parametrize("module", [m for m in PACKAGE if m.name.startswith(REGISTRY_FOLDERS)], ids=str)
+def test_siblings_in_a_registry_folder_do_not_import_one_another(module: Module) -> None:
+    assert not siblings(module), "composition is by argument, not by import"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from cryskit.training.fit import fit",
+        "from cryskit.training import fit",
+        "from ..training.fit import fit",
+        "from cryskit import fit",
+        "def late():\n    import cryskit.training.fit",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    import cryskit.training.fit",
+    ],
+)
+def test_an_upward_import_is_found(code: str) -> None:
+    found = set(upwards(Module(SOURCE / "cryskit" / "graphs" / "tried.py", code)))
+    assert found in ({"cryskit.training"}, {"cryskit.training.fit"})
+
+
+def test_imports_for_the_type_checker_are_exempt() -> None:
+    code = "if TYPE_CHECKING:\n    from cryskit.training.fit import fit"
+    assert not upwards(Module(SOURCE / "cryskit" / "graphs" / "tried.py", code))
+
+
+def test_a_sibling_import_is_found() -> None:
+    code = "def late():\n    from cryskit.encoders.cgcnn import CGCNN"
+    assert siblings(Module(SOURCE / "cryskit" / "encoders" / "tried.py", code)) == {"cryskit.encoders.cgcnn"}
+
+
+def test_there_is_no_import_cycle() -> None:
+    graph = {name: {target(i) for i in module.imports} - {None, name} for name, module in NAMES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' <- '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("module", [m for m in PACKAGE if m.unit == "data"], ids=str)
+def test_data_names_no_tensor_library(module: Module) -> None:
+    libraries = {imported.module.split(".")[0] for imported in module.imports}
+    assert not libraries & {"torch", "lightning", "safetensors"}
+
+
+def test_data_loads_no_torch() -> None:
+    names = [module.name for module in PACKAGE if module.unit == "data"]
+    code = f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nassert 'torch' not in sys.modules"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("module", [m for m in PACKAGE if m.name not in BY_NAME], ids=str)
+def test_import_by_name_is_left_to_the_registry(module: Module) -> None:
+    assert "importlib" not in {imported.module for imported in module.imports}
+    assert "import_module" not in {imported.name for imported in module.imports}
