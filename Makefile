@@ -57,7 +57,7 @@ budgets: $(READY)
 	$(BIN)/python -m pytest tests/budgets
 
 docs: $(READY)
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(READY)
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python benchmarks/run.py

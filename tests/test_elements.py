@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
@@ -124,5 +126,12 @@ def test_formula_and_chemical_system_forget_order_and_cell() -> None:
     assert formula([8, 38, 8, 22, 8]) == formula([8] * 6 + [38, 38, 22, 22]) == "SrTiO3"
     assert chemical_system([8, 38, 8, 22, 8]) == "O-Sr-Ti"
     assert formula([26, 26]) == chemical_system([26]) == "Fe"
+    assert formula([2, 10, 10, 2]) == "HeNe"  # without electronegativity, and without a warning
     with pytest.raises(ValueError, match="0"):
         formula([0])
+
+
+def test_the_table_is_the_one_that_published_models_were_trained_on() -> None:
+    """A library that corrects a value moves bits: then published models need the old table, which they carry."""
+    digest = hashlib.sha256(np.packbits(features().astype(bool)).tobytes()).hexdigest()
+    assert digest.startswith("cd6aca43ec1aea33")

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from cryskit.predict.card import Card
+
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 MARK = re.compile(r"<!-- generated: (\w+) -->")
 
@@ -63,6 +65,49 @@ def properties() -> str:
     return table(["name", "symbol", "unit", "learned as", "functional", "what it is"], rows)
 
 
+def data() -> str:
+    """Return the table of the bundled data sets, from their cards."""
+    from cryskit.data.sources import sources  # noqa: PLC0415
+
+    rows = [
+        (f"`{s.name}`", s.title, s.rows, ", ".join(f"`{p}`" for p in s.properties), f"doi {s.doi}", s.licence)
+        for s in sources().values()
+    ]
+    return table(["name", "what is in it", "crystals", "properties", "cite", "licence"], rows)
+
+
+def models() -> str:
+    """Return one section per published model, from its card."""
+    from cryskit.predict.predictor import read_card  # noqa: PLC0415
+    from cryskit.predict.published import models as published  # noqa: PLC0415
+
+    cards = {name: read_card(path) for name, path in published().items()}
+    return "\n\n".join(model(name, card) for name, card in cards.items()) or "*No model has been published yet.*"
+
+
+def model(name: str, card: Card) -> str:
+    """Return the section of one model: what it is, what it predicts and how well."""
+    columns = list(dict.fromkeys(metric for metrics in card.metrics.values() for metric in metrics))
+    rows = [
+        (f"`{p.name}`", p.unit or "none", *(card.metrics.get(p.name, {}).get(metric) for metric in columns))
+        for p in card.properties
+    ]
+    facts = [
+        ("encoder", flat(card.encoder)),
+        ("graph", flat(card.spec.__dict__)),
+        ("data", flat(card.data)),
+        ("split", flat(card.split)),
+        ("crystals", flat(card.rows)),
+        ("licence", card.licence),
+        ("cite", "; ".join(card.citation)),
+    ]
+    lines = [f"- {key}: {', '.join(f'{k} {cell(v)}' for k, v in value.items())}" for key, value in facts[:5]]
+    lines += [f"- {key}: {value}" for key, value in facts[5:] if value]
+    return "\n\n".join(
+        [f"## `{name}`", card.description, table(["property", "unit", *columns], rows), "\n".join(lines)]
+    )
+
+
 def results() -> str:
     """Return one section per result card of the benchmarks."""
     cards = sorted(RESULTS.glob("*.json"))
@@ -97,4 +142,10 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
     return leaves
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"commands": commands, "properties": properties, "results": results}
+PARTS: Mapping[str, Callable[[], str]] = {
+    "commands": commands,
+    "data": data,
+    "models": models,
+    "properties": properties,
+    "results": results,
+}

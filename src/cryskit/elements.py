@@ -22,13 +22,13 @@ from __future__ import annotations
 from collections import Counter
 from functools import cache
 from itertools import pairwise
-from math import exp, log
+from math import exp, gcd, inf, log
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from ase.data import covalent_radii
-from pymatgen.core import Composition, Element
+from pymatgen.core import Element
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -195,6 +195,12 @@ def bit_name(bit: int) -> str:
 
 
 @cache
+def _order(number: int) -> tuple[float, str]:
+    electronegativity = _listed("X")(Element.from_Z(number))
+    return (inf if electronegativity is None else electronegativity), symbol(number)
+
+
+@cache
 def symbol(number: int) -> str:
     """Return the symbol of an element.
 
@@ -208,7 +214,7 @@ def symbol(number: int) -> str:
 
 
 def formula(numbers: Iterable[int]) -> str:
-    """Return the reduced formula of a cell, for example "SrTiO3".
+    """Return the reduced formula of a cell, electronegative elements last, for example "SrTiO3".
 
     Args:
         numbers: Atomic number of each atom.
@@ -216,8 +222,10 @@ def formula(numbers: Iterable[int]) -> str:
     Raises:
         ValueError: A number is not that of an element.
     """
-    counts = Counter(symbol(int(number)) for number in numbers)
-    return str(Composition(counts).reduced_formula)
+    counts = Counter(int(number) for number in numbers)
+    divisor = gcd(*counts.values())
+    parts = sorted((*_order(number), count // divisor) for number, count in counts.items())
+    return "".join(f"{name}{count if count > 1 else ''}" for _, name, count in parts)
 
 
 def chemical_system(numbers: Iterable[int]) -> str:

@@ -43,6 +43,9 @@ class Registry:
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -92,6 +95,7 @@ ENCODERS = Registry(
     "encoder",
     {
         "cgcnn": "cryskit.encoders.cgcnn:CGCNN",
+        "steinhardt": "cryskit.encoders.steinhardt:Steinhardt",
     },
 )
 OBJECTIVES = Registry(

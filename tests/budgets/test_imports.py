@@ -1,11 +1,14 @@
 """Imports go one way, function-level imports included.
 
 `if TYPE_CHECKING:` blocks are exempt: they bind names for the type checker and are never executed. Names in a registry
-("module:Class") are exempt too: that is how a lower layer lists the parts of a higher one without knowing them.
+("module:Class") are exempt in `registry` and in the package itself: that is how a lower layer lists the parts of a higher
+one without knowing them.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -103,6 +106,16 @@ def test_data_loads_no_torch() -> None:
     code = f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nassert 'torch' not in sys.modules"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("module", PACKAGE, ids=str)
+def test_names_of_parts_lead_to_something_and_not_upwards(module: Module) -> None:
+    texts = [
+        node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    for home, attribute in (text.split(":") for text in texts if re.fullmatch(r"cryskit(\.\w+)+:\w+", text)):
+        assert re.search(rf"^(def|class) {attribute}\b", NAMES[home].text, re.MULTILINE), f"{home} has no {attribute}"
+        assert module.name in BY_NAME or LEVEL[NAMES[home].unit] <= LEVEL[module.unit]
 
 
 @pytest.mark.parametrize("module", [m for m in PACKAGE if m.name not in BY_NAME], ids=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,11 @@ def attempt(name: str, source: str, make: Callable[[], Crystal], limit: int) -> 
         return Failure(name, error)
 
 
+def checked(crystal: Crystal, source: str, limit: int) -> Crystal | Failure:
+    """Return a crystal if `check` accepts it, or the failure; the arguments are those of `attempt`."""
+    return attempt(crystal.id, source, lambda: crystal, limit)
+
+
 def check(crystal: Crystal, limit: int = LIMIT) -> Crystal:
     """Return the crystal if it is one.
 
@@ -56,10 +62,12 @@ def check(crystal: Crystal, limit: int = LIMIT) -> Crystal:
     lightest, heaviest = crystal.numbers.min(), crystal.numbers.max()
     if lightest < 1 or heaviest > HEAVIEST:
         strange = lightest if lightest < 1 else heaviest
-        raise ElementError(f"Atomic number {strange} is not between 1 and {HEAVIEST}", "Name a known element", crystal.id)
+        raise ElementError(
+            f"Atomic number {strange} is not between 1 and {HEAVIEST}", "Name a known element", crystal.id
+        )
     if not np.isfinite(crystal.fractional).all():
         raise CoordinatesError("A coordinate is no finite number", "Give three coordinates for each atom", crystal.id)
-    _apart(crystal, NEAREST / heights)
+    _apart(crystal, [NEAREST / height for height in heights])
     return crystal
 
 
@@ -84,48 +92,45 @@ def count(atoms: int, limit: int, source: str = "") -> None:
         )
 
 
-def _heights(crystal: Crystal) -> np.ndarray:
+def _heights(crystal: Crystal) -> list[float]:
     """Return the three distances between opposite faces, angstrom."""
-    lattice = crystal.lattice
-    if not np.isfinite(lattice).all():
+    a, b, c = crystal.lattice.tolist()
+    faces = [_cross(b, c), _cross(c, a), _cross(a, b)]
+    volume = abs(sum(x * y for x, y in zip(a, faces[0], strict=True)))
+    areas = [math.hypot(*face) for face in faces]
+    if not math.isfinite(volume):
         raise LatticeError("A lattice vector is no finite number", "Give three vectors in angstrom", crystal.id)
-    lengths = np.sqrt((lattice * lattice).sum(1))
-    volume = abs(np.linalg.det(lattice))
-    if volume <= 1e-9 * lengths.prod() or lengths.min() < THINNEST:
+    heights = [volume / area if area > 0.0 else 0.0 for area in areas]
+    if min(heights) < THINNEST:
+        lengths = ", ".join(f"{math.hypot(*vector):.4g}" for vector in (a, b, c))
         raise LatticeError(
-            f"The cell has no volume (lengths {', '.join(f'{length:.4g}' for length in lengths)}, volume {volume:.3g})",
-            "Give three independent lattice vectors in angstrom",
-            crystal.id,
-        )
-    inverse = np.linalg.inv(lattice)
-    heights: np.ndarray = 1.0 / np.sqrt((inverse * inverse).sum(0))
-    if heights.min() < THINNEST:
-        raise LatticeError(
-            f"The cell is only {heights.min():.3g} angstrom thick, less than {THINNEST}",
-            "Give lattice vectors in angstrom; if the cell is very oblique, reduce it (Niggli)",
+            f"The cell (lengths {lengths}, volume {volume:.3g}) is only {min(heights):.3g} angstrom thick, less than {THINNEST}",
+            "Give independent lattice vectors in angstrom; if the cell is very oblique, reduce it (Niggli)",
             crystal.id,
         )
     return heights
 
 
-def _apart(crystal: Crystal, reach: np.ndarray) -> None:
+def _cross(u: list[float], v: list[float]) -> list[float]:
+    return [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]
+
+
+def _apart(crystal: Crystal, reach: list[float]) -> None:
     """Raise if two atoms are nearer than NEAREST under periodic images.
 
     Args:
         crystal: N atoms in a cell whose heights are at least THINNEST.
-        reach: (3,) how far such a pair may differ in each fractional coordinate.
+        reach: How far such a pair may differ in each fractional coordinate.
     """
-    atoms = len(crystal)
-    near = np.ones((atoms, atoms), dtype=bool)
-    for axis in range(3):
-        along = crystal.fractional[:, axis]
-        apart = along[:, None] - along
-        near &= np.abs(apart - np.rint(apart)) < reach[axis]
-    if np.count_nonzero(near) == atoms:
+    along = crystal.fractional.T
+    apart = along[:, :, None] - along[:, None, :]
+    apart -= np.rint(apart)
+    near = (np.abs(apart, out=apart) < np.reshape(reach, (3, 1, 1))).all(0)
+    if np.count_nonzero(near) == len(crystal):
         return
     first, second = np.nonzero(np.triu(near, 1))
-    apart = crystal.fractional[first] - crystal.fractional[second]
-    distances = np.linalg.norm((apart - np.rint(apart)) @ crystal.lattice, axis=1)
+    vectors = crystal.fractional[first] - crystal.fractional[second]
+    distances = np.linalg.norm((vectors - np.rint(vectors)) @ crystal.lattice, axis=1)
     worst = int(distances.argmin())
     if distances[worst] < NEAREST:
         i, j = int(first[worst]), int(second[worst])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_JUDGE = Registry("judge", {"cif": "cryskit.data.judge:judge"})
+_JUDGE = Registry("judge", {"cif": "cryskit.data.judge:judge", "group": "cryskit.data.judge:group_operations"})
 
 _FRACTIONAL = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 _LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
@@ -38,15 +38,20 @@ _OPERATIONS = (
     "_space_group_symop_operation_xyz",
     "_space_group_symop_operation_xyz_",
 )
-_GROUP_NAMES = (
+_GROUP = (
     "_symmetry_space_group_name_H-M",
     "_symmetry_space_group_name_H_M",
-    "_space_group_name_H-M_alt",
     "_space_group_name_Hall",
+    "_space_group_name_H-M_alt",
+    "_symmetry_space_group_name_hall",
+    "_space_group_IT_number",
+    "_symmetry_Int_Tables_number",
 )
-_OPERATION = re.compile(r"[xyzXYZ+\- ]*(?:\d+/\d+)?[xyzXYZ+\- ]*")
-_SPLIT = re.compile(r"^\s*data_", flags=re.MULTILINE)
-_CASED = re.compile(r"^\s*_(?:atom_site|cell|symmetry_equiv_pos|space_group_symop)_\w+", re.MULTILINE | re.IGNORECASE)
+_OPERATION = re.compile(r"(?!.{33})[xyzXYZ+\- ]*(?:\d+/\d+)?[xyzXYZ+\- ]*")
+_SPLIT = re.compile(r"^[ \t]*data_", flags=re.MULTILINE)
+_CASED = re.compile(
+    r"^[ \t]*_(?:atom_site|cell|symmetry_equiv_pos|space_group_symop)_\w+", re.MULTILINE | re.IGNORECASE
+)
 _ROUNDING = 1e-4  # pymatgen's tolerance in fractional coordinates
 _LONGEST = 1000.0  # angstrom; in a longer cell that tolerance reaches beyond the least distance of two atoms
 _BINS = round(1 / _ROUNDING)
@@ -98,7 +103,9 @@ def read_blocks(text: str, name: str, source: str, limit: int) -> Iterator[Cryst
 def _blocks(text: str) -> list[str]:
     """Return the data blocks with atom sites; the block header is at the head of each."""
     blocks = [text] if text.count("data_") == 1 else [f"data_{block}" for block in _SPLIT.split(text)[1:]]
-    return [block for block in blocks if "_atom_site_" in block.lower() and "powder_pattern" not in block.split("\n", 1)[0]]
+    return [
+        block for block in blocks if "_atom_site_" in block.lower() and "powder_pattern" not in block.split("\n", 1)[0]
+    ]
 
 
 def _read_block(text: str, name: str, source: str, limit: int) -> Crystal | Failure:
@@ -126,7 +133,7 @@ def _plain(text: str, name: str, limit: int) -> Crystal | None:
     except (ValueError, RuntimeError, IndexError):  # syntax, duplicate tags, no block
         return None
     labels = block.find_values("_atom_site_label")
-    if not labels:
+    if len(labels) == 0:
         return None
     count(len(labels), limit)
     crystal = None if "_magn" in text or "_moment" in text else _read_sites(block, list(labels), name, limit)
@@ -174,37 +181,43 @@ def _numbers(block: gemmi.cif.Block, tag: str) -> list[float] | None:
         return [gemmi.cif.as_number(text) for text in texts]
 
 
-def _lattice(block: gemmi.cif.Block) -> list[list[float]] | None:
+def _lattice(block: gemmi.cif.Block) -> np.ndarray | None:
     """Return the rows of the lattice in pymatgen's orientation, or None if the cell is doubtful."""
-    pairs = [block.find_pair(tag) for tag in (*_LENGTHS, *_ANGLES)]
-    if None in pairs:
-        return None
-    a, b, c, alpha, beta, gamma = (gemmi.cif.as_number(pair[1]) for pair in pairs)
-    if not (all(0 < length < _LONGEST for length in (a, b, c)) and all(0 < angle < 180 for angle in (alpha, beta, gamma))):
+    values = [block.find_value(tag) or "?" for tag in (*_LENGTHS, *_ANGLES)]
+    a, b, c, alpha, beta, gamma = (float(gemmi.cif.as_number(value)) for value in values)
+    if not (
+        all(0 < length < _LONGEST for length in (a, b, c)) and all(0 < angle < 180 for angle in (alpha, beta, gamma))
+    ):
         return None
     alpha, beta, gamma = math.radians(alpha), math.radians(beta), math.radians(gamma)
     cosine = (math.cos(alpha) * math.cos(beta) - math.cos(gamma)) / (math.sin(alpha) * math.sin(beta))
     if not abs(cosine) < 1:
         return None
     reciprocal = math.acos(cosine)
-    return [
-        [a * math.sin(beta), 0.0, a * math.cos(beta)],
-        [-b * math.sin(alpha) * math.cos(reciprocal), b * math.sin(alpha) * math.sin(reciprocal), b * math.cos(alpha)],
-        [0.0, 0.0, c],
-    ]
+    first = [a * math.sin(beta), 0.0, a * math.cos(beta)]
+    across, along = b * math.sin(alpha), b * math.cos(alpha)
+    return np.array([first, [-across * math.cos(reciprocal), across * math.sin(reciprocal), along], [0.0, 0.0, c]])
 
 
 def _operations(block: gemmi.cif.Block) -> _Operations | None:
-    """Return the symmetry operations that are written out, or those of P 1 by name; else None.
+    """Return the symmetry operations that are written out, else those that pymatgen takes the named group for.
 
-    Other names are left to pymatgen, because the settings and origins that libraries take them for differ.
+    Not gemmi's, because libraries differ in the settings and origins that a name or number stands for.
     """
     for tag in _OPERATIONS:
         texts = tuple(block.find_values(tag))
         if texts:
             return _parsed(texts)
-    names = {gemmi.cif.as_string(value) for tag in _GROUP_NAMES if (value := block.find_value(tag))}
-    return _parsed(("x,y,z",)) if names and names <= {"P 1", "P1"} else None
+    names = tuple((tag, gemmi.cif.as_string(value)) for tag in _GROUP if (value := block.find_value(tag)))
+    if names and all(value in {"P 1", "P1", "1"} for _, value in names):
+        return _parsed(("x,y,z",))
+    return _named(names)
+
+
+@lru_cache(maxsize=512)
+def _named(names: tuple[tuple[str, str], ...]) -> _Operations | None:
+    affine = _JUDGE["group"](dict(names))
+    return None if affine is None else _Operations(affine[:, :3, :3], affine[:, :3, 3], trivial=False)
 
 
 @lru_cache(maxsize=512)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from contextlib import contextmanager
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from cryskit.errors import SizeError, UnreadableError
 from cryskit.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 STRUCTURE_BYTES = 10_000_000
@@ -98,10 +100,24 @@ def read_bytes(path: Path, limit: int = -1) -> bytes:
     Raises:
         UnreadableError: It cannot be opened or unpacked.
     """
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    with opened(path) as file:
+        return bytes(file.read(limit + 1 if limit >= 0 else -1))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a file for reading bytes, unpacked if its name ends in .gz.
+
+    Args:
+        path: A file, not a folder.
+
+    Raises:
+        UnreadableError: It cannot be opened, read or unpacked, also while it is read.
+    """
+    open_ = gzip.open if path.name.lower().endswith(".gz") else open
     try:
-        with opened(path, "rb") as file:
-            return bytes(file.read(limit + 1 if limit >= 0 else -1))
+        with open_(path, "rb") as file:
+            yield file
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise UnreadableError(

@@ -11,7 +11,7 @@ import ase.io
 import numpy as np
 
 from cryskit.data.check import attempt, count
-from cryskit.data.files import open_text, stem
+from cryskit.data.files import opened, stem
 from cryskit.data.targets import known_id, targets
 from cryskit.errors import CrystalError, DisorderError, LatticeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-_PARSER_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+_PARSER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _FLAT = 1e-6  # cubic angstrom
+_MOST = 10**9  # lines to skip
 
 
 def from_atoms(atoms: Atoms, name: str) -> Crystal:
@@ -38,9 +48,10 @@ def from_atoms(atoms: Atoms, name: str) -> Crystal:
         DisorderError: `info` or the arrays name an occupancy other than one.
     """
     cell = np.array(atoms.cell, dtype=np.float64)
-    if not atoms.pbc.all() or abs(np.linalg.det(cell)) < _FLAT:
+    volume = abs(np.linalg.det(cell)) if np.isfinite(cell).all() else 0.0
+    if not atoms.pbc.all() or volume < _FLAT:
         raise LatticeError(
-            f"The atoms have no full periodic cell (pbc {atoms.pbc.tolist()}, volume {abs(np.linalg.det(cell)):.3g})",
+            f"The atoms have no full periodic cell (pbc {atoms.pbc.tolist()}, volume {volume:.3g})",
             'Set `atoms.cell` and `atoms.pbc = True`, or write Lattice="..." and pbc="T T T" into the XYZ file',
         )
     _ordered(atoms)
@@ -74,8 +85,8 @@ def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
     """
     name = stem(path.name)
     try:
-        with open_text(path) as file:
-            images = _images(file, limit)
+        with opened(path) as file:
+            images = _images(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace"), limit)
             head = list(islice(images, 2))
             for i, image in enumerate(chain(head, images)):
                 yield _read(image, name if len(head) == 1 else f"{name}:{i}", str(path), limit)
@@ -91,7 +102,7 @@ def _read(image: str | CrystalError, name: str, path: str, limit: int) -> Crysta
 def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
     """Yield the text of each image, or the error in place of one."""
     remaining = iter(lines)
-    first = next(remaining, "")
+    first = next(remaining, "\n")
     while first:
         try:
             atoms = int(first)
@@ -101,7 +112,7 @@ def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
                 "Give a whole XYZ file; no image after this place can be read",
             )
             return
-        body = islice(remaining, max(atoms, 0) + 1)
+        body = islice(remaining, min(max(atoms, 0), _MOST) + 1)
         try:
             count(atoms, limit)
             yield first + "".join(body)

@@ -15,7 +15,16 @@ from cryskit.types import Crystal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PARSER_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, Warning)
+PARSER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    Warning,
+)
 """What pymatgen's and ASE's parsers have been seen to raise on damaged files; they declare nothing."""
 
 
@@ -33,7 +42,8 @@ def from_structure(structure: Structure, name: str) -> Crystal:
     """
     if not all(structure.lattice.pbc):
         raise LatticeError(
-            f"The structure is periodic along {structure.lattice.pbc} only", "Give a cell that repeats in three directions"
+            f"The structure is periodic along {structure.lattice.pbc} only",
+            "Give a cell that repeats in three directions",
         )
     for i, site in enumerate(structure):
         if not site.is_ordered:

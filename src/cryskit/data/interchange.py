@@ -15,16 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryskit.data.atomic import replacing
+from cryskit.data.targets import property_names
 from cryskit.errors import (
     CoordinatesError,
     CrystalError,
     DataError,
     ElementError,
     LatticeError,
-    UnknownNameError,
     UnreadableError,
 )
-from cryskit.properties import canonical
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def read_rows(path: Path | str) -> Iterator[Crystal | Failure]:
     """Read an interchange Parquet file, one item per row in order, a thousand rows in memory.
 
     Only the form of a row is checked here; `cryskit.data.check` judges the crystal. Further columns of numbers become
-    targets, under the registry name if they are known by name or alias, else under their own; NaN and null are unknown.
+    targets, under the registry name if they are known by name or alias, else under their own; null, NaN and infinity are unknown.
 
     Args:
         path: The file.
@@ -172,27 +171,12 @@ def _targets(schema: pa.Schema, path: Path | str) -> Mapping[str, str]:
         kind = schema.field(name).type
         if not hasattr(kind, "value_type") or not _is_number(kind.value_type):
             raise DataError(f"{path} has {kind} in the column {name}", "Give a list of numbers per row")
-    names: dict[str, str] = {}
-    for field in schema:
-        if field.name not in _RESERVED and _is_number(field.type):
-            names[field.name] = _property_name(field.name)
-    taken: dict[str, str] = {}
-    for column, name in names.items():
-        if name in taken:
-            raise DataError(f"{path} has two columns for {name}: {taken[name]!r} and {column!r}", "Remove one of them")
-        taken[name] = column
-    return names
+    columns = [field.name for field in schema if field.name not in _RESERVED and _is_number(field.type)]
+    return property_names(columns, str(path))
 
 
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def _property_name(column: str) -> str:
-    try:
-        return canonical(column)
-    except UnknownNameError:
-        return column
 
 
 def _read_group(
@@ -230,7 +214,7 @@ class _Rows:
     def __iter__(self) -> Iterator[Crystal | Failure]:
         for row, (label, text) in enumerate(zip(self._labels, self._texts, strict=True)):
             arrays = [values[row] for values in self._lists]
-            targets = {name: float(v[row]) for name, v in self._targets.items() if not np.isnan(v[row])}
+            targets = {name: float(v[row]) for name, v in self._targets.items() if np.isfinite(v[row])}
             try:
                 yield _crystal(label, arrays, text, targets)
             except CrystalError as error:

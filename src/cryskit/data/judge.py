@@ -1,19 +1,20 @@
 """CIF blocks that take a judge: pymatgen's verdict as a crystal or one of our errors.
 
 Where pymatgen lets pass what is no crystal, it is refused first: symmetry operations that are none (they would
-collapse the cell), sites that stand for no element ("Va" would become vanadium, "Du" hydrogen), hydrogens without
-coordinates.
+collapse the cell), sites that stand for no element ("Va" would become vanadium, "Du" hydrogen), and sites for
+several atoms at once ("OH", which pymatgen leaves out).
 """
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pymatgen.core import SymmOp
-from pymatgen.io.cif import CifParser, str2float
+from pymatgen.core import Lattice, SymmOp
+from pymatgen.io.cif import CifBlock, CifParser, str2float
 
 from cryskit.data.check import count
 from cryskit.data.from_pymatgen import PARSER_ERRORS, from_structure
@@ -35,12 +36,16 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 2048  # of CIF 1.1; pymatgen's patterns take a time that grows with its square
 _LONGEST_OPERATION = 64
+_FLAT = 1e-3  # cubic angstrom
 _IMAGES = 40  # times the limit: sites times operations beyond which pymatgen takes minutes
 _OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
-_CELL = tuple(f"_cell_{kind}" for kind in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"))
+_CELL = tuple(
+    f"_cell_{kind}" for kind in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+)
 _FRACTIONAL = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
-_GROUPS = {"ow", "hw", "oh", "wat", "cval", "siva"}  # type symbols beside the elements that pymatgen knows
-_PLACEHOLDERS = {"va", "vac", "du", "dum", "dummy", "t"}  # labels that begin like an element and are none
+_OTHER_TYPES = {"ow", "hw", "cval", "siva"}  # type symbols beside the elements that pymatgen reads rightly
+_MOLECULES = ("OH", "O-H", "Wat", "wat", "H2O", "NO3", "NH4")  # pymatgen drops their sites or their hydrogens
+_PLACEHOLDERS = {"", "va", "vac", "du", "dum", "dummy", "t"}  # labels that begin like an element and are none
 
 
 def judge(text: str, name: str, limit: int) -> Crystal:
@@ -74,6 +79,24 @@ def judge(text: str, name: str, limit: int) -> Crystal:
     return from_structure(structures[0], name)
 
 
+def group_operations(names: Mapping[str, str]) -> np.ndarray | None:
+    """Return the symmetry operations that pymatgen takes a named or numbered group for; it takes half a second.
+
+    Args:
+        names: CIF tags to their values.
+
+    Returns:
+        (S, 4, 4) affine matrices of fractional coordinates, or None if pymatgen fails.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            operations = CifParser.from_str("data_a").get_symops(CifBlock(dict(names), [], "a"))
+        except PARSER_ERRORS:
+            return None
+    return np.array([operation.affine_matrix for operation in operations], dtype=np.float64)
+
+
 def _values(data: Mapping[str, Any], tag: str) -> list[str]:
     value = data.get(tag) or data.get(f"{tag}_") or []
     return [value] if isinstance(value, str) else list(value)
@@ -92,18 +115,27 @@ def _refuse(data: Mapping[str, Any], limit: int) -> None:
     _refuse_operations(operations)
     _refuse_symbols(_values(data, "_atom_site_type_symbol"), _values(data, "_atom_site_label"))
     for tag in _FRACTIONAL:
-        _need_numbers(_values(data, tag), tag, CoordinatesError("", "Give three fractional coordinates for each atom"))
+        for text in _values(data, tag):
+            if not math.isfinite(_number(text)):
+                raise CoordinatesError(f"{tag} is {text!r}, expected a number", "Give each atom three coordinates")
     for tag in _CELL:
-        _need_numbers(_values(data, tag), tag, LatticeError("", "Give the lengths in angstrom and the angles in degrees"))
+        for text in _values(data, tag):
+            if not 0 < _number(text) < (180 if "angle" in tag else math.inf):
+                raise LatticeError(
+                    f"{tag} is {text!r}", "Give lengths in angstrom and angles between 0 and 180 degrees"
+                )
 
 
 def _refuse_operations(operations: Iterable[str]) -> None:
     for text in operations:
         try:
-            rotation = SymmOp.from_xyz_str(text).rotation_matrix if len(text) <= _LONGEST_OPERATION else np.zeros((3, 3))
+            rotation = (
+                SymmOp.from_xyz_str(text).rotation_matrix if len(text) <= _LONGEST_OPERATION else np.zeros((3, 3))
+            )
         except PARSER_ERRORS:
             rotation = np.zeros((3, 3))
-        if text.count(",") != 2 or not np.isclose(abs(np.linalg.det(rotation)), 1.0):
+        proper = np.isin(rotation, (-1.0, 0.0, 1.0)).all() and np.isclose(abs(np.linalg.det(rotation)), 1.0)
+        if text.count(",") != 2 or not proper:
             raise UnreadableError(
                 f"{text[:_LONGEST_OPERATION]!r} is no symmetry operation", "Write it such as 'x, -y, z+1/2'"
             )
@@ -111,10 +143,12 @@ def _refuse_operations(operations: Iterable[str]) -> None:
 
 def _refuse_symbols(types: list[str], labels: list[str]) -> None:
     for text in types or labels:
-        letters = re.match("[A-Za-z]*", text.strip())
-        symbol = letters[0] if letters else ""
-        placeholder = symbol.lower() in _PLACEHOLDERS
-        if placeholder or (types and symbol.lower() not in _GROUPS and not _is_element(symbol)):
+        if text.startswith(_MOLECULES):
+            raise CoordinatesError(f"{text!r} stands for several atoms", "Give each atom a site, hydrogens too")
+        letters = re.match("[A-Za-z]*", text)
+        symbol = letters[0].lower() if letters else ""
+        known = symbol in _OTHER_TYPES or _is_element(symbol) if types else symbol not in _PLACEHOLDERS
+        if not known:
             raise ElementError(f"{text!r} is no element", "Write the symbol as in the periodic table, such as Na")
 
 
@@ -125,28 +159,26 @@ def _is_element(symbol: str) -> bool:
         return False
 
 
-def _need_numbers(texts: list[str], tag: str, error: CrystalError) -> None:
-    for text in texts:
-        try:
-            value = float("nan") if text.strip() == "." else str2float(text)
-        except ValueError:
-            value = float("nan")
-        if not np.isfinite(value):
-            raise type(error)(f"{tag} is {text!r}, expected a number", error.cure)
+def _number(text: str) -> float:
+    """Return a number without its standard uncertainty, NaN if it is none; "." is unknown here, zero to pymatgen."""
+    try:
+        return float("nan") if text.strip() == "." else float(str2float(text))
+    except ValueError:
+        return float("nan")
 
 
 def _reason(data: Mapping[str, Any], error: Exception) -> CrystalError:
     """Return what pymatgen found wrong as an error of ours."""
     if any(not _values(data, tag) for tag in _FRACTIONAL):
         return CoordinatesError("The atoms have no fractional coordinates", "Give _atom_site_fract_x, _y and _z")
-    cell = [_values(data, tag) for tag in _CELL]
-    if any(not values or str2float(values[0]) <= 0 for values in cell) or "thickness" in str(error):
+    cell = [_number(text) for tag in _CELL for text in _values(data, tag)[:1]]
+    if len(cell) < len(_CELL) or not abs(Lattice.from_parameters(*cell).volume) > _FLAT:
         return LatticeError("The cell is missing or has no volume", "Give _cell_length_a to _cell_angle_gamma")
-    occupancies = _values(data, "_atom_site_occupancy")
-    if any(text.partition("(")[0].strip() not in {"1", "1.0", "1.00", "1.000", "1.0000"} for text in occupancies):
+    shares = [_number(text) for text in _values(data, "_atom_site_occupancy")]
+    if any(share != 1 for share in shares if not math.isnan(share)):
         return DisorderError("Sites are partly occupied or shared", "Give an ordered cell")
     if "Occupancy" in str(error):
         return CoordinatesError(
             "Two atoms lie on one another", "Remove the duplicate, or mend the coordinates or the symmetry operations"
         )
-    return UnreadableError(f"pymatgen cannot read it ({error})", "Mend or replace the CIF")
+    return UnreadableError(f"pymatgen cannot read it ({error.__cause__ or error})", "Mend or replace the CIF")

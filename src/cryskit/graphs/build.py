@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from cryskit.errors import CrystalError
 from cryskit.graphs import store
 from cryskit.graphs.neighbours import neighbours
 from cryskit.graphs.symmetry import TOLERANCE, orbits
@@ -54,6 +55,23 @@ def build(
     known = symmetry if symmetry is not None else (_orbits(c, spec) for c in crystals)
     parts = [_build_one(c, spec, representative) for c, representative in zip(crystals, known, strict=True)]
     return _join(crystals, parts)
+
+
+def build_usable(crystals: Sequence[Crystal], spec: GraphSpec) -> tuple[Graph, dict[int, CrystalError]]:
+    """Build the crystals that can be built; the others are reported by position and left out.
+
+    Args:
+        crystals: In the order of the graph.
+        spec: Which graph.
+    """
+    parts, usable, errors = [], [], {}
+    for position, crystal in enumerate(crystals):
+        try:
+            parts.append(_build_one(crystal, spec, _orbits(crystal, spec)))
+            usable.append(crystal)
+        except CrystalError as error:
+            errors[position] = error
+    return _join(usable, parts), errors
 
 
 def key(crystals: Iterable[Crystal], spec: GraphSpec) -> str:

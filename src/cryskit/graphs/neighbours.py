@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
+from cryskit.errors import LatticeError
+
 if TYPE_CHECKING:
     from cryskit.types import Crystal, GraphSpec
 
@@ -19,6 +21,7 @@ SHELL_TOLERANCE = 1e-3
 
 _PERIODIC = np.ones(3, dtype=np.int64)
 _GROWTH = 1.35
+_MOST_IMAGES = 10_000_000
 
 
 class Neighbours(NamedTuple):
@@ -49,6 +52,7 @@ def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighb
         The edges; an atom with nothing within the radius has none.
     """
     cell = np.floor(crystal.fractional)
+    _refuse_endless(crystal, spec.radius)
     positions = np.ascontiguousarray((crystal.fractional - cell) @ crystal.lattice)
     lattice = crystal.lattice
     search = spec.radius if spec.neighbours == "radius" else _guess(crystal, spec)
@@ -61,6 +65,18 @@ def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighb
         found = _nearest(found, len(centres), spec)
     image = found.image - cell[found.neighbour] + cell[centres[found.centre]]
     return found._replace(image=image)
+
+
+def _refuse_endless(crystal: Crystal, radius: float) -> None:
+    """Refuse a cell so thin that the radius spans an absurd number of its images."""
+    planes_per_angstrom = np.linalg.norm(np.linalg.inv(crystal.lattice), axis=0)
+    images = float(np.prod(2 * np.ceil(radius * planes_per_angstrom) + 1)) * len(crystal)
+    if images > _MOST_IMAGES:
+        raise LatticeError(
+            f"{radius:g} angstrom around an atom reach over {images:.0f} images of atoms, at most {_MOST_IMAGES} are searched",
+            "Give a primitive, reduced cell in angstrom",
+            crystal.id,
+        )
 
 
 def _guess(crystal: Crystal, spec: GraphSpec) -> float:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import torch
 
+from cryskit.data.atomic import replacing
 from cryskit.errors import DataError
 from cryskit.types import LIES, Graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _SHAPES = {"edges": (2, -1), "vectors": (-1, 3), "lattice": (-1, 3, 3)}
 _CHECKSUM = b"sha256"
@@ -39,15 +38,8 @@ def save(graph: Graph, path: Path) -> None:
         schema_columns.append(pa.field(name, values[-1].type))
     metadata = {_CHECKSUM: _checksum(arrays).encode(), _TARGETS: str(arrays["targets"].shape[1]).encode()}
     schema = pa.schema(schema_columns, metadata=metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    os.close(handle)
-    try:
-        with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            writer.write_batch(pa.record_batch(values, schema=schema))
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        writer.write_batch(pa.record_batch(values, schema=schema))
 
 
 def load(path: Path) -> Graph:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import silu, softplus
 
 from cryskit.errors import DataError
 
@@ -17,23 +18,40 @@ if TYPE_CHECKING:
 
     from cryskit.types import Property
 
+_ACTIVATIONS = MappingProxyType({"silu": silu, "softplus": softplus})
+
 
 class PropertyHeads(nn.Module):
-    """One two-layer perceptron per property, over standardised, transformed values.
+    """One perceptron per property, over standardised, transformed values.
 
     Args:
         width: Of the crystal vectors.
         properties: What is predicted, in the order of the columns.
         hidden: Width of each perceptron.
+        depth: Hidden layers of each perceptron.
+        activation: Of the hidden layers ("softplus" is CGCNN's).
+        activate_input: Whether the crystal vectors pass the activation first, as CGCNN's do.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, width: int, properties: Sequence[Property], hidden: int = 64) -> None:
+    def __init__(
+        self,
+        width: int,
+        properties: Sequence[Property],
+        hidden: int = 64,
+        depth: int = 1,
+        activation: Literal["silu", "softplus"] = "silu",
+        *,
+        activate_input: bool = False,
+    ) -> None:
         super().__init__()
         self.properties = tuple(properties)
+        self.activation = _ACTIVATIONS[activation]
+        self.activate_input = activate_input
         self.hidden = nn.Linear(width, hidden * len(self.properties))
+        self.deeper = nn.ModuleList(_Layer(len(self.properties), hidden) for _ in range(depth - 1))
         self.last = nn.Parameter(torch.randn(len(self.properties), hidden) / hidden**0.5)
         self.bias = nn.Parameter(torch.zeros(len(self.properties)))
         self.register_buffer("mean", torch.zeros(len(self.properties)))
@@ -41,7 +59,10 @@ class PropertyHeads(nn.Module):
 
     def forward(self, crystals: Float[Tensor, "crystals width"]) -> Float[Tensor, "crystals properties"]:
         """Return standardised predictions."""
-        hidden = silu(self.hidden(crystals)).unflatten(1, self.last.shape)
+        given = self.activation(crystals) if self.activate_input else crystals
+        hidden = self.activation(self.hidden(given)).unflatten(1, self.last.shape)
+        for layer in self.deeper:
+            hidden = self.activation(layer(hidden))
         return (hidden * self.last).sum(2) + self.bias
 
     def fit_scale(self, targets: Float[Tensor, "crystals properties"]) -> None:
@@ -77,3 +98,23 @@ class PropertyHeads(nn.Module):
 
     def _logarithmic(self, device: torch.device) -> Tensor:
         return torch.from_numpy(np.array([p.transform == "log10" for p in self.properties])).to(device)
+
+
+class _Layer(nn.Module):
+    """One hidden layer of each of several perceptrons.
+
+    Args:
+        perceptrons: How many.
+        width: Of each.
+    """
+
+    def __init__(self, perceptrons: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(perceptrons, width, width) / width**0.5)
+        self.bias = nn.Parameter(torch.zeros(perceptrons, width))
+
+    def forward(
+        self, hidden: Float[Tensor, "crystals perceptrons width"]
+    ) -> Float[Tensor, "crystals perceptrons width"]:
+        """Return the values before the activation."""
+        return torch.einsum("cpi,poi->cpo", hidden, self.weight) + self.bias

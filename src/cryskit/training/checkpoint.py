@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from cryskit.data.atomic import replacing
 from cryskit.errors import ModelError
 
 if TYPE_CHECKING:
@@ -21,17 +21,11 @@ if TYPE_CHECKING:
 _TREE = "tree"
 
 
-def save_atomically(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], path: Path) -> None:
+def save_tensors(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], path: Path) -> None:
     """Write a safetensors file; a reader sees the old one or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    os.close(handle)
-    try:
-        save_file({name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}, temporary, dict(metadata))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        separate = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        save_file(separate, temporary, dict(metadata))
 
 
 class SafetensorsIO(CheckpointIO):
@@ -42,7 +36,7 @@ class SafetensorsIO(CheckpointIO):
         del storage_options
         tensors: dict[str, torch.Tensor] = {}
         tree = _pack(checkpoint, tensors)
-        save_atomically(tensors, {_TREE: json.dumps(tree)}, Path(path))
+        save_tensors(tensors, {_TREE: json.dumps(tree)}, Path(path))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a nested state.

@@ -1,0 +1,140 @@
+"""The machine a measurement was taken on: what it is, what it can do at best, and what else it was doing."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+_PACKAGES = ("cryskit", "torch", "numpy", "pymatgen-core", "gemmi", "moyopy", "pyarrow", "lightning")
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
+
+
+def facts(threads: int) -> dict[str, Any]:
+    """Return what has to be known to repeat a measurement.
+
+    Args:
+        threads: That torch uses.
+    """
+    return {
+        "command": f"python {' '.join([str(Path(sys.argv[0]).name), *map(_plain, sys.argv[1:])])}",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "--short=12", "HEAD") or "unknown",
+        "changed_since_commit": bool(_git("status", "--porcelain", "src", "benchmarks")),
+        "cpu": cpu(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "threads": threads,
+        "load_before": os.getloadavg()[0],
+        "versions": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def cpu() -> str:
+    """Return the model of the processor."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def host_class() -> str:
+    """Return a name for machines like this one, for the card's file name."""
+    words = "".join(c if c.isalnum() else " " for c in cpu().lower()).split()
+    return "-".join([*words[:3], f"{os.cpu_count()}c"])
+
+
+def peaks(repeats: int = 7) -> dict[str, float]:
+    """Measure the best that this machine does with torch's threads: products of matrices, and copies.
+
+    Args:
+        repeats: The best of so many counts.
+
+    Returns:
+        `gflops`, GFLOP/s of a float32 product of 2048 x 2048 matrices; `gbytes`, GB/s read and written by a copy of
+        256 MiB, which no cache holds.
+    """
+    side = 2048
+    left, right = torch.rand(side, side), torch.rand(side, side)
+    source = torch.rand(2**26)
+    target = torch.empty_like(source)
+    product = min(_seconds(lambda: torch.mm(left, right)) for _ in range(repeats))
+    copy = min(_seconds(lambda: target.copy_(source)) for _ in range(repeats))
+    return {"gflops": 2 * side**3 / product / 1e9, "gbytes": 2 * 4 * len(source) / copy / 1e9}
+
+
+class Others:
+    """How many cores other processes kept busy since this was made."""
+
+    def __init__(self) -> None:
+        self._start = self._now()
+
+    def cores(self) -> float:
+        """Return the mean number of cores that others used."""
+        (busy, own, wall), (busy_before, own_before, wall_before) = self._now(), self._start
+        return max(0.0, (busy - busy_before - own + own_before) / (wall - wall_before))
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        statistics = Path("/proc/stat")
+        ticks = os.sysconf("SC_CLK_TCK")
+        fields = statistics.read_text(encoding="utf-8").split("\n", 1)[0].split()[1:] if statistics.exists() else ["0"] * 8
+        idle = int(fields[3]) + int(fields[4])
+        mine = os.times()
+        return (
+            (sum(map(int, fields[:8])) - idle) / ticks,
+            mine.user + mine.system + mine.children_user + mine.children_system,
+            time.monotonic(),
+        )
+
+
+def keep_pages() -> bool:
+    """Tell glibc to keep freed memory instead of giving it back; return whether it could be told."""
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 2**28))
+    return all(libc.mallopt(ctypes.c_int(name), ctypes.c_int(value)) for name, value in settings)
+
+
+def page_faults() -> int:
+    """Return how many pages this process has been given so far (minor faults), as /proc/self/stat counts them."""
+    statistics = Path("/proc/self/stat")
+    return int(statistics.read_text(encoding="utf-8").rpartition(")")[2].split()[7]) if statistics.exists() else 0
+
+
+def _seconds(run: Any) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _plain(argument: str) -> str:
+    """Return an argument with the path of this machine taken off."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

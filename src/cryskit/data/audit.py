@@ -1,0 +1,225 @@
+"""What is doubtful in a data set: crystals that occur twice, labels that cannot be, labels that are missing.
+
+Values outside the physical range of their property need no statistics and no list of known errors. Outliers are values
+far from the median on the scale the property is learned on, in units of the wider of two robust standard deviations:
+from the median absolute deviation, and from the 0.5 and 99.5 percentiles (so that a long tail is no outlier).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import inf, log10
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from cryskit.elements import formula, symbol
+from cryskit.errors import UnknownNameError
+from cryskit.properties import get
+from cryskit.types import Failure, Property
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cryskit.types import Crystal
+
+FAR = 8.0
+"""Robust standard deviations from the median beyond which a label is an outlier."""
+CLOSE = 0.005
+"""Relative difference of the volume per atom within which crystals of one formula may be the same."""
+
+_PER_MAD = 1.4826  # standard deviations of a normal distribution in its median absolute deviation
+_PER_TAIL = 2.5758  # distance of the 99.5 percentile of a normal distribution from its median
+
+Kind = Literal["failure", "repeated id", "duplicate", "similar", "outside range", "outlier"]
+
+
+class Finding(NamedTuple):
+    """One thing to look at.
+
+    Attributes:
+        kind: What was found: a row that is no crystal, an id used twice, the same content under several ids, the same
+            formula with nearly the same volume, a label outside the physical range, a label far from the others.
+        ids: Of the rows concerned.
+        message: What was found, with the value and its unit.
+        property: Of the label, or "".
+        value: The label, or None.
+    """
+
+    kind: Kind
+    ids: tuple[str, ...]
+    message: str
+    property: str = ""
+    value: float | None = None
+
+
+class Labels(NamedTuple):
+    """One row of the table of an audit: the labels of one property."""
+
+    property: str
+    unit: str
+    known: int
+    missing: int
+    low: float
+    median: float
+    high: float
+    outside: int
+    outliers: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The report on a data set.
+
+    Attributes:
+        crystals: Rows that are crystals.
+        atoms: In all of them.
+        formulas: Different reduced formulas.
+        table: One row per property.
+        findings: What to look at.
+        elements: Symbol to number of crystals with that element, the most frequent first.
+    """
+
+    crystals: int
+    atoms: int
+    formulas: int
+    table: tuple[Labels, ...]
+    findings: tuple[Finding, ...]
+    elements: Mapping[str, int]
+
+    def of(self, kind: Kind) -> list[Finding]:
+        """Return the findings of one kind."""
+        return [finding for finding in self.findings if finding.kind == kind]
+
+
+class _Row(NamedTuple):
+    """What the audit keeps of a crystal."""
+
+    id: str
+    fingerprint: str
+    formula: str
+    volume: float
+    targets: Mapping[str, float]
+
+
+def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = CLOSE) -> Audit:
+    """Look a data set through once; the crystals themselves are not kept.
+
+    Args:
+        items: What a reader yields.
+        far: Robust standard deviations beyond which a label is an outlier.
+        close: Relative difference of the volume per atom within which crystals of one formula may be the same.
+    """
+    failures: list[Finding] = []
+    rows: list[_Row] = []
+    elements: Counter[str] = Counter()
+    atoms = 0
+    for item in items:
+        if isinstance(item, Failure):
+            failures.append(Finding("failure", (item.id,), str(item.error)))
+            continue
+        volume = abs(float(np.linalg.det(item.lattice))) / len(item)
+        rows.append(_Row(item.id, item.fingerprint, formula(item.numbers), volume, item.targets))
+        elements.update(symbol(int(number)) for number in np.unique(item.numbers))
+        atoms += len(item)
+    table, label_findings = _labels(rows, far)
+    return Audit(
+        crystals=len(rows),
+        atoms=atoms,
+        formulas=len({row.formula for row in rows}),
+        table=tuple(table),
+        findings=(*failures, *_repeated(rows), *_duplicates(rows), *_similar(rows, close), *label_findings),
+        elements=dict(elements.most_common()),
+    )
+
+
+def _grouped(rows: list[_Row], key: Literal["id", "fingerprint", "formula"]) -> Iterator[tuple[str, list[_Row]]]:
+    groups: dict[str, list[_Row]] = {}
+    for row in rows:
+        groups.setdefault(getattr(row, key), []).append(row)
+    return ((name, members) for name, members in groups.items() if len(members) > 1)
+
+
+def _repeated(rows: list[_Row]) -> Iterator[Finding]:
+    for name, members in _grouped(rows, "id"):
+        yield Finding("repeated id", (name,), f"{len(members)} rows have this id")
+
+
+def _duplicates(rows: list[_Row]) -> Iterator[Finding]:
+    for _, members in _grouped(rows, "fingerprint"):
+        ids = tuple(row.id for row in members)
+        yield Finding("duplicate", ids, f"{len(ids)} rows are the same crystal, {members[0].formula}")
+
+
+def _similar(rows: list[_Row], close: float) -> Iterator[Finding]:
+    """Yield crystals of one formula whose volume is within `close` of the smallest of them, identical ones counted once."""
+    once = list({row.fingerprint: row for row in rows}.values())
+    for name, members in _grouped(once, "formula"):
+        remaining = sorted(members, key=lambda row: row.volume)
+        while remaining:
+            limit = remaining[0].volume * (1 + close)
+            alike = [row for row in remaining if row.volume <= limit]
+            remaining = remaining[len(alike) :]
+            if len(alike) > 1:
+                volumes = f"{alike[0].volume:.2f} to {alike[-1].volume:.2f} A3/atom"
+                ids = tuple(row.id for row in alike)
+                yield Finding("similar", ids, f"{len(ids)} crystals of {name} with {volumes}")
+
+
+def _labels(rows: list[_Row], far: float) -> tuple[list[Labels], list[Finding]]:
+    table, findings = [], []
+    for name in dict.fromkeys(name for row in rows for name in row.targets):
+        known = [row for row in rows if name in row.targets]
+        kind = _property(name)
+        outside = list(_outside(known, kind))
+        outliers = list(_outliers(known, kind, far))
+        values = np.array([row.targets[name] for row in known])
+        low, median, high = float(values.min()), float(np.median(values)), float(values.max())
+        missing = len(rows) - len(known)
+        table.append(Labels(name, kind.unit, len(known), missing, low, median, high, len(outside), len(outliers)))
+        findings += [*outside, *outliers]
+    return table, findings
+
+
+def _property(name: str) -> Property:
+    try:
+        return get(name)
+    except UnknownNameError:
+        return Property(name, name, "")
+
+
+def _outside(rows: list[_Row], kind: Property) -> Iterator[Finding]:
+    low, high = kind.range
+    for row in rows:
+        value = row.targets[kind.name]
+        if not low <= value <= high:
+            message = f"{_text(value, kind)} is outside {low:g} to {high:g}"
+            yield Finding("outside range", (row.id,), message, kind.name, value)
+
+
+def _outliers(rows: list[_Row], kind: Property, far: float) -> Iterator[Finding]:
+    labels = [row.targets[kind.name] for row in rows]
+    values = np.array([_learned(label, kind) for label in labels])
+    usable = values[np.isfinite(values)]
+    if not len(usable):
+        return
+    centre = float(np.median(usable))
+    spread = _PER_MAD * float(np.median(np.abs(usable - centre)))
+    lower, upper = (float(limit) for limit in np.percentile(usable, (0.5, 99.5)))
+    scale = max(spread, (upper - lower) / (2 * _PER_TAIL))
+    distances = np.abs(values - centre) / scale if scale > 0 else np.zeros(len(values))
+    for row, label, distance in zip(rows, labels, distances, strict=True):
+        if far < distance < inf:
+            message = f"{_text(label, kind)} is {distance:.1f} robust standard deviations from the median"
+            yield Finding("outlier", (row.id,), message, kind.name, label)
+
+
+def _learned(label: float, kind: Property) -> float:
+    if kind.transform == "log10":
+        return log10(label) if label > 0 else -inf
+    return label
+
+
+def _text(label: float, kind: Property) -> str:
+    return f"{label:.6g} {kind.unit}".rstrip()

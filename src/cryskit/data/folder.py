@@ -1,0 +1,134 @@
+"""Folders of structure files: those that id_prop.csv lists (as for CGCNN and ALIGNN), or all there are."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cryskit.data.files import FORMATS, KINDS, kind, stem
+from cryskit.data.targets import IDS, MISSING, property_names, targets
+from cryskit.errors import DataError, UnreadableError
+from cryskit.types import Crystal, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TABLE = "id_prop.csv"
+_ENTRIES = "id_prop.json"
+_STRUCTURES = ("cif", "poscar", "xyz", "json")
+_FEATURES = "atom_init.json"  # of CGCNN, no structure
+_HEADS = frozenset({*IDS, "name", "file", "filename", "structure"})
+
+
+def read_folder(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
+    """Read the crystals of a folder, not of its subfolders.
+
+    With an id_prop.csv, one item per line of it: the id (with or without the extension of its file), then a value for
+    each target; a header names them, else they are called "target", or "target_1" and so on. With an id_prop.json, its
+    entries. Else every structure file, sorted by name.
+
+    Args:
+        folder: Of CIF, POSCAR, XYZ or JSON files.
+        limit: Atoms that a cell may have.
+
+    Raises:
+        DataError: There is nothing to read.
+    """
+    if (folder / TABLE).exists():
+        yield from _listed(folder, limit)
+    elif (folder / _ENTRIES).exists():
+        yield from FORMATS["json"](folder / _ENTRIES, limit)
+    else:
+        paths = _structures(folder)
+        if not paths:
+            raise DataError(f"{folder} holds no structure files", f"Put some into it: {KINDS}")
+        for path in paths:
+            yield from _file(path, limit)
+
+
+def _structures(folder: Path) -> list[Path]:
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror})", "Check that you may read it") from error
+    return [p for p in paths if p.name != _FEATURES and not p.name.startswith(".") and kind(p.name) in _STRUCTURES]
+
+
+def _file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+    try:
+        yield from FORMATS[str(kind(path.name))](path, limit)
+    except DataError as error:
+        yield Failure(stem(path.name), UnreadableError(error.problem, error.cure))
+
+
+def _listed(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
+    table = folder / TABLE
+    rows = _rows(table)
+    headed = not any(_is_number(cell) for row in rows[:1] for cell in row[1:]) and (
+        rows[0][0].lower() in _HEADS or any(cell.lower() not in MISSING for cell in rows[0][1:])
+    )
+    names = _names(rows[0], str(table), headed=headed)
+    files = {key: path for path in reversed(_structures(folder)) for key in (path.name, stem(path.name))}
+    for i, row in enumerate(rows[headed:], start=1 + headed):
+        yield _row(files, row, names, f"{table}, line {i}", limit)
+
+
+def _rows(table: Path) -> list[list[str]]:
+    """Return the lines of a table that are not blank, cells stripped."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table} cannot be read ({error})", "Give lines of id, value in UTF-8") from error
+    if not rows:
+        raise DataError(f"{table} is empty", "Give a line of id, value for each structure file")
+    return rows
+
+
+def _names(row: list[str], table: str, *, headed: bool) -> list[str]:
+    """Return the property of each column after the id."""
+    if headed:
+        known = property_names(row[1:], table)
+        return [known[column] for column in row[1:]]
+    return ["target"] if len(row) == 2 else [f"target_{i}" for i in range(1, len(row))]
+
+
+def _row(files: dict[str, Path], row: list[str], names: list[str], source: str, limit: int) -> Crystal | Failure:
+    name = stem(row[0])
+    path = files.get(row[0])
+    if path is None:
+        error = UnreadableError(
+            f"There is no structure file for {row[0]!r} beside the table", "Add it or remove the line"
+        )
+        return _failed(name, error, source)
+    if len(row) > len(names) + 1:
+        error = UnreadableError(f"{len(row)} values, expected at most {len(names) + 1}", "Give each value one column")
+        return _failed(name, error, source)
+    cells = {key: cell for key, cell in zip(names, row[1:], strict=False) if cell.lower() not in MISSING}
+    wrong = [cell for cell in cells.values() if not _is_number(cell)]
+    if wrong:
+        error = UnreadableError(f"{wrong[0]!r} is no number", "Give a number, or nothing if the value is unknown")
+        return _failed(name, error, source)
+    found = list(_file(path, limit))
+    if len(found) != 1:
+        error = UnreadableError(f"{path.name} holds {len(found)} structures, expected one", "Give one file per line")
+        return _failed(name, error, source)
+    if isinstance(found[0], Failure):
+        return Failure(name, found[0].error)
+    values = targets({key: float(cell) for key, cell in cells.items()})
+    return replace(found[0], id=name, targets={**found[0].targets, **values})
+
+
+def _failed(name: str, error: UnreadableError, source: str) -> Failure:
+    error.source = source
+    return Failure(name, error)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

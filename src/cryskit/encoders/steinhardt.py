@@ -1,0 +1,104 @@
+"""A gated graph network that sees angles through learned bond-orientational order parameters.
+
+    x_i = LayerNorm(v_i)
+    m_ij = (A x_i + B x_j + C e_ij)_core * sigmoid((A x_i + B x_j + C e_ij)_filter)
+    s_i = sum_j m_ij,   Q_il = sum_m (sum_j m_ij^(channels) Y_lm(r_ij))^2 / (2 l + 1),   l = 1..4
+    v_i <- v_i + MLP[LayerNorm([s_i, Q_i]), x_i]
+
+The gate is that of CGCNN (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301) without its batch norms; the
+order parameters are those of Steinhardt, Nelson and Ronchetti (1983, doi 10.1103/PhysRevB.28.784) with the messages as
+weights. Angles cost a sum over edges instead of one over pairs of edges, and an orbit of the space group still needs one
+node. Crystal vectors are the mean over atoms of one more layer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import glu
+
+from cryskit.layers.harmonics import DEGREES, BondOrder
+from cryskit.layers.inputs import INPUTS
+from cryskit.layers.pool import mean_pool
+from cryskit.layers.radial import Gaussians
+from cryskit.layers.wiring import Wiring
+from cryskit.registry import configured
+from cryskit.types import Encoding, GraphSpec
+
+if TYPE_CHECKING:
+    from cryskit.types import Graph
+
+
+@configured
+class Steinhardt(nn.Module):
+    """Gated messages with angular order parameters.
+
+    Args:
+        width: Of the atom and crystal vectors.
+        layers: Message-passing layers.
+        channels: How many of a message's channels weigh bond directions.
+        inputs: "features" (the 92 bits of CGCNN), "embedding" (learned) or "both".
+        radius: Angstrom.
+        neighbours: Nearest neighbours per atom, completed to whole shells.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        layers: int = 4,
+        channels: int = 16,
+        inputs: Literal["features", "embedding", "both"] = "both",
+        radius: float = 8.0,
+        neighbours: int = 12,
+    ) -> None:
+        super().__init__()
+        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.width = width
+        self.inputs = INPUTS[inputs](width)
+        self.radial = Gaussians(radius)
+        self.layers = nn.ModuleList(Layer(width, channels, self.radial.width) for _ in range(layers))
+        self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
+
+    def forward(self, graph: Graph) -> Encoding:
+        """Encode a graph."""
+        wiring = Wiring(graph, self.radial.radius, self.radial.points)
+        order = BondOrder(graph)
+        atoms = self.inputs(graph.numbers)
+        for layer in self.layers:
+            atoms = layer(atoms, self.radial.grid, wiring, order)
+        return Encoding(atoms, mean_pool(self.last(atoms), graph))
+
+
+class Layer(nn.Module):
+    """One message-passing layer.
+
+    Args:
+        width: Of the atom vectors.
+        channels: That weigh bond directions.
+        features: Of the bonds.
+    """
+
+    def __init__(self, width: int, channels: int, features: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.norm = nn.LayerNorm(width)
+        self.centre = nn.Linear(width, 2 * width)
+        self.neighbour = nn.Linear(width, 2 * width, bias=False)
+        self.bond = nn.Linear(features, 2 * width, bias=False)
+        # Only about three of the Gaussians differ from zero at any distance, so their weights start larger.
+        nn.init.normal_(self.bond.weight, std=0.5)
+        summed = width + DEGREES * channels
+        self.summed_norm = nn.LayerNorm(summed)
+        self.update = nn.Sequential(nn.Linear(summed + width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
+
+    def forward(
+        self, atoms: Float[Tensor, "atoms width"], grid: Float[Tensor, "grid features"], wiring: Wiring, order: BondOrder
+    ) -> Float[Tensor, "atoms width"]:
+        """Return the updated atom vectors."""
+        x = self.norm(atoms)
+        messages = glu(wiring.spread(self.centre(x), self.neighbour(x), self.bond(grid)))
+        seen = torch.cat([wiring.gather(messages), order(messages[:, : self.channels])], dim=1)
+        return atoms + self.update(torch.cat([self.summed_norm(seen), x], dim=1))

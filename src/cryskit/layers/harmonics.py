@@ -1,0 +1,108 @@
+"""What the directions of bonds say: learned bond-orientational order parameters.
+
+    q_lm = sum_j w_ij Y_lm(r_ij)        Q_l = sum_m q_lm^2 / (2 l + 1)
+
+With w = 1 / (number of neighbours) these are the order parameters of Steinhardt, Nelson and Ronchetti (1983, doi
+10.1103/PhysRevB.28.784), up to a constant. Here the weights are learned and there are many channels of them, so each Q_l
+measures the angles between bonds of one kind. They do not change under rotation, and equivalent atoms share them.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import normalize
+
+from cryskit.layers.wiring import Bag
+
+if TYPE_CHECKING:
+    from cryskit.types import Graph
+
+DEGREES = 4
+"""Degrees l = 1 to 4: the least that tells an octahedron (l = 4) and a tetrahedron (l = 3) from a sphere."""
+
+
+def harmonics(directions: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges 24"]:
+    """Return the real spherical harmonics of degree 1 to 4 of unit vectors, scaled so that sum_m Y_lm^2 = 2 l + 1."""
+    x, y, z = directions.unbind(1)
+    xx, yy, zz = x * x, y * y, z * z
+    planar, cross = xx - yy, x * y
+    first = [sqrt(3) * x, sqrt(3) * y, sqrt(3) * z]
+    second = [
+        sqrt(15) * cross,
+        sqrt(15) * y * z,
+        sqrt(5) / 2 * (3 * zz - 1),
+        sqrt(15) * x * z,
+        sqrt(15) / 2 * planar,
+    ]
+    third = [
+        sqrt(35 / 8) * y * (3 * xx - yy),
+        sqrt(105) * cross * z,
+        sqrt(21 / 8) * y * (5 * zz - 1),
+        sqrt(7) / 2 * z * (5 * zz - 3),
+        sqrt(21 / 8) * x * (5 * zz - 1),
+        sqrt(105) / 2 * z * planar,
+        sqrt(35 / 8) * x * (xx - 3 * yy),
+    ]
+    fourth = [
+        sqrt(315) / 2 * cross * planar,
+        sqrt(315 / 8) * y * z * (3 * xx - yy),
+        sqrt(45) / 2 * cross * (7 * zz - 1),
+        sqrt(45 / 8) * y * z * (7 * zz - 3),
+        3 / 8 * (35 * zz * zz - 30 * zz + 3),
+        sqrt(45 / 8) * x * z * (7 * zz - 3),
+        sqrt(45) / 4 * planar * (7 * zz - 1),
+        sqrt(315 / 8) * x * z * (xx - 3 * yy),
+        sqrt(315) / 8 * (xx * (xx - 3 * yy) - yy * (3 * xx - yy)),
+    ]
+    return torch.stack(first + second + third + fourth, dim=1)
+
+
+class BondOrder:
+    """The directions of a batch's edges, prepared for every layer of an encoder.
+
+    Args:
+        graph: The batch.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        centre, edges, atoms = graph.edges[0], graph.edges.shape[1], graph.atoms
+        values = harmonics(normalize(graph.vectors, dim=1))
+        components = values.shape[1]
+        device = centre.device
+        degree = torch.bincount(centre, minlength=atoms)
+        starts = degree.cumsum(0) - degree
+        component = torch.arange(components, device=device)
+        self._sum = Bag(
+            torch.arange(edges, device=device).repeat(components),
+            values.t().reshape(-1),
+            (component[:, None] * edges + starts).reshape(-1),
+        )
+        self._back = Bag.regular(centre[:, None] + component * atoms, values)
+        self._shape = (components, atoms, -1)
+
+    def __call__(self, weights: Float[Tensor, "edges channels"]) -> Float[Tensor, "atoms invariants"]:
+        """Return Q_l of each atom for each channel of weights, the channels of l = 1 first."""
+        squares = _Moments.apply(weights, self._sum, self._back).view(self._shape).square()
+        starts = [degree**2 - 1 for degree in range(1, DEGREES + 2)]
+        return torch.cat([squares[a:b].mean(0) for a, b in zip(starts, starts[1:], strict=False)], dim=1)
+
+
+class _Moments(Function):
+    """The sums q_lm of all components and atoms, (components * atoms, channels)."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, bag: Bag, back: Bag) -> Tensor:
+        ctx.back = back
+        return bag.sum(weights.contiguous())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.back.sum(gradient.contiguous()), None, None

@@ -1,0 +1,1 @@
+"""Pictures of a run and of a model, as PNG files."""

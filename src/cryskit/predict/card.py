@@ -1,0 +1,51 @@
+"""The card of a model: everything needed to rebuild it, use it rightly and cite it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cryskit.types import GraphSpec, Property
+
+
+class Card(BaseModel):
+    """What a model file says of itself.
+
+    Attributes:
+        name: Of the model.
+        description: One or two sentences.
+        encoder: Registry name and constructor arguments.
+        heads: Constructor arguments besides width and properties.
+        spec: The graph it was trained on, so that prediction can never build another.
+        properties: With units, in the order of the heads.
+        elements: Atomic numbers in the training crystals; others are warned of.
+        plan: The plan of the run.
+        data: Source and manifest hash of the data set.
+        split: Name and hash of the split.
+        rows: How many crystals trained, and how many chose the epoch.
+        epoch: The best epoch on the validation crystals.
+        metrics: Property to metric to value, on the validation crystals unless named otherwise.
+        versions: Of cryskit and what it stands on.
+        licence: Of the weights.
+        citation: DOIs and titles of method and data.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    description: str = ""
+    encoder: dict[str, Any]
+    heads: dict[str, Any] = Field(default_factory=dict)
+    spec: GraphSpec
+    properties: list[Property]
+    elements: list[int] = Field(default_factory=list)
+    plan: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, str] = Field(default_factory=dict)
+    split: dict[str, str] = Field(default_factory=dict)
+    rows: dict[str, int] = Field(default_factory=dict)
+    epoch: int | None = None
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    licence: str = ""
+    citation: list[str] = Field(default_factory=list)

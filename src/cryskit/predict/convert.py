@@ -1,0 +1,123 @@
+"""Weights in the form in which other programs publish them, as predictors of cryskit."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import torch
+
+from cryskit.errors import ModelError
+from cryskit.predict.card import Card
+from cryskit.predict.predictor import Predictor
+from cryskit.types import GraphSpec, Property
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+_CURE = "Give the state of the published CrystalGraphConvNet for regression, and its element table if it has another"
+_HEADS = {"conv_to_fc.weight": "hidden.weight", "conv_to_fc.bias": "hidden.bias", "fc_out.bias": "bias"}
+_INPUTS = {"embedding.weight": "inputs.linear.weight", "embedding.bias": "inputs.linear.bias"}
+_NORMS = {"bn1": "edge_norm", "bn2": "atom_norm"}
+
+
+def from_published_cgcnn(
+    state: Mapping[str, Tensor],
+    wanted: Property,
+    mean: float = 0.0,
+    deviation: float = 1.0,
+    *,
+    table: Tensor | None = None,
+    spec: GraphSpec | None = None,
+) -> Predictor:
+    """Make a predictor that computes the same function as the published CGCNN (doi 10.1103/PhysRevLett.120.145301).
+
+    Args:
+        state: Its `state_dict`: embedding, convs.N (fc_full, bn1, bn2), conv_to_fc, fcs.N, fc_out.
+        wanted: What it predicts; if this is learned as a logarithm, so were the published targets.
+        mean: Of the normaliser of its targets.
+        deviation: Of the normaliser of its targets.
+        table: (Z, bits) of zeros and ones, row Z the features of the element of atomic number Z (the rows of its
+            atom_init.json, row 0 unused); cryskit's own bits by default.
+        spec: Which graph; by default the published one, a plain cut at 12 neighbours within 8 angstrom in the full cell.
+            Whole shells make its predictions independent of the choice of cell, symmetry reduction makes them fast.
+
+    Returns:
+        It predicts, embeds and is saved like any other.
+
+    Raises:
+        ModelError: The state is not that of such a network.
+    """
+    chosen = spec or GraphSpec(shells=False, reduce=False)
+    try:
+        predictor = Predictor.from_card(_card(state, wanted, chosen))
+        translated = _translated(state) | {
+            "heads.mean": torch.tensor([mean]),
+            "heads.deviation": torch.tensor([deviation]),
+        }
+        bits = predictor.encoder.inputs.bits
+        translated["encoder.inputs.bits"] = bits if table is None else table[: len(bits)].to(bits.dtype)
+        predictor.load_state_dict(translated)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ModelError(f"This is no state of the published CGCNN ({error})", _CURE) from error
+    return predictor
+
+
+def _card(state: Mapping[str, Tensor], wanted: Property, spec: GraphSpec) -> Card:
+    hidden, width = state["conv_to_fc.weight"].shape
+    return Card(
+        name="published-cgcnn",
+        description=f"{wanted.name} by published weights of CGCNN.",
+        encoder={
+            "name": "cgcnn",
+            "width": width,
+            "layers": _count(state, "convs"),
+            "radius": spec.radius,
+            "neighbours": spec.count,
+        },
+        heads={
+            "hidden": hidden,
+            "depth": 1 + _count(state, "fcs"),
+            "activation": "softplus",
+            "activate_input": True,
+        },
+        spec=spec,
+        properties=[wanted],
+        citation=["doi 10.1103/PhysRevLett.120.145301"],
+    )
+
+
+def _count(state: Mapping[str, Tensor], modules: str) -> int:
+    """Return how many numbered modules of this name there are."""
+    return len({name.split(".")[1] for name in state if name.startswith(f"{modules}.")})
+
+
+def _translated(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    translated: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if name in _INPUTS:
+            translated[f"encoder.{_INPUTS[name]}"] = value
+        elif name in _HEADS:
+            translated[f"heads.{_HEADS[name]}"] = value
+        elif name == "fc_out.weight":
+            translated["heads.last"] = value
+        elif found := re.fullmatch(r"fcs\.(\d+)\.(weight|bias)", name):
+            translated[f"heads.deeper.{found[1]}.{found[2]}"] = value[None]
+        elif found := re.fullmatch(r"convs\.(\d+)\.(fc_full|bn1|bn2)\.(\w+)", name):
+            translated |= _convolution(f"encoder.convolutions.{found[1]}", found[2], found[3], value)
+        else:
+            raise KeyError(name)
+    return translated
+
+
+def _convolution(prefix: str, module: str, parameter: str, value: Tensor) -> dict[str, Tensor]:
+    """Return the parts of one tensor of a convolution; its matrix acts on [centre, neighbour, bond]."""
+    if module in _NORMS:
+        return {f"{prefix}.{_NORMS[module]}.{parameter}": value}
+    if parameter == "bias":
+        return {f"{prefix}.bias": value}
+    width = len(value) // 2
+    centre, neighbour, bond = value.split([width, width, value.shape[1] - 2 * width], dim=1)
+    return {f"{prefix}.centre": centre, f"{prefix}.neighbour": neighbour, f"{prefix}.bond": bond}

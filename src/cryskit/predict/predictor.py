@@ -1,0 +1,196 @@
+"""Crystals in, properties out: an encoder, its heads and their card, as one safetensors file.
+
+The card travels in the file's metadata and says which graph to build, so a prediction is the same from the command line,
+from Python and from a reloaded file. No part of the file is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from cryskit.batching import Batcher
+from cryskit.data.check import LIMIT
+from cryskit.data.read import read
+from cryskit.errors import ModelError, UnknownNameError
+from cryskit.graphs.build import build_usable
+from cryskit.layers.heads import PropertyHeads
+from cryskit.predict import published
+from cryskit.predict.card import Card
+from cryskit.predict.tables import embedding_table, prediction_table
+from cryskit.registry import ENCODERS
+from cryskit.training.checkpoint import save_tensors
+from cryskit.types import Crystal, Encoding, Failure, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
+
+    from cryskit.types import Graph
+
+_CARD = "cryskit"
+_CHUNK = 512
+_EDGES = 30_000
+
+
+class Predictor(nn.Module):
+    """A trained model.
+
+    Args:
+        encoder: Of the kind and size that the card says.
+        heads: Likewise.
+        card: What the model file says of itself.
+    """
+
+    def __init__(self, encoder: nn.Module, heads: PropertyHeads, card: Card) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = heads
+        self.card = card
+        self.eval()
+
+    @classmethod
+    def from_card(cls, card: Card) -> Predictor:
+        """Make a predictor with fresh weights."""
+        encoder = ENCODERS.build(card.encoder)
+        return cls(encoder, PropertyHeads(encoder.width, card.properties, **card.heads), card)
+
+    @property
+    def properties(self) -> list[str]:
+        """Names of what it predicts."""
+        return [p.name for p in self.card.properties]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Property name to unit."""
+        return {p.name: p.unit for p in self.card.properties}
+
+    def forward(self, graph: Graph) -> torch.Tensor:
+        """Return predictions in the properties' own units, (B, P)."""
+        return self.heads.physical(self.heads(self.encoder(graph).crystals))
+
+    def predict(self, structures: Any, properties: Sequence[str] | None = None, *, limit: int = LIMIT) -> pd.DataFrame:
+        """Predict and give a table.
+
+        Args:
+            structures: A path (file, folder, Parquet), a pymatgen Structure, an ASE Atoms, a Crystal, a data frame, or any
+                mixture of them in a list.
+            properties: Names or aliases; all that the model knows by default.
+            limit: Most atoms in a cell.
+
+        Returns:
+            One row per structure in order: id, a column per property in its own unit (units in `attrs["units"]`), status,
+            reason.
+        """
+        return prediction_table(self.stream(read(structures, limit=limit)), self._chosen(properties), self.units)
+
+    def embed(self, structures: Any, *, limit: int = LIMIT) -> pd.DataFrame:
+        """Return a table of crystal vectors: id, `vector` (width floats), status, reason; one row per structure."""
+        rows = []
+        for items, graph, failures in self._chunks(read(structures, limit=limit)):
+            vectors = iter(self._run(graph, lambda encoding: encoding.crystals))
+            rows += [
+                (item.id, None, "failed", str(failures[i])) if i in failures else (item.id, next(vectors), "ok", "")
+                for i, item in enumerate(items)
+            ]
+        return embedding_table(rows)
+
+    def stream(self, items: Iterable[Crystal | Failure]) -> Iterator[Prediction]:
+        """Predict for crystals as they come; one prediction per item, in order, failed ones with their reason."""
+        for chunk, graph, failures in self._chunks(items):
+            values = iter(self._run(graph, lambda encoding: self.heads.physical(self.heads(encoding.crystals))))
+            for position, item in enumerate(chunk):
+                if position in failures:
+                    yield Prediction(item.id, {}, status="failed", reason=str(failures[position]))
+                else:
+                    yield self._prediction(item, next(values))
+
+    def save(self, path: Path | str) -> None:
+        """Write the model file, whole or not at all."""
+        save_tensors(self.state_dict(), {_CARD: self.card.model_dump_json()}, Path(path))
+
+    def _prediction(self, crystal: Crystal, values: np.ndarray) -> Prediction:
+        if not np.isfinite(values).all():
+            return Prediction(crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal")
+        named = dict(zip(self.properties, values.tolist(), strict=True))
+        strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
+        if strange:
+            reason = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
+            return Prediction(crystal.id, named, status="warned", reason=reason)
+        return Prediction(crystal.id, named)
+
+    def _chunks(
+        self, items: Iterable[Crystal | Failure]
+    ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, Exception]]]:
+        items = iter(items)
+        while chunk := list(islice(items, _CHUNK)):
+            failures: dict[int, Exception] = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
+            positions = [i for i in range(len(chunk)) if i not in failures]
+            graph, errors = build_usable([chunk[i] for i in positions], self.card.spec)
+            failures |= {positions[i]: error for i, error in errors.items()}
+            yield chunk, graph, failures
+
+    @torch.inference_mode()
+    def _run(self, graph: Graph, read_out: Any) -> np.ndarray:
+        batcher = Batcher(graph)
+        parts = [read_out(self._encode(batcher.take(rows))).cpu().numpy() for rows in batcher.batches(_EDGES)]
+        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+    def _encode(self, graph: Graph) -> Encoding:
+        encoding: Encoding = self.encoder(graph)
+        return encoding
+
+    def _chosen(self, properties: Sequence[str] | None) -> list[str]:
+        names = {alias: p.name for p in self.card.properties for alias in (*p.aliases, p.name)}
+        for name in properties or ():
+            if name not in names:
+                raise UnknownNameError(f"property of the model {self.card.name}", name, self.properties)
+        return [names[name] for name in properties or self.properties]
+
+
+def load(model: str | Path) -> Predictor:
+    """Load a published model by name, or a model file.
+
+    Args:
+        model: A name that `models()` lists, or the path of a `.safetensors` file.
+
+    Raises:
+        ModelError: The file is missing, damaged, or no model of cryskit.
+        UnknownNameError: It is neither a published name nor a file.
+    """
+    path = published.path_of(model)
+    card = read_card(path)
+    predictor = Predictor.from_card(card)
+    try:
+        with safe_open(path, framework="pt") as file:
+            predictor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(f"The weights in {path} do not fit its card ({error})", "Get the file again") from error
+    return predictor
+
+
+def read_card(path: Path) -> Card:
+    """Return the card in a model file without loading its weights.
+
+    Raises:
+        ModelError: It is no model of cryskit.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return Card.model_validate_json(file.metadata()[_CARD])
+    except (SafetensorError, OSError, KeyError, TypeError, ValidationError) as error:
+        raise ModelError(f"{path} is no model file of cryskit ({error})", "Give a file that `cryskit train` wrote") from error
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a model file, by which results name it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
