@@ -42,13 +42,13 @@ def test_atoms_just_far_enough_pass() -> None:
     assert check(iron(fractional=np.array([[0.99, 0, 0], [0.99 + 0.101 / 2.87 - 1, 0, 0]])))
 
 
-def test_a_very_oblique_cell_of_a_sound_crystal_passes() -> None:
-    oblique = np.array([[1, 0, 0], [6, 1, 0], [-5, 7, 1]]) @ (2.87 * np.eye(3))
-    fractional = CENTRED @ np.linalg.inv(np.array([[1, 0, 0], [6, 1, 0], [-5, 7, 1]]))
-    try:
-        assert check(iron(oblique, fractional))
-    except LatticeError as error:
-        assert "Niggli" in error.cure  # noqa: PT017 (either outcome is right, a wrong distance is not)
+@pytest.mark.parametrize("steps", [1, 6, 12])
+def test_a_sound_crystal_passes_in_an_oblique_cell_until_it_is_too_thin(steps: int) -> None:
+    oblique = np.array([[1, 0, 0], [steps, 1, 0], [0, 0, 1]])
+    crystal = iron(oblique @ (2.87 * np.eye(3)), CENTRED @ np.linalg.inv(oblique))
+    assert check(crystal)
+    with pytest.raises(LatticeError, match=r"thick.*Niggli"):
+        check(iron(np.array([[1, 0, 0], [20, 1, 0], [0, 0, 1]]) @ (2.87 * np.eye(3))))
 
 
 NAN, INF = float("nan"), float("inf")
