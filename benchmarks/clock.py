@@ -39,7 +39,9 @@ def interleave(contenders: Mapping[str, Callable[[], object]], repeats: int) -> 
     return times
 
 
-def rows(stage: str, crystals: int, times: Mapping[str, Times], clock: str, target: float | None) -> list[dict[str, Any]]:
+def rows(
+    stage: str, crystals: int, times: Mapping[str, Times], clock: str, target: float | None
+) -> list[dict[str, Any]]:
     """Return one record per contender beside the reference.
 
     Args:

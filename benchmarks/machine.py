@@ -89,7 +89,9 @@ class Others:
     def _now() -> tuple[float, float, float]:
         statistics = Path("/proc/stat")
         ticks = os.sysconf("SC_CLK_TCK")
-        fields = statistics.read_text(encoding="utf-8").split("\n", 1)[0].split()[1:] if statistics.exists() else ["0"] * 8
+        fields = (
+            statistics.read_text(encoding="utf-8").split("\n", 1)[0].split()[1:] if statistics.exists() else ["0"] * 8
+        )
         idle = int(fields[3]) + int(fields[4])
         mine = os.times()
         return (

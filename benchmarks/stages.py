@@ -54,6 +54,7 @@ class Workload:
         peaks: From `machine.peaks`.
         compiled: Also time the network under torch.compile.
         few: How many crystals the stages use in which the reference is slow.
+        cache: Where built graphs are kept, or None.
     """
 
     crystals: list[Crystal]
@@ -63,6 +64,7 @@ class Workload:
     peaks: Mapping[str, float]
     compiled: bool = False
     few: int = 256
+    cache: Path | None = None
     seconds: list[dict[str, Any]] = field(default_factory=list)
 
     @cached_property
@@ -82,7 +84,7 @@ class Workload:
 
     def graph(self, spec: GraphSpec) -> Graph:
         """Return the crystals as one graph with the label."""
-        return with_targets(build(self.crystals, spec), self.labels[:, None])
+        return with_targets(build(self.crystals, spec, cache=self.cache), self.labels[:, None])
 
     def timed(
         self,
@@ -190,12 +192,17 @@ STAGES: Mapping[str, Callable[[Workload], list[dict[str, Any]]]] = MappingProxyT
 )
 
 
-def objective(graph: Graph) -> PropertyObjective:
+def _objective(graph: Graph) -> PropertyObjective:
     """Return cryskit's network, the same function as the reference's, with its loss."""
     encoder = CGCNN(width=64, layers=3)
     heads = PropertyHeads(64, [_LABEL], HIDDEN, activation="softplus", activate_input=True)
     heads.fit_scale(graph.targets)
     return PropertyObjective(encoder, heads, "squared")
+
+
+def training_epoch(load: Workload) -> Callable[[], None]:
+    """Return a function that trains cryskit's network for one epoch."""
+    return _training(load, load.graph(GraphSpec()), compiled=False)
 
 
 def sizes(graph: Graph) -> Sizes:
@@ -215,14 +222,14 @@ def sizes(graph: Graph) -> Sizes:
     )
 
 
-def epoch(learned: PropertyObjective, batcher: Batcher, batches: list[np.ndarray], step: Any = None) -> Callable[[], None]:
-    """Return a function that trains for one epoch."""
+def _training(load: Workload, graph: Graph, *, compiled: bool) -> Callable[[], None]:
+    learned, batcher = _objective(graph), Batcher(graph)
+    losses = torch.compile(learned, dynamic=True) if compiled else learned
     optimiser = torch.optim.AdamW(learned.parameters(), lr=_RATE)
-    losses = step or learned
 
     def run() -> None:
         learned.train()
-        for rows_ in batches:
+        for rows_ in _batches(load):
             optimiser.zero_grad()
             loss: Tensor = torch.stack(list(losses(batcher.take(rows_)).values())).sum()
             loss.backward()
@@ -237,13 +244,8 @@ def _variants(load: Workload) -> list[tuple[str, Graph, bool]]:
     return [(OURS, reduced, False), (FULL, full, False), *compiled]
 
 
-def _training(load: Workload, graph: Graph, *, compiled: bool) -> Callable[[], None]:
-    learned = objective(graph)
-    return epoch(learned, Batcher(graph), _batches(load), torch.compile(learned, dynamic=True) if compiled else None)
-
-
 def _inference(load: Workload, graph: Graph, *, compiled: bool) -> Callable[[], None]:
-    learned, batcher = objective(graph).eval(), Batcher(graph)
+    learned, batcher = _objective(graph).eval(), Batcher(graph)
     encoder = torch.compile(learned.encoder, dynamic=True) if compiled else learned.encoder
 
     @torch.inference_mode()

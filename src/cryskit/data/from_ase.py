@@ -85,8 +85,8 @@ def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
     """
     name = stem(path.name)
     try:
-        with opened(path) as file:
-            images = _images(io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace"), limit)
+        with opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace") as lines:
+            images = _images(lines, limit)
             head = list(islice(images, 2))
             for i, image in enumerate(chain(head, images)):
                 yield _read(image, name if len(head) == 1 else f"{name}:{i}", str(path), limit)

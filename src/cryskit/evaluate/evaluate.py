@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from cryskit.data.interchange import manifest
 from cryskit.data.targets import property_name
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.metrics import metrics
+from cryskit.evaluate.records import records
 from cryskit.predict.tables import prediction_table
 from cryskit.types import Crystal
 
@@ -48,11 +49,9 @@ class Evaluation:
 
     def to_json(self) -> str:
         """Return all of it as JSON, the table as a list of rows."""
-        rows = json.loads(self.table.to_json(orient="records", double_precision=15))
-        fields: dict[str, Any] = {
-            name: getattr(self, name) for name in ("model", "digest", "data", "units", "metrics", "rows", "failed")
-        }
-        return json.dumps(fields | {"table": rows}, indent=1)
+        names = [field.name for field in fields(self) if field.name != "table"]
+        values = {name: getattr(self, name) for name in names} | {"table": records(self.table)}
+        return json.dumps(values, indent=1, allow_nan=False)
 
 
 def evaluate(

@@ -1,0 +1,73 @@
+"""The command line: one file per verb, and the only place that prints.
+
+Nothing heavy is imported until a verb runs, so that `cryskit --help` answers at once.
+"""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cryskit.cli import data, models
+from cryskit.cli.embed import embed
+from cryskit.cli.evaluate import evaluate
+from cryskit.cli.output import note, one_line
+from cryskit.cli.predict import predict
+from cryskit.cli.train import train
+from cryskit.errors import CryskitError
+
+
+class Verbs(TyperGroup):
+    """Ends with one clear line and exit code 2 where the call was wrong or a file cannot be read or written."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except (CryskitError, OSError) as error:
+            note(f"Error: {one_line(error)}")
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=Verbs,
+    name="cryskit",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("predict")(predict)
+app.command("embed")(embed)
+app.command("train")(train)
+app.command("evaluate")(evaluate)
+app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"cryskit {version('cryskit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Learn representations of crystals and predict their properties.
+
+    Exit codes: 0, every row is fine; 1, some rows failed and are named with a reason; 2, the call itself was wrong.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

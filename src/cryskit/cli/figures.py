@@ -1,0 +1,35 @@
+"""The table of figures that train, evaluate and models show: one line per property, one more for its logarithm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryskit.cli.output import print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_COLUMNS = {"n": "crystals", "mae": "MAE", "rmse": "RMSE", "r2": "R2", "mad": "MAD"}
+_LOG = "_log10"
+
+
+def print_figures(metrics: Mapping[str, Mapping[str, float]], units: Mapping[str, str]) -> None:
+    """Print the figures of each property.
+
+    Args:
+        metrics: Property to figure to value, as `cryskit.evaluate.metrics` names them.
+        units: Property to unit.
+    """
+    rows = [row for name, found in metrics.items() for row in _rows(name, found, units.get(name, ""))]
+    print_table(["property", "unit", *_COLUMNS.values()], rows)
+
+
+def _rows(name: str, found: Mapping[str, float], unit: str) -> Iterator[list[object]]:
+    yield [name, unit, *_values(found, "")]
+    if f"mae{_LOG}" in found:
+        yield [name, f"log10({unit})", *_values(found, _LOG)]
+
+
+def _values(found: Mapping[str, float], ending: str) -> list[float | int | None]:
+    count = found.get(f"n{ending}")
+    return [None if count is None else int(count), *(found.get(f"{key}{ending}") for key in list(_COLUMNS)[1:])]

@@ -1,0 +1,26 @@
+"""Let the allocator keep the memory it has, so that a loop over batches does not fault its pages in again and again."""
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # the names of mallopt(3) without their M_
+_PAD = 256 * 2**20
+
+
+def keep_pages() -> bool:
+    """Tell glibc never to give memory back to the system, and to ask for it 256 MiB at a time.
+
+    Each batch needs temporary arrays of some megabytes. By default glibc maps each of them anew and the system zeroes every
+    page of them at its first use, which costs about a sixth of the time of training on the CPU. Memory in use grows
+    no further than its peak.
+
+    Returns:
+        Whether it was done; where the C library is not glibc nothing happens.
+    """
+    if sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None)
+    if not (hasattr(library, "gnu_get_libc_version") and hasattr(library, "mallopt")):
+        return False
+    settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _TOP_PAD: _PAD}
+    return all([library.mallopt(name, value) == 1 for name, value in settings.items()])

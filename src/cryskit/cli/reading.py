@@ -1,0 +1,85 @@
+"""Crystals for the verbs: with a progress bar, and with the rows that cannot be used set apart."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cryskit.cli.output import report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cryskit.types import Crystal, Failure
+
+T = TypeVar("T")
+
+_PATIENCE = 2.0  # seconds before a bar is shown
+
+
+def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Show on stderr how far an iteration is, if that is a terminal and it takes longer than two seconds.
+
+    Args:
+        items: What is iterated over.
+        what: Is being done.
+        total: How many items there are, if it is known.
+    """
+    from tqdm import tqdm
+
+    yield from tqdm(
+        items, what, total, unit=" crystals", delay=_PATIENCE, leave=False, disable=None, file=sys.stderr, mininterval=0.5
+    )
+
+
+def stream(paths: Sequence[Path], limit: int, what: str) -> Iterator[Crystal | Failure]:
+    """Read the crystals of several paths one after the other; a path that cannot be read is one failure.
+
+    Args:
+        paths: Files and folders.
+        limit: Atoms that a cell may have.
+        what: Is being done with the crystals.
+    """
+    from cryskit.data.read import read
+
+    counts = [rows_of(path) for path in paths]
+    total = None if None in counts else sum(count for count in counts if count is not None)
+    return bar(read(paths, limit=limit), what, total)
+
+
+def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
+    """Read a data set into memory and say on stderr which rows cannot be used.
+
+    Args:
+        src: A bundled name, a file or a folder.
+        limit: Atoms that a cell may have.
+
+    Returns:
+        The crystals and the failures, each in order.
+
+    Raises:
+        DataError: The source as a whole cannot be read.
+    """
+    from cryskit.data.sources import resolve, sources
+    from cryskit.types import Crystal, Failure
+
+    total = sources()[src].rows if src in sources() else rows_of(Path(src))
+    items = list(bar(resolve(src, limit), "reading", total))
+    failures = [item for item in items if isinstance(item, Failure)]
+    report(failures, len(items))
+    return [item for item in items if isinstance(item, Crystal)], failures
+
+
+def rows_of(path: Path) -> int | None:
+    """Return how many rows a path has, if that can be told without reading it: for the progress bar only."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from cryskit.data.files import kind
+
+    found = kind(path.name) if path.is_file() else None
+    try:
+        return int(pq.read_metadata(path).num_rows) if found == "parquet" else {"cif": 1, "poscar": 1}.get(str(found))
+    except (pa.ArrowException, OSError, ValueError):
+        return None
