@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from cryskit.objectives.property import PropertyObjective
 from cryskit.types import Crystal, Failure, GraphSpec, Property
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from clock import Times
@@ -97,14 +98,15 @@ class Workload:
         """Time contenders and return their records, with the share of the machine's peak where the work is counted."""
         times = interleave(contenders, self.repeats)
         self.seconds += seconds(stage, times)
-        records = rows(stage, crystals, times, self.clock, target)
-        for record in records:
-            counted = (work or {}).get(record["variant"])
-            if counted:
-                record |= self._shares(counted, times[record["variant"]])
-        return records
+        counted = work or {}
+        return [
+            record | self._shares(counted.get(record["variant"]), times[record["variant"]])
+            for record in rows(stage, crystals, times, self.clock, target)
+        ]
 
-    def _shares(self, work: Work, times: Times) -> dict[str, float]:
+    def _shares(self, work: Work | None, times: Times) -> dict[str, float]:
+        if work is None:
+            return {}
         taken = sorted(times.wall if self.clock == "wall" else times.cpu)[len(times.wall) // 2]
         shares = {"share_of_copy_peak": work.bytes / taken / 1e9 / self.peaks["gbytes"]}
         if work.flops:
@@ -137,7 +139,9 @@ def _read(
         REFERENCE: lambda: [Structure.from_file(path) for path in paths],
         OURS: lambda: list(read(folder)),
     }
-    return load.timed(stage, len(paths), contenders, target, {OURS: Work(0, text)})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pymatgen")  # of coordinates rounded to 1/3
+        return load.timed(stage, len(paths), contenders, target, {OURS: Work(0, text)})
 
 
 def graph_stage(load: Workload) -> list[dict[str, Any]]:
@@ -158,9 +162,10 @@ def graph_stage(load: Workload) -> list[dict[str, Any]]:
 def batch_stage(load: Workload) -> list[dict[str, Any]]:
     """Graphs in memory to batches of 256 crystals."""
     graph = load.graph(GraphSpec())
+    batcher = Batcher(graph)
     contenders = {
         REFERENCE: lambda: [_reference_batch(load, rows_) for rows_ in _batches(load)],
-        OURS: lambda batcher=Batcher(graph): [batcher.take(rows_) for rows_ in _batches(load)],
+        OURS: lambda: [batcher.take(rows_) for rows_ in _batches(load)],
     }
     return load.timed("batch", len(load.crystals), contenders, None, {OURS: Work(0, 2 * _bytes(graph))})
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from cryskit.graphs.build import build as build_graphs
     from cryskit.predict.predictor import Predictor, load
     from cryskit.predict.published import models
+    from cryskit.runs import train
     from cryskit.training.fit import fit
+    from cryskit.training.plan import Plan
     from cryskit.types import Crystal, Encoding, Failure, Graph, GraphSpec, Prediction, Property
 
     __version__: str
@@ -31,6 +33,7 @@ __all__ = [
     "Graph",
     "GraphSpec",
     "ModelError",
+    "Plan",
     "Prediction",
     "Predictor",
     "Property",
@@ -41,6 +44,7 @@ __all__ = [
     "load",
     "models",
     "read",
+    "train",
 ]
 
 _HOMES = {
@@ -53,6 +57,7 @@ _HOMES = {
     "Graph": "cryskit.types:Graph",
     "GraphSpec": "cryskit.types:GraphSpec",
     "ModelError": "cryskit.errors:ModelError",
+    "Plan": "cryskit.training.plan:Plan",
     "Prediction": "cryskit.types:Prediction",
     "Predictor": "cryskit.predict.predictor:Predictor",
     "Property": "cryskit.types:Property",
@@ -62,6 +67,7 @@ _HOMES = {
     "load": "cryskit.predict.predictor:load",
     "models": "cryskit.predict.published:models",
     "read": "cryskit.data.read:read",
+    "train": "cryskit.runs:train",
 }
 
 

@@ -75,7 +75,8 @@ class Registry:
 
 def configured(cls: T) -> T:
     """Let a class remember the arguments it was constructed with, defaults included, as `config`."""
-    construct = cls.__init__
+    remembering: Any = cls
+    construct = remembering.__init__
     signature = inspect.signature(construct)
 
     @functools.wraps(construct)
@@ -87,7 +88,7 @@ def configured(cls: T) -> T:
         arguments.pop("self")
         self.config = arguments
 
-    cls.__init__ = remember
+    remembering.__init__ = remember
     return cls
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +25,7 @@ from cryskit.types import Property
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from cryskit.data.splits import Split
     from cryskit.training.plan import Plan
@@ -75,13 +75,17 @@ def train(
     settings = dict(plan.objective)
     heads_settings = settings.pop("heads", {})
     heads = PropertyHeads(encoder.width, wanted, **heads_settings)
-    graphs = [_graph(part, encoder.needs, wanted, cache or folder) for part in (training, validation)]
-    heads.fit_scale(graphs[0].targets)
+    train_graph, validation_graph = (
+        _graph(part, encoder.needs, wanted, cache or folder) for part in (training, validation)
+    )
+    heads.fit_scale(train_graph.targets)
     objective = OBJECTIVES.build({**settings, "encoder": encoder, "heads": heads})
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
     identity = hashlib.sha256(f"{plan.hash} {split.hash}".encode()).hexdigest()
-    best = fit(objective, *graphs, plan.optimisation, folder, identity=identity, progress=progress)
+    best = fit(
+        objective, train_graph, validation_graph, plan.optimisation, folder, identity=identity, progress=progress
+    )
     card = Card(
         name=name or out.stem,
         description=f"{', '.join(p.name for p in wanted)} from {source or 'the data given'}.",

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,9 @@ class Crystal:
         numbers = np.ascontiguousarray(self.numbers, dtype=np.int64)
         if lattice.shape != (3, 3):
             raise LatticeError(
-                f"The lattice has shape {lattice.shape}, expected (3, 3)", "Give three vectors as rows, in angstrom", self.id
+                f"The lattice has shape {lattice.shape}, expected (3, 3)",
+                "Give three vectors as rows, in angstrom",
+                self.id,
             )
         if numbers.ndim != 1 or fractional.shape != (len(numbers), 3):
             raise CoordinatesError(
@@ -118,8 +120,8 @@ class Lies(NamedTuple):
     points_at: Axis | None = None
 
 
-def _lies(axis: Axis, dimension: int = 0, points_at: Axis | None = None) -> Any:
-    return field(metadata={"lies": Lies(axis, dimension, points_at)})
+def _lies(axis: Axis, dimension: int = 0, points_at: Axis | None = None) -> dict[str, Lies]:
+    return {"lies": Lies(axis, dimension, points_at)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +141,13 @@ class Graph:
         targets: (B, P) float32, NaN where unknown; encoders never read it.
     """
 
-    numbers: Tensor = _lies("atoms")
-    multiplicity: Tensor = _lies("atoms")
-    crystal_of_atom: Tensor = _lies("atoms", points_at="crystals")
-    edges: Tensor = _lies("edges", dimension=1, points_at="atoms")
-    vectors: Tensor = _lies("edges")
-    lattice: Tensor = _lies("crystals")
-    targets: Tensor = _lies("crystals")
+    numbers: Tensor = field(metadata=_lies("atoms"))
+    multiplicity: Tensor = field(metadata=_lies("atoms"))
+    crystal_of_atom: Tensor = field(metadata=_lies("atoms", points_at="crystals"))
+    edges: Tensor = field(metadata=_lies("edges", dimension=1, points_at="atoms"))
+    vectors: Tensor = field(metadata=_lies("edges"))
+    lattice: Tensor = field(metadata=_lies("crystals"))
+    targets: Tensor = field(metadata=_lies("crystals"))
 
     @property
     def atoms(self) -> int:

@@ -51,13 +51,14 @@ def test_every_kind_of_object_is_one_crystal(source: Any) -> None:
 
 
 def test_objects_are_called_by_their_place_unless_they_have_a_name() -> None:
-    named = SALT.copy(properties={"material_id": "mp-22865"})
+    named = Structure(LATTICE, ["Cs", "Cl"], HALVES, properties={"material_id": "mp-22865"})
     rows = list(read([SALT, atoms(), atoms(info={"id": "mine"}), named, FOUND]))
     assert [row.id for row in rows] == ["0", "1", "mine", "mp-22865", "CsCl"]
 
 
 def test_numbers_beside_an_object_are_targets() -> None:
-    labelled = SALT.copy(properties={"formation_energy_per_atom": -2.2, "e_above_hull": 0, "theoretical": False})
+    beside = {"formation_energy_per_atom": -2.2, "e_above_hull": 0, "theoretical": False}
+    labelled = Structure(LATTICE, ["Cs", "Cl"], HALVES, properties=beside)
     known = {"formation_energy_per_atom": -2.2, "energy_above_hull": 0.0}
     assert read_one(labelled).targets == known
     assert read_one(atoms(info={"formation_energy_per_atom": -2.2, "e_above_hull": 0.0, "note": "a"})).targets == known

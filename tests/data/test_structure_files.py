@@ -131,7 +131,7 @@ def test_a_broken_poscar_is_a_failure_of_its_kind(tmp_path: Path, text: str, err
 def test_a_crystal_survives_poscar_and_xyz(tmp_path_factory: pytest.TempPathFactory, crystal: Crystal) -> None:
     folder = tmp_path_factory.mktemp("files")
     structure = Structure(crystal.lattice, crystal.numbers, crystal.fractional)
-    Poscar(structure).write_file(folder / "a.vasp", significant_figures=16)
+    Poscar(structure, comment="drawn").write_file(folder / "a.vasp", significant_figures=16)
     atoms = Atoms(crystal.numbers, cell=crystal.lattice, scaled_positions=crystal.fractional, pbc=True)
     ase.io.write(folder / "b.extxyz", atoms)
     for row in read(folder):

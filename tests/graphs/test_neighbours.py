@@ -45,7 +45,9 @@ def test_a_radius_holds_all_within_it(name: str) -> None:
 
 def test_images_lead_from_the_centre_to_the_neighbour() -> None:
     crystal = CRYSTALS["LiFePO4"]
-    moved = Crystal("moved", crystal.lattice, crystal.fractional + np.arange(len(crystal))[:, None] * 1.0, crystal.numbers)
+    moved = Crystal(
+        "moved", crystal.lattice, crystal.fractional + np.arange(len(crystal))[:, None] * 1.0, crystal.numbers
+    )
     found = neighbours(moved, np.array([3, 5]), GraphSpec())
     steps = moved.fractional[found.neighbour] + found.image - moved.fractional[np.array([3, 5])[found.centre]]
     np.testing.assert_allclose(np.linalg.norm(steps @ moved.lattice, axis=1), found.distance, atol=1e-9)

@@ -53,7 +53,9 @@ def primitive(crystal: Crystal) -> Crystal:
 
 
 def conventional(crystal: Crystal) -> Crystal:
-    return _crystal(SpacegroupAnalyzer(_structure(crystal), symprec=1e-4).get_conventional_standard_structure(), crystal.id)
+    return _crystal(
+        SpacegroupAnalyzer(_structure(crystal), symprec=1e-4).get_conventional_standard_structure(), crystal.id
+    )
 
 
 def niggli(crystal: Crystal) -> Crystal:

@@ -132,7 +132,11 @@ def test_processes_share_the_batches_of_an_epoch() -> None:
 
 
 def test_a_checkpoint_gives_back_nested_state(tmp_path: Path) -> None:
-    state = {"a": {1: torch.arange(3), "b": [1.5, None, (True, "x")]}, "inf": float("inf"), "shared": [torch.ones(2)] * 2}
+    state = {
+        "a": {1: torch.arange(3), "b": [1.5, None, (True, "x")]},
+        "inf": float("inf"),
+        "shared": [torch.ones(2)] * 2,
+    }
     SafetensorsIO().save_checkpoint(state, tmp_path / "c.safetensors")
     found = SafetensorsIO().load_checkpoint(tmp_path / "c.safetensors")
     assert torch.equal(found["a"][1], torch.arange(3))

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryskit.cli import data, models
+from cryskit.cli.data import app as data_app
 from cryskit.cli.embed import embed
 from cryskit.cli.evaluate import evaluate
+from cryskit.cli.models import app as models_app
 from cryskit.cli.output import note, one_line
 from cryskit.cli.predict import predict
 from cryskit.cli.train import train
@@ -44,8 +45,8 @@ app.command("predict")(predict)
 app.command("embed")(embed)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
-app.add_typer(models.app, name="models")
-app.add_typer(data.app, name="data")
+app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
 
 
 def _version(value: bool) -> None:

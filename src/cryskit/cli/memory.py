@@ -23,4 +23,5 @@ def keep_pages() -> bool:
     if not (hasattr(library, "gnu_get_libc_version") and hasattr(library, "mallopt")):
         return False
     settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _TOP_PAD: _PAD}
-    return all([library.mallopt(name, value) == 1 for name, value in settings.items()])
+    answers = [library.mallopt(name, value) for name, value in settings.items()]
+    return all(answer == 1 for answer in answers)

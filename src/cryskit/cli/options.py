@@ -29,7 +29,9 @@ class Kind(StrEnum):
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PATH...", exists=True, help="CIF, POSCAR, XYZ, JSON, CSV or Parquet files, or folders of structure files."
+        metavar="PATH...",
+        exists=True,
+        help="CIF, POSCAR, XYZ, JSON, CSV or Parquet files, or folders of structure files.",
     ),
 ]
 Source = Annotated[
@@ -44,11 +46,15 @@ Model = Annotated[
 ]
 Properties = Annotated[
     list[str] | None,
-    typer.Option("--property", metavar="NAME", help="Only this property; may be given several times.", show_default=False),
+    typer.Option(
+        "--property", metavar="NAME", help="Only this property; may be given several times.", show_default=False
+    ),
 ]
 Table = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write the table to a .csv, .json or .parquet file.", show_default=False),
+    typer.Option(
+        "--out", metavar="FILE", help="Write the table to a .csv, .json or .parquet file.", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Atoms that a cell may have.")]

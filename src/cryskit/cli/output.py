@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
-
-from cryskit.errors import CryskitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from cryskit.errors import CryskitError
     from cryskit.types import Failure
 
 TABLES = (".csv", ".json", ".parquet")
@@ -38,11 +38,20 @@ def note(text: str) -> None:
 def require(path: Path | None, endings: Sequence[str]) -> None:
     """Refuse an output file before any work is done for it.
 
+    Args:
+        path: The file, or None.
+        endings: That its name may have.
+
     Raises:
-        BadParameter: The name of the file has none of these endings.
+        BadParameter: It has another ending, is a folder, or its folder cannot be written to.
     """
-    if path is not None and path.suffix.lower() not in endings:
-        raise typer.BadParameter(f"{path} should end in {' or '.join(endings)}", param_hint="'--out'")
+    if path is None:
+        return
+    if path.suffix.lower() not in endings or path.is_dir():
+        raise typer.BadParameter(f"{path} should be a file that ends in {' or '.join(endings)}", param_hint="'--out'")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise typer.BadParameter(f"{folder} is no folder that you may write to", param_hint="'--out'")
 
 
 def print_json(value: Any) -> None:
@@ -59,9 +68,9 @@ def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[object]
     """
     headings = [Column(c) if isinstance(c, str) else c for c in columns]
     body = [list(row) for row in rows]
-    numeric = [any(isinstance(row[i], int | float) for row in body) or bool(h.unit) for i, h in enumerate(headings)]
-    lines = [[h.name for h in headings], [h.unit for h in headings]] if any(h.unit for h in headings) else [list(headings)]
-    lines = [[h.name for h in headings], *lines[1:], *([_cell(value) for value in row] for row in body)]
+    numeric = [bool(h.unit) or any(isinstance(row[i], int | float) for row in body) for i, h in enumerate(headings)]
+    units = [[h.unit for h in headings]] if any(h.unit for h in headings) else []
+    lines = [[h.name for h in headings], *units, *([_cell(value) for value in row] for row in body)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
     for line in lines:
         cells = (t.rjust(w) if right else t.ljust(w) for t, w, right in zip(line, widths, numeric, strict=True))
@@ -101,7 +110,8 @@ def write_frame(table: pd.DataFrame, path: Path, units: Mapping[str, str], **fur
             table.to_csv(temporary, index=False)
         else:
             kept = table.copy()
-            kept.attrs = {"units": dict(units), **further}
+            kept.attrs["units"] = dict(units)
+            kept.attrs.update(further)
             kept.to_parquet(temporary, index=False)
 
 
@@ -137,4 +147,4 @@ def one_line(error: CryskitError | OSError) -> str:
 def _cell(value: object) -> str:
     if value is None or (isinstance(value, float) and value != value):  # noqa: PLR0124 (NaN)
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:#.4g}".rstrip(".") if isinstance(value, float) else str(value)

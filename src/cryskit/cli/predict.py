@@ -6,11 +6,12 @@ from cryskit.cli import options
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import TABLES, document, note, print_json, require, show_frame, write_frame
 from cryskit.cli.reading import stream
+from cryskit.predict.published import DEFAULT
 
 
 def predict(
     paths: options.Paths,
-    model: options.Model = options.MODEL,
+    model: options.Model = DEFAULT,
     properties: options.Properties = None,
     out: options.Table = None,
     as_json: options.Json = False,

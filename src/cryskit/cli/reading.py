@@ -29,7 +29,15 @@ def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     from tqdm import tqdm
 
     yield from tqdm(
-        items, what, total, unit=" crystals", delay=_PATIENCE, leave=False, disable=None, file=sys.stderr, mininterval=0.5
+        items,
+        what,
+        total,
+        unit=" crystals",
+        delay=_PATIENCE,
+        leave=False,
+        disable=None,
+        file=sys.stderr,
+        mininterval=0.5,
     )
 
 
@@ -69,6 +77,11 @@ def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
     failures = [item for item in items if isinstance(item, Failure)]
     report(failures, len(items))
     return [item for item in items if isinstance(item, Crystal)], failures
+
+
+def on_terminal() -> bool:
+    """Return whether somebody may be watching stderr."""
+    return sys.stderr.isatty()
 
 
 def rows_of(path: Path) -> int | None:

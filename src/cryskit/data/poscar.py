@@ -48,8 +48,8 @@ def _read(text: str, name: str, limit: int) -> Crystal:
 def _refuse(text: str, limit: int) -> None:
     """Raise for more atoms than the limit, before a list of them is made, and for names that are no elements."""
     lines = [line.split() for line in text.split("\n")[5:40]]
-    symbols = list(takewhile(lambda words: words and not _whole(words), lines))
-    counts = list(takewhile(lambda words: words and _whole(words), lines[len(symbols) :]))
+    symbols = list(takewhile(lambda words: words and not _whole(words[:1]), lines))
+    counts = list(takewhile(_whole, lines[len(symbols) :]))
     if not counts:
         raise UnreadableError("There is no line with the numbers of atoms", "Give a whole POSCAR file")
     numbers = [int(word) for words in counts for word in words]
@@ -61,4 +61,4 @@ def _refuse(text: str, limit: int) -> None:
 
 
 def _whole(words: list[str]) -> bool:
-    return all(word.lstrip("+-").isdigit() and len(word) < 12 for word in words)
+    return bool(words) and all(word.lstrip("+-").isdigit() and len(word) < 12 for word in words)

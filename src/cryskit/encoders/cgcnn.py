@@ -76,7 +76,8 @@ class Convolution(nn.Module):
         super().__init__()
         published = nn.Linear(2 * width + features, 2 * width)
         self.centre, self.neighbour, self.bond = (
-            nn.Parameter(part.clone()) for part in published.weight.detach().split([width, width, features], dim=1)
+            nn.Parameter(part.clone())
+            for part in torch.split(published.weight.detach(), [width, width, features], dim=1)
         )
         self.bias = nn.Parameter(published.bias.detach().clone())
         self.edge_norm = nn.BatchNorm1d(2 * width)
@@ -87,11 +88,9 @@ class Convolution(nn.Module):
     ) -> Float[Tensor, "atoms width"]:
         """Return the updated atom vectors."""
         if self.training and wiring.edges > 1:
-            z = self._spread(atoms, grid, wiring, self.bias, 1.0)
-            normed = self.edge_norm(z)
+            normed = self.edge_norm(self._spread(atoms, grid, wiring, self.bias, 1.0))
         else:
-            scale = self.edge_norm.weight * torch.rsqrt(self.edge_norm.running_var + self.edge_norm.eps)
-            shift = self.edge_norm.bias - self.edge_norm.running_mean * scale
+            scale, shift = _affine(self.edge_norm)
             normed = self._spread(atoms, grid, wiring, self.bias * scale + shift, scale[:, None])
         opened, core = normed.chunk(2, dim=1)
         summed = wiring.gather(torch.sigmoid(opened) * softplus(core))
@@ -101,5 +100,14 @@ class Convolution(nn.Module):
         self, atoms: Tensor, grid: Tensor, wiring: Wiring, bias: Tensor, scale: Tensor | float
     ) -> Float[Tensor, "edges twice"]:
         return wiring.spread(
-            linear(atoms, self.centre * scale, bias), linear(atoms, self.neighbour * scale), linear(grid, self.bond * scale)
+            linear(atoms, self.centre * scale, bias),
+            linear(atoms, self.neighbour * scale),
+            linear(grid, self.bond * scale),
         )
+
+
+def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Return the scale and shift that a batch norm amounts to in evaluation, (width,) each."""
+    state = dict(norm.named_buffers())
+    scale = norm.weight * torch.rsqrt(state["running_var"] + norm.eps)
+    return scale, norm.bias - state["running_mean"] * scale

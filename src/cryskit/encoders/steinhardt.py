@@ -95,10 +95,15 @@ class Layer(nn.Module):
         self.update = nn.Sequential(nn.Linear(summed + width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
 
     def forward(
-        self, atoms: Float[Tensor, "atoms width"], grid: Float[Tensor, "grid features"], wiring: Wiring, order: BondOrder
+        self,
+        atoms: Float[Tensor, "atoms width"],
+        grid: Float[Tensor, "grid features"],
+        wiring: Wiring,
+        order: BondOrder,
     ) -> Float[Tensor, "atoms width"]:
         """Return the updated atom vectors."""
         x = self.norm(atoms)
         messages = glu(wiring.spread(self.centre(x), self.neighbour(x), self.bond(grid)))
         seen = torch.cat([wiring.gather(messages), order(messages[:, : self.channels])], dim=1)
-        return atoms + self.update(torch.cat([self.summed_norm(seen), x], dim=1))
+        updated: Tensor = atoms + self.update(torch.cat([self.summed_norm(seen), x], dim=1))
+        return updated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -55,7 +55,11 @@ class Evaluation:
 
 
 def evaluate(
-    predictor: Predictor, items: Iterable[Crystal | Failure], properties: Sequence[str] | None = None, *, digest: str = ""
+    predictor: Predictor,
+    items: Iterable[Crystal | Failure],
+    properties: Sequence[str] | None = None,
+    *,
+    digest: str = "",
 ) -> Evaluation:
     """Predict for crystals whose properties are known, and compare.
 
@@ -108,7 +112,10 @@ def _remembered(items: Iterable[Crystal | Failure], seen: list[Crystal | Failure
 
 
 def _with_truth(table: pd.DataFrame, items: Sequence[Crystal | Failure], properties: Sequence[str]) -> pd.DataFrame:
-    for name in properties:
-        labels = [item.targets.get(name) if isinstance(item, Crystal) else None for item in items]
-        table.insert(table.columns.get_loc(name) + 1, f"{name}_true", pd.Series(labels, table.index, dtype=float))
-    return table
+    columns: dict[str, pd.Series[Any]] = {}
+    for column in table.columns:
+        columns[column] = table[column]
+        if column in properties:
+            labels = [item.targets.get(column) if isinstance(item, Crystal) else None for item in items]
+            columns[f"{column}_true"] = pd.Series(labels, table.index, dtype=float)
+    return pd.DataFrame(columns)

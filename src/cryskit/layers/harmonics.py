@@ -9,6 +9,7 @@ measures the angles between bonds of one kind. They do not change under rotation
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
-from cryskit.layers.wiring import Bag
+from cryskit.layers.wiring import Bag, apply
 
 if TYPE_CHECKING:
     from cryskit.types import Graph
@@ -89,9 +90,9 @@ class BondOrder:
 
     def __call__(self, weights: Float[Tensor, "edges channels"]) -> Float[Tensor, "atoms invariants"]:
         """Return Q_l of each atom for each channel of weights, the channels of l = 1 first."""
-        squares = _Moments.apply(weights, self._sum, self._back).view(self._shape).square()
+        squares = apply(_Moments, weights, self._sum, self._back).view(self._shape).square()
         starts = [degree**2 - 1 for degree in range(1, DEGREES + 2)]
-        return torch.cat([squares[a:b].mean(0) for a, b in zip(starts, starts[1:], strict=False)], dim=1)
+        return torch.cat([squares[a:b].mean(0) for a, b in pairwise(starts)], dim=1)
 
 
 class _Moments(Function):

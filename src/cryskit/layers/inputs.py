@@ -6,14 +6,17 @@ gathered: one row per element instead of one per atom.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cryskit import elements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ElementFeatures(nn.Module):
@@ -35,7 +38,8 @@ class ElementFeatures(nn.Module):
 
     def forward(self, numbers: Int[Tensor, " atoms"]) -> Float[Tensor, "atoms width"]:
         """Return the vector of each atom."""
-        return self.linear(self.bits.to(self.linear.weight.dtype))[numbers]
+        table: Tensor = self.linear(self.bits.to(self.linear.weight.dtype))
+        return table[numbers]
 
 
 class ElementEmbedding(nn.Embedding):
@@ -63,7 +67,8 @@ class ElementBoth(nn.Module):
 
     def forward(self, numbers: Int[Tensor, " atoms"]) -> Float[Tensor, "atoms width"]:
         """Return the vector of each atom."""
-        return self.features(numbers) + self.embedding(numbers)
+        total: Tensor = self.features(numbers) + self.embedding(numbers)
+        return total
 
 
 INPUTS: Mapping[str, type[nn.Module]] = MappingProxyType(

@@ -19,6 +19,9 @@ class Gaussians(nn.Module):
         points: Points of the grid.
     """
 
+    centres: Tensor
+    grid: Tensor
+
     def __init__(self, radius: float = 8.0, step: float = 0.2, points: int = 4096) -> None:
         super().__init__()
         self.radius = radius

@@ -46,14 +46,17 @@ class Wiring:
         self.gather_bag = Bag(torch.arange(edges, device=centre.device), None, self.degree.cumsum(0) - self.degree)
 
     def spread(
-        self, centre: Float[Tensor, "atoms width"], neighbour: Float[Tensor, "atoms width"], radial: Float[Tensor, "grid width"]
+        self,
+        centre: Float[Tensor, "atoms width"],
+        neighbour: Float[Tensor, "atoms width"],
+        radial: Float[Tensor, "grid width"],
     ) -> Float[Tensor, "edges width"]:
         """Return centre_i + neighbour_j + radial(d_ij) for every edge (i, j)."""
-        return _Spread.apply(torch.cat([centre, neighbour, radial]), self.spread_bag, self.spread_back)
+        return apply(_Spread, torch.cat([centre, neighbour, radial]), self.spread_bag, self.spread_back)
 
     def gather(self, messages: Float[Tensor, "edges width"]) -> Float[Tensor, "atoms width"]:
         """Return the sum of the messages of each atom's edges; zero for an atom without edges."""
-        return _Gather.apply(messages, self.gather_bag, self.degree)
+        return apply(_Gather, messages, self.gather_bag, self.degree)
 
 
 class Bag:
@@ -87,6 +90,13 @@ class Bag:
         if not len(self.rows):
             return values.new_zeros(len(self.offsets), values.shape[1])
         return embedding_bag(self.rows, values, self.offsets, mode="sum", per_sample_weights=self.weights)
+
+
+def apply(function: type[Function], *arguments: Any) -> Tensor:
+    """Apply a function with its own backward pass; torch does not type `apply`."""
+    call: Any = function.apply
+    result: Tensor = call(*arguments)
+    return result
 
 
 class _Spread(Function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -9,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss, l1_loss, mse_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cryskit.layers.heads import PropertyHeads
     from cryskit.types import Graph
 
-_LOSSES = {"absolute": l1_loss, "squared": mse_loss, "huber": huber_loss}
+_LOSSES: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
+    {"absolute": l1_loss, "squared": mse_loss, "huber": huber_loss}
+)
 
 
 class PropertyObjective(nn.Module):

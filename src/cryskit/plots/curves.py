@@ -102,7 +102,12 @@ def _panel(axes: Axes, epochs: np.ndarray, training: np.ndarray, validation: np.
     axes.plot(epochs, training, color=BLUE, linewidth=1.5, marker=marker, label="training")
     axes.plot(epochs, validation, color=ORANGE, linewidth=1.5, marker=marker, label="validation")
     axes.plot([best], [lowest], "o", color=ORANGE, markersize=6, markeredgecolor="white", label=f"best epoch, {best}")
-    note = {"ha": "center", "size": 9, "color": INK, "bbox": {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1}}
+    note: dict[str, Any] = {
+        "ha": "center",
+        "size": 9,
+        "color": INK,
+        "bbox": {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1},
+    }
     axes.annotate(f"{lowest:.3g}", (best, lowest), (0, 9), textcoords="offset points", **note)
     axes.set_yscale("log")
     axes.grid(color=GRID, linewidth=0.8, which="major")

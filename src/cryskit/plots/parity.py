@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -83,13 +83,22 @@ def _limits(known: np.ndarray, predicted: np.ndarray, *, logarithmic: bool) -> t
 def _main(
     axes: Axes, known: np.ndarray, predicted: np.ndarray, limits: tuple[float, float], *, logarithmic: bool
 ) -> None:
-    scale = "log" if logarithmic else "linear"
+    scale: Literal["log", "linear"] = "log" if logarithmic else "linear"
     axes.set(xscale=scale, yscale=scale, xlim=limits, ylim=limits)
     axes.grid(color=GRID, linewidth=0.8)
     if len(known) > _MANY:
-        extent = np.log10([*limits, *limits]) if logarithmic else [*limits, *limits]
+        low, high = np.log10(limits).tolist() if logarithmic else limits
+        extent = (low, high, low, high)
         axes.hexbin(
-            known, predicted, gridsize=70, bins="log", mincnt=1, cmap=_DENSITY, xscale=scale, yscale=scale, extent=extent
+            known,
+            predicted,
+            gridsize=70,
+            bins="log",
+            mincnt=1,
+            cmap=_DENSITY,
+            xscale=scale,
+            yscale=scale,
+            extent=extent,
         )
     else:
         size = 26 if len(known) < 200 else 14
@@ -114,7 +123,7 @@ def _ticks(axes: Axes, limits: tuple[float, float], *, logarithmic: bool) -> Non
 
 
 def _margin(axes: Axes, values: np.ndarray, bins: np.ndarray, *, upright: bool) -> None:
-    axes.hist(values, bins, color=BLUE, alpha=0.35, orientation="vertical" if upright else "horizontal")
+    axes.hist(values, bins.tolist(), color=BLUE, alpha=0.35, orientation="vertical" if upright else "horizontal")
     axes.set_axis_off()
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from cryskit.errors import CrystalError
     from cryskit.types import Graph
 
 _CARD = "cryskit"
@@ -109,7 +110,7 @@ class Predictor(nn.Module):
         for chunk, graph, failures in self._chunks(items):
             values = iter(self._run(graph, lambda encoding: self.heads.physical(self.heads(encoding.crystals))))
             for position, item in enumerate(chunk):
-                if position in failures:
+                if isinstance(item, Failure) or position in failures:
                     yield Prediction(item.id, {}, status="failed", reason=str(failures[position]))
                 else:
                     yield self._prediction(item, next(values))
@@ -120,7 +121,9 @@ class Predictor(nn.Module):
 
     def _prediction(self, crystal: Crystal, values: np.ndarray) -> Prediction:
         if not np.isfinite(values).all():
-            return Prediction(crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal")
+            return Prediction(
+                crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
+            )
         named = dict(zip(self.properties, values.tolist(), strict=True))
         strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
         if strange:
@@ -130,12 +133,13 @@ class Predictor(nn.Module):
 
     def _chunks(
         self, items: Iterable[Crystal | Failure]
-    ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, Exception]]]:
+    ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, CrystalError]]]:
         items = iter(items)
         while chunk := list(islice(items, _CHUNK)):
-            failures: dict[int, Exception] = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
-            positions = [i for i in range(len(chunk)) if i not in failures]
-            graph, errors = build_usable([chunk[i] for i in positions], self.card.spec)
+            failures = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
+            read_well = {i: item for i, item in enumerate(chunk) if isinstance(item, Crystal)}
+            graph, errors = build_usable(list(read_well.values()), self.card.spec)
+            positions = list(read_well)
             failures |= {positions[i]: error for i, error in errors.items()}
             yield chunk, graph, failures
 
@@ -188,7 +192,9 @@ def read_card(path: Path) -> Card:
         with safe_open(path, framework="pt") as file:
             return Card.model_validate_json(file.metadata()[_CARD])
     except (SafetensorError, OSError, KeyError, TypeError, ValidationError) as error:
-        raise ModelError(f"{path} is no model file of cryskit ({error})", "Give a file that `cryskit train` wrote") from error
+        raise ModelError(
+            f"{path} is no model file of cryskit ({error})", "Give a file that `cryskit train` wrote"
+        ) from error
 
 
 def digest(path: Path) -> str:

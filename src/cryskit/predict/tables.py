@@ -24,7 +24,9 @@ def prediction_row(prediction: Prediction, properties: Sequence[str]) -> dict[st
     return row | {"status": prediction.status, "reason": prediction.reason}
 
 
-def prediction_table(predictions: Iterable[Prediction], properties: Sequence[str], units: dict[str, str]) -> pd.DataFrame:
+def prediction_table(
+    predictions: Iterable[Prediction], properties: Sequence[str], units: dict[str, str]
+) -> pd.DataFrame:
     """Return one row per prediction, in order.
 
     Args:

@@ -38,7 +38,7 @@ class SafetensorsIO(CheckpointIO):
         tree = _pack(checkpoint, tensors)
         save_tensors(tensors, {_TREE: json.dumps(tree)}, Path(path))
 
-    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: Any = None) -> dict[str, Any]:
         """Read a nested state.
 
         Raises:
@@ -50,7 +50,9 @@ class SafetensorsIO(CheckpointIO):
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
                 tree = json.loads(file.metadata()[_TREE])
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path} is no checkpoint of a run ({error})", "Delete it to start the run anew") from error
+            raise ModelError(
+                f"{path} is no checkpoint of a run ({error})", "Delete it to start the run anew"
+            ) from error
         state: dict[str, Any] = _unpack(tree, tensors)
         return state
 

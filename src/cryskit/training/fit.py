@@ -8,6 +8,7 @@ ends with the weights that an uninterrupted run ends with.
 from __future__ import annotations
 
 import json
+import logging
 import time
 import warnings
 from collections import defaultdict
@@ -82,6 +83,7 @@ def fit(
     best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
     resume = folder / f"{_LAST}{_SUFFIX}"
     with warnings.catch_warnings():
+        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
         # Lightning advises more workers for loaders; slicing a batch out of flat tables needs none.
         warnings.filterwarnings("ignore", module="lightning")
         trainer = _trainer(optimisation, folder, [best, last], progress=progress)
@@ -138,7 +140,8 @@ def _trainer(optimisation: Optimisation, folder: Path, checkpoints: list[Any], *
 
 
 def _loader(batches: EdgeBatches) -> DataLoader[Any]:
-    return DataLoader(range(len(batches.batcher)), batch_sampler=batches, collate_fn=batches.collate)
+    rows: Any = range(len(batches.batcher))
+    return DataLoader(rows, batch_sampler=batches, collate_fn=batches.collate)
 
 
 class EdgeBatches(Sampler[list[int]]):
@@ -200,8 +203,8 @@ class _Loop(LightningModule):
 
     def __init__(self, objective: nn.Module, optimisation: Optimisation, steps: int, log: Path) -> None:
         super().__init__()
-        self.objective = objective
-        self._step = torch.compile(objective, dynamic=True) if optimisation.compile else objective
+        self.objective: Any = objective
+        self._losses: Any = torch.compile(objective, dynamic=True) if optimisation.compile else objective
         self._optimisation = optimisation
         self._steps = steps
         self._log = log
@@ -213,7 +216,9 @@ class _Loop(LightningModule):
         """AdamW under a one-cycle schedule."""
         o = self._optimisation
         optimizer = torch.optim.AdamW(self.parameters(), lr=o.rate, weight_decay=o.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, o.rate, total_steps=self._steps + 1, pct_start=o.warmup)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, o.rate, total_steps=self._steps + 1, pct_start=o.warmup
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def transfer_batch_to_device(self, batch: Graph, device: torch.device, dataloader_idx: int) -> Graph:
@@ -224,7 +229,7 @@ class _Loop(LightningModule):
     def training_step(self, batch: Graph, batch_idx: int) -> Tensor:
         """Return the sum of the losses."""
         del batch_idx
-        losses = self._step(batch)
+        losses = self._losses(batch)
         for name, loss in losses.items():
             self._training_losses[name].append(loss.detach())
         return torch.stack(list(losses.values())).sum()

@@ -1,0 +1,159 @@
+"""`cryskit data`: the bundled data sets, and what is done with data before it is learned from."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from cryskit.cli import options
+from cryskit.cli.output import print_json, print_table, require
+from cryskit.cli.reading import bar, collect
+
+if TYPE_CHECKING:
+    from cryskit.data.audit import Audit
+
+_SHOWN = 5
+
+app = typer.Typer(no_args_is_help=True, help="List, convert, audit and split data sets.")
+
+
+@app.command("list")
+def list_sources(as_json: options.Json = False) -> None:
+    """List the data sets that come with the package."""
+    from cryskit.data.sources import sources
+
+    if as_json:
+        print_json([asdict(source) for source in sources().values()])
+        return
+    rows = [[s.name, s.rows, s.doi, ", ".join(s.properties)] for s in sources().values()]
+    print_table(["name", "crystals", "doi", "properties"], rows)
+
+
+@app.command("convert")
+def convert(
+    src: options.Source,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .parquet file to write.")],
+    limit: options.Limit = options.LIMIT,
+    as_json: options.Json = False,
+) -> None:
+    """Turn anything that can be read into one interchange Parquet file."""
+    require(out, (".parquet",))
+    from cryskit.data.interchange import write
+    from cryskit.errors import DataError
+
+    crystals, failures = collect(src, limit)
+    if not crystals:
+        raise DataError(f"{src} has no usable crystal", "Mend the rows named above")
+    written = write(out, bar(crystals, "writing", len(crystals)))
+    if as_json:
+        failed = [{"id": failure.id, "reason": str(failure.error)} for failure in failures]
+        print_json({"file": str(out), "rows": written.rows, "manifest": written.manifest, "failed": failed})
+    else:
+        typer.echo(f"{written.rows} crystals written to {out}, manifest {written.manifest}")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("split")
+def split(
+    src: options.Source,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE|DIR", help="The .json file to write; with --folds the folder.")
+    ],
+    kind: Annotated[options.Kind, typer.Option("--kind", help="What is kept together.")] = options.Kind.RANDOM,
+    fractions: Annotated[
+        str | None,
+        typer.Option(
+            "--fractions", metavar="F,F,F", help="Shares for train, validation, test.  [default: 0.8,0.1,0.1]"
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", min=2, metavar="K", help="Make K splits whose test parts are a partition.")
+    ] = None,
+    seed: options.Seed = 0,
+    limit: options.Limit = options.LIMIT,
+    as_json: options.Json = False,
+) -> None:
+    """Divide a data set into training, validation and test crystals and keep the division as a file."""
+    if folds and fractions:
+        raise typer.BadParameter(
+            "does not go with --folds: the test parts have a K-th each", param_hint="'--fractions'"
+        )
+    shares = _fractions(fractions or "0.8,0.1,0.1")
+    if not folds:
+        require(out, (".json",))
+    from cryskit.data import splits
+
+    crystals, failures = collect(src, limit)
+    if folds:
+        made = splits.folds(crystals, folds, kind.value, seed=seed)
+        files = [out / f"fold{i}of{folds}.json" for i in range(1, folds + 1)]
+    else:
+        made, files = [splits.make(crystals, kind.value, fractions=shares, seed=seed)], [out]
+    for each, file in zip(made, files, strict=True):
+        each.save(file)
+    rows = [
+        [s.name, len(s.train), len(s.validation), len(s.test), s.hash, str(file)]
+        for s, file in zip(made, files, strict=True)
+    ]
+    columns = ["split", "train", "validation", "test", "hash", "file"]
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, [[*row[:4], str(row[4])[:12], row[5]] for row in rows])
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("audit")
+def audit(src: options.Source, limit: options.Limit = options.LIMIT, as_json: options.Json = False) -> None:
+    """Look for repeated crystals and doubtful or missing labels."""
+    from cryskit.data.audit import audit as look
+    from cryskit.data.sources import resolve
+
+    found = look(bar(resolve(src, limit), "looking"))
+    if as_json:
+        print_json(_plain(found))
+    else:
+        _show(found)
+    if found.of("failure"):
+        raise typer.Exit(1)
+
+
+def _fractions(text: str) -> tuple[float, float, float]:
+    try:
+        train, validation, test = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not three numbers", param_hint="'--fractions'") from error
+    return train, validation, test
+
+
+def _plain(found: "Audit") -> dict[str, object]:
+    return asdict(found) | {
+        "table": [row._asdict() for row in found.table],
+        "findings": [finding._asdict() for finding in found.findings],
+    }
+
+
+def _show(found: "Audit") -> None:
+    from cryskit.cli.output import Column
+    from cryskit.data.audit import Kind
+
+    elements = ", ".join(list(found.elements)[:5])
+    typer.echo(
+        f"{found.crystals} crystals, {found.atoms} atoms, {found.formulas} formulas, "
+        f"{len(found.elements)} elements (most frequent: {elements})\n"
+    )
+    if found.table:
+        columns = ["property", "unit", "known", "missing", "lowest", "median", "highest", "outside range", "outliers"]
+        print_table([Column(name) for name in columns], found.table)
+    for kind in get_args(Kind):
+        findings = found.of(kind)
+        if findings:
+            typer.echo(f"\n{kind}: {len(findings)}")
+        for finding in findings[:_SHOWN]:
+            ids = ", ".join(finding.ids[:4]) + (", ..." if len(finding.ids) > 4 else "")
+            typer.echo(f"  {ids}: {finding.property}{' ' * bool(finding.property)}{finding.message}")
+        if len(findings) > _SHOWN:
+            typer.echo(f"  and {len(findings) - _SHOWN} more (all with --json)")

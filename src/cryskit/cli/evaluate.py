@@ -1,0 +1,95 @@
+"""`cryskit evaluate`: how good a model is on crystals whose properties are known."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryskit.cli import options
+from cryskit.cli.figures import print_figures
+from cryskit.cli.memory import keep_pages
+from cryskit.cli.output import note, require, write_text
+from cryskit.cli.reading import bar, collect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryskit.evaluate.evaluate import Evaluation
+    from cryskit.predict.card import Card
+    from cryskit.types import Crystal, Failure
+
+
+def evaluate(
+    data: options.Data,
+    model: options.Model,
+    properties: options.Properties = None,
+    split: Annotated[
+        Path | None,
+        typer.Option("--split", metavar="FILE", exists=True, help="Judge on one part of this split of the data."),
+    ] = None,
+    part: Annotated[
+        options.Part | None, typer.Option("--part", help="Which part.  [default: test]", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write figures and predictions to a .json file.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", metavar="DIR", help="Write a parity plot per property.")
+    ] = None,
+    limit: options.Limit = options.LIMIT,
+    as_json: options.Json = False,
+) -> None:
+    """Compare predictions with known properties.
+
+    MAE: mean absolute error; RMSE: root mean square error; R2: coefficient of determination; MAD: what the MAE would be if
+    the mean of the labels were always guessed.
+    """
+    if part and not split:
+        raise typer.BadParameter("needs --split, whose part it is", param_hint="'--part'")
+    require(out, (".json",))
+    keep_pages()
+    from cryskit.evaluate.evaluate import evaluate as judge
+    from cryskit.predict.predictor import digest, load
+    from cryskit.predict.published import path_of
+
+    predictor = load(model)
+    crystals, failures = collect(data, limit)
+    chosen: Sequence[Crystal | Failure] = _part(crystals, split, part) if split else [*crystals, *failures]
+    if not split:
+        _warn(crystals, predictor.card)
+    judged = judge(predictor, bar(chosen, "predicting", len(chosen)), properties, digest=digest(path_of(model)))
+    if out is not None:
+        write_text(judged.to_json(), out)
+    if plots is not None:
+        _plot(judged, predictor.card, plots)
+    if as_json:
+        typer.echo(judged.to_json())
+    else:
+        print_figures(judged.metrics, judged.units)
+    if judged.failed or failures:
+        raise typer.Exit(1)
+
+
+def _part(crystals: "Sequence[Crystal]", split: Path, part: options.Part | None) -> "Sequence[Crystal | Failure]":
+    from cryskit.data.splits import Split
+
+    parts = Split.load(split).divide(crystals)
+    return parts[list(options.Part).index(part or options.Part.TEST)]
+
+
+def _warn(crystals: "Sequence[Crystal]", card: "Card") -> None:
+    """Say so where a model is judged on what it was trained on."""
+    from cryskit.data.interchange import manifest
+
+    if card.data.get("manifest") == manifest(crystals):
+        note(f"{card.name} was trained on a part of these crystals; to judge it on others, give the --split of its run")
+
+
+def _plot(judged: "Evaluation", card: "Card", folder: Path) -> None:
+    from cryskit.plots.parity import plot_parity
+
+    for prop in card.properties:
+        if prop.name in judged.metrics:
+            path = folder / f"parity-{prop.name}.png"
+            plot_parity(judged.table[f"{prop.name}_true"], judged.table[prop.name], prop, path)
+            note(f"plot  {path}")

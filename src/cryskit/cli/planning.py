@@ -1,0 +1,102 @@
+"""From the options of `cryskit train` to a plan and a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cryskit.cli import options
+from cryskit.cli.output import note
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cryskit.data.splits import Split
+    from cryskit.training.plan import Plan
+    from cryskit.types import Crystal
+
+
+def plan_of(
+    config: Path | None, top: Mapping[str, Any], encoder: Mapping[str, Any], optimisation: Mapping[str, Any]
+) -> Plan:
+    """Return the plan of a file with what the options say in its place.
+
+    Args:
+        config: A YAML file, or None.
+        top: Values of the plan itself; here and below None stands for an option that was not given.
+        encoder: Name and constructor arguments. With another name than the file's, the arguments in the file are dropped.
+        optimisation: Values of the loop.
+
+    Raises:
+        PlanError: The file cannot be read, or the values are no plan.
+    """
+    from cryskit.training.plan import Plan, read_yaml
+
+    values = read_yaml(config) if config else {}
+    chosen = values.get("encoder") or {"name": "cgcnn"}
+    if encoder["name"] is not None and isinstance(chosen, dict) and chosen.get("name") != encoder["name"]:
+        chosen = {}
+    values |= _given(top)
+    values |= {"encoder": _over(chosen, encoder), "optimisation": _over(values.get("optimisation") or {}, optimisation)}
+    if "properties" not in values:
+        raise typer.BadParameter("name at least one property to learn", param_hint="'--property'")
+    return Plan.make(values, str(config) if config else "the plan")
+
+
+def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: float) -> Split:
+    """Return the split of a file, or one of the data.
+
+    Args:
+        crystals: The whole data set.
+        split: A kind of split, or a split file.
+        seed: Of the random order of a new split.
+        train_fraction: Share of the training crystals to keep.
+
+    Raises:
+        DataError: The file is no split, or the data cannot be split.
+        PlanError: The fraction keeps no crystal.
+    """
+    from cryskit.data.splits import Split, make
+
+    kinds = {kind.value: kind for kind in options.Kind}
+    if split in kinds:
+        return make(crystals, kinds[split].value, train_fraction=train_fraction, seed=seed)
+    if not Path(split).is_file():
+        raise typer.BadParameter(f"{split!r} is neither {', '.join(kinds)} nor a file", param_hint="'--split'")
+    return Split.load(split).first(train_fraction)
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _over(below: Any, above: Mapping[str, Any]) -> Any:
+    """Return a mapping with what is given over it; what is no mapping is left for the plan to refuse."""
+    return {**below, **_given(above)} if isinstance(below, dict) else below
+
+
+def check_labels(crystals: Sequence[Crystal], properties: Sequence[str]) -> None:
+    """Say how many crystals have no label and are left out.
+
+    Args:
+        crystals: The whole data set.
+        properties: Names or aliases of what is to be learned.
+
+    Raises:
+        DataError: A property has no label at all.
+    """
+    from cryskit.data.targets import property_name
+    from cryskit.errors import DataError
+
+    wanted = [property_name(name) for name in properties]
+    known = {name for crystal in crystals for name in crystal.targets}
+    for name in wanted:
+        if name not in known:
+            raise DataError(
+                f"The data has no label of {name}", f"It has {', '.join(sorted(known)) or 'no labels at all'}"
+            )
+    bare = sum(not any(name in crystal.targets for name in wanted) for crystal in crystals)
+    if bare:
+        note(f"{bare} of {len(crystals)} crystals have no label of {', '.join(wanted)} and are left out")
