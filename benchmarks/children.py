@@ -16,24 +16,46 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _ROOT = Path(__file__).resolve().parents[1]
 _MIB = 2**20
+_MOST_MIB = 2000
+KEEPS = "keeps its pages"
 
 
-def memory(data: str, count: int, threads: int) -> dict[str, Any]:
-    """Train for one epoch as a user would, from the file to the saved model, and return the peak memory of doing so."""
-    return _child("train", data, str(count), threads=threads)
+def memory(data: str, networks: Mapping[str, Sequence[str]], threads: int) -> list[dict[str, Any]]:
+    """Train for one epoch by the command line, from the file to the saved model, and return the peak memory of doing so.
+
+    Args:
+        data: A file.
+        networks: Name to the arguments of `cryskit train` that choose the network.
+        threads: That torch uses.
+    """
+    records = []
+    for name, arguments in networks.items():
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "model.safetensors"
+            fixed = ["--data", data, "--epochs", "1", "--accelerator", "cpu", "--json", "--out", str(out)]
+            start = time.perf_counter()
+            printed, peak = _peak_of([_command(), "train", *arguments, *fixed], threads)
+            seconds = time.perf_counter() - start
+            log = json.loads(
+                (Path(folder) / f"{out.name}.run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[0]
+            )
+        crystals = sum(json.loads(printed)["crystals"].values())
+        figures = {"crystals": crystals, "peak_mib": round(peak), "target_mib": _MOST_MIB, "seconds": seconds}
+        records.append({"network": name, **figures, "epoch_crystals_per_second": crystals / log["seconds"]})
+    return records
 
 
 def allocators(data: str, count: int, threads: int, rounds: int) -> list[dict[str, Any]]:
     """Train with glibc's allocator as it is and with one that keeps its pages, in turns."""
-    runs: dict[str, list[dict[str, Any]]] = {"as it is": [], "keeps its pages": []}
+    runs: dict[str, list[dict[str, Any]]] = {"as it is": [], KEEPS: []}
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(rounds):
             for name, measured in runs.items():
-                measured.append(_child("steps", data, str(count), name, cache, threads=threads))
+                measured.append(_child(data, str(count), name, cache, threads=threads))
     return [
         {
             "allocator": name,
@@ -42,24 +64,20 @@ def allocators(data: str, count: int, threads: int, rounds: int) -> list[dict[st
             "crystals_per_second": median(run["crystals"] / run["wall"] for run in measured),
             "system_seconds": median(run["system"] for run in measured),
             "minor_faults": median(run["faults"] for run in measured),
-            "peak_mib": median(run["peak_mib"] for run in measured),
         }
         for name, measured in runs.items()
     ]
 
 
 def start_up(rounds: int) -> list[dict[str, Any]]:
-    """Return how long the commands take that a user types first; none if the command is not installed."""
-    command = Path(sys.executable).with_name("cryskit")
+    """Return how long the commands take that a user types first; a command that fails is left out."""
     example = _ROOT / "examples" / "Si.cif"
-    if not command.exists():
-        return []
     records = []
     for arguments in (["--help"], ["predict", str(example)]):
         taken = []
         for _ in range(rounds + 1):
             start = time.perf_counter()
-            done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+            done = subprocess.run([_command(), *arguments], capture_output=True, text=True, check=False)
             taken.append(time.perf_counter() - start)
         if done.returncode == 0:
             name = " ".join(["cryskit", *(Path(argument).name for argument in arguments)])
@@ -71,9 +89,8 @@ def start_up(rounds: int) -> list[dict[str, Any]]:
 
 
 def _child(*arguments: str, threads: int) -> dict[str, Any]:
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(
-        [sys.executable, __file__, *arguments], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, __file__, *arguments], env=_environment(threads), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"A child of the benchmark failed: {done.stderr[-2000:]}")
@@ -81,52 +98,39 @@ def _child(*arguments: str, threads: int) -> dict[str, Any]:
     return measured
 
 
-def _peak_mib() -> float:
-    import resource  # noqa: PLC0415 - not on every system
+def _peak_of(command: list[str], threads: int) -> tuple[str, float]:
+    """Run a command; return what it printed and its peak memory in MiB."""
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as complaints:
+        child = subprocess.Popen(command, env=_environment(threads), stdout=printed, stderr=complaints)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        complaints.seek(0)
+        if child.returncode not in {0, 1}:  # 1: some rows could not be used
+            raise RuntimeError(f"{' '.join(command)} failed: {complaints.read()[-2000:]}")
+        return printed.read(), usage.ru_maxrss * 1024 / _MIB
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MIB
+
+def _command() -> str:
+    return str(Path(sys.executable).with_name("cryskit"))
 
 
-def _train(data: str, count: int) -> dict[str, Any]:
-    from crystals import chosen  # noqa: PLC0415 - only a child needs them
-
-    from cryskit.data import splits  # noqa: PLC0415
-    from cryskit.runs import train  # noqa: PLC0415
-    from cryskit.training.plan import Plan  # noqa: PLC0415
-
-    start = time.perf_counter()
-    crystals, name = chosen(data, count)
-    column = next(iter(crystals[0].targets))
-    optimisation = {"epochs": 1, "accelerator": "cpu"}
-    plan = Plan.make(
-        {"properties": [column], "encoder": {"name": "cgcnn", "width": 64, "layers": 3}, "optimisation": optimisation}
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        split = splits.make(crystals, "random", seed=0)
-        card = train(plan, crystals, split, Path(folder) / "model.safetensors", Path(folder))
-        log = json.loads((Path(folder) / "log.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    rows = sum(card.rows.values())
-    return {
-        "data": name,
-        "crystals": len(crystals),
-        "peak_mib": _peak_mib(),
-        "seconds": time.perf_counter() - start,
-        "epoch_seconds": log["seconds"],
-        "epoch_crystals_per_second": rows / log["seconds"],
-    }
+def _environment(threads: int) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": str(threads)}
 
 
 def _steps(data: str, count: int, allocator: str, cache: str) -> dict[str, Any]:
-    import machine  # noqa: PLC0415 - before anything else takes memory
-
-    if allocator == "keeps its pages" and not machine.keep_pages():
-        raise RuntimeError("There is no glibc here to be told to keep its pages")
+    """Train for one epoch after another one."""
+    import machine  # noqa: PLC0415 - a child's libraries are no business of its parent
     from crystals import chosen  # noqa: PLC0415
     from stages import Workload, training_epoch  # noqa: PLC0415
 
+    from cryskit.cli.memory import keep_pages  # noqa: PLC0415
+
+    if allocator == KEEPS and not keep_pages():
+        raise RuntimeError("There is no glibc here to be told to keep its pages")
     crystals, _ = chosen(data, count)
-    load = Workload(crystals, Path(cache), repeats=1, clock="cpu", peaks={}, cache=Path(cache))
-    run = training_epoch(load)
+    run = training_epoch(Workload(crystals, Path(cache), repeats=1, clock="cpu", peaks={}, cache=Path(cache)))
     run()
     faults, system, cpu, wall = machine.page_faults(), os.times().system, time.process_time(), time.perf_counter()
     run()
@@ -136,15 +140,8 @@ def _steps(data: str, count: int, allocator: str, cache: str) -> dict[str, Any]:
         "cpu": time.process_time() - cpu,
         "system": os.times().system - system,
         "faults": machine.page_faults() - faults,
-        "peak_mib": _peak_mib(),
     }
 
 
-def _main(arguments: Sequence[str]) -> None:
-    kind, data, count, *rest = arguments
-    measured = _train(data, int(count)) if kind == "train" else _steps(data, int(count), *rest)
-    print(json.dumps(measured))
-
-
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    print(json.dumps(_steps(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from clock import interleave
 
 ROOT = Path(__file__).resolve().parents[1]
 _PACKAGES = ("cryskit", "torch", "numpy", "pymatgen-core", "gemmi", "moyopy", "pyarrow", "lightning")
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
 
 def facts(threads: int) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def facts(threads: int) -> dict[str, Any]:
         threads: That torch uses.
     """
     return {
-        "command": f"python {' '.join([str(Path(sys.argv[0]).name), *map(_plain, sys.argv[1:])])}",
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_plain, sys.argv[1:])]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "--short=12", "HEAD") or "unknown",
         "changed_since_commit": bool(_git("status", "--porcelain", "src", "benchmarks")),
@@ -55,10 +55,11 @@ def host_class() -> str:
     return "-".join([*words[:3], f"{os.cpu_count()}c"])
 
 
-def peaks(repeats: int = 7) -> dict[str, float]:
+def peaks(clock: str, repeats: int = 7) -> dict[str, float]:
     """Measure the best that this machine does with torch's threads: products of matrices, and copies.
 
     Args:
+        clock: "wall", or "cpu" for one thread on a machine that does other things too.
         repeats: The best of so many counts.
 
     Returns:
@@ -69,8 +70,8 @@ def peaks(repeats: int = 7) -> dict[str, float]:
     left, right = torch.rand(side, side), torch.rand(side, side)
     source = torch.rand(2**26)
     target = torch.empty_like(source)
-    product = min(_seconds(lambda: torch.mm(left, right)) for _ in range(repeats))
-    copy = min(_seconds(lambda: target.copy_(source)) for _ in range(repeats))
+    turns = interleave({"product": lambda: torch.mm(left, right), "copy": lambda: target.copy_(source)}, repeats)
+    product, copy = (min(getattr(times, clock)) for times in turns.values())
     return {"gflops": 2 * side**3 / product / 1e9, "gbytes": 2 * 4 * len(source) / copy / 1e9}
 
 
@@ -101,25 +102,10 @@ class Others:
         )
 
 
-def keep_pages() -> bool:
-    """Tell glibc to keep freed memory instead of giving it back; return whether it could be told."""
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    libc = ctypes.CDLL(None)
-    settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 2**28))
-    return all(libc.mallopt(ctypes.c_int(name), ctypes.c_int(value)) for name, value in settings)
-
-
 def page_faults() -> int:
     """Return how many pages this process has been given so far (minor faults), as /proc/self/stat counts them."""
     statistics = Path("/proc/self/stat")
     return int(statistics.read_text(encoding="utf-8").rpartition(")")[2].split()[7]) if statistics.exists() else 0
-
-
-def _seconds(run: Any) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
 
 
 def _plain(argument: str) -> str:

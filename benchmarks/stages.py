@@ -128,8 +128,9 @@ def _read(
 ) -> list[dict[str, Any]]:
     folder = load.folder / stage.replace(" ", "_")
     folder.mkdir()
-    for i, structure in enumerate(structures):
-        CifWriter(structure, symprec=symprec).write_file(folder / f"{i:06}.cif")
+    with warnings.catch_warnings(action="ignore"):  # spglib and pymatgen say much about what they round
+        for i, structure in enumerate(structures):
+            CifWriter(structure, symprec=symprec).write_file(folder / f"{i:06}.cif")
     paths = sorted(folder.iterdir())
     failed = [row for row in read(folder) if isinstance(row, Failure)]
     if failed:
@@ -139,8 +140,7 @@ def _read(
         REFERENCE: lambda: [Structure.from_file(path) for path in paths],
         OURS: lambda: list(read(folder)),
     }
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pymatgen")  # of coordinates rounded to 1/3
+    with warnings.catch_warnings(action="ignore"):
         return load.timed(stage, len(paths), contenders, target, {OURS: Work(0, text)})
 
 

@@ -168,6 +168,8 @@ def test_one_image_has_the_stem_and_its_numbers_are_targets(tmp_path: Path) -> N
         (XYZ.replace("Cl", "Xx"), UnreadableError),
         (XYZ[: XYZ.index("Cl")], UnreadableError),
         ("99999999999999999999\n" + XYZ[2:], SizeError),
+        (XYZ.replace("pos:R:3", "pos:R:9999999999"), UnreadableError),
+        (XYZ[:2], UnreadableError),
         ("0\n\n", SizeError),
         ("two\n" + XYZ[2:], UnreadableError),
         ("", UnreadableError),

@@ -93,7 +93,7 @@ def run_command(command: str, shown: str, where: str) -> None:
 
 def run_page(page: Path) -> None:
     namespace: dict[str, object] = {"__name__": "__main__"}
-    printed = ""
+    printed: str | None = None
     for block in blocks(page):
         where = f"{page.relative_to(ROOT)}:{block.line}"
         if block.language == "console":
@@ -103,8 +103,9 @@ def run_page(page: Path) -> None:
             with redirect_stdout(StringIO()) as output:
                 exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)  # noqa: S102
             printed = output.getvalue()
-        else:
+        elif printed is not None:
             compare(block.text, printed, where)
+            printed = None
 
 
 @pytest.mark.slow

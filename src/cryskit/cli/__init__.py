@@ -8,13 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryskit.cli.data import app as data_app
-from cryskit.cli.embed import embed
-from cryskit.cli.evaluate import evaluate
-from cryskit.cli.models import app as models_app
+from cryskit.cli import data, embed, evaluate, models, predict, train
 from cryskit.cli.output import note, one_line
-from cryskit.cli.predict import predict
-from cryskit.cli.train import train
 from cryskit.errors import CryskitError
 
 
@@ -41,12 +36,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("predict")(predict)
-app.command("embed")(embed)
-app.command("train")(train)
-app.command("evaluate")(evaluate)
-app.add_typer(models_app, name="models")
-app.add_typer(data_app, name="data")
+app.command("predict")(predict.predict)
+app.command("embed")(embed.embed)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 
 
 def _version(value: bool) -> None:

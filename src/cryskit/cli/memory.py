@@ -10,9 +10,9 @@ _PAD = 256 * 2**20
 def keep_pages() -> bool:
     """Tell glibc never to give memory back to the system, and to ask for it 256 MiB at a time.
 
-    Each batch needs temporary arrays of some megabytes. By default glibc maps each of them anew and the system zeroes every
-    page of them at its first use, which costs about a sixth of the time of training on the CPU. Memory in use grows
-    no further than its peak.
+    Each batch needs temporary arrays of some megabytes. By default glibc takes memory for them anew and gives it back, and
+    the system zeroes every page at its first use: on the CPU that is a good part of the time of cheap operations. The
+    memory in use stays at its peak instead.
 
     Returns:
         Whether it was done; where the C library is not glibc nothing happens.

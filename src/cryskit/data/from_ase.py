@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ _PARSER_ERRORS = (
 )
 _FLAT = 1e-6  # cubic angstrom
 _MOST = 10**9  # lines to skip
+_WIDE = re.compile(r":[RSIL]:[\s+_\d]{4,}")  # ASE takes memory for as many columns as the line names
 
 
 def from_atoms(atoms: Atoms, name: str) -> Crystal:
@@ -126,6 +128,8 @@ def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
 def _parse(image: str | CrystalError, name: str) -> Crystal:
     if isinstance(image, CrystalError):
         raise image
+    if _WIDE.search("".join(image.split("\n", 2)[1:2])):
+        raise UnreadableError("Properties names a column of a thousand values or more per atom", "Leave it out")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

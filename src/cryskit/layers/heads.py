@@ -14,11 +14,11 @@ from torch.nn.functional import silu, softplus
 from cryskit.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cryskit.types import Property
 
-_ACTIVATIONS = MappingProxyType({"silu": silu, "softplus": softplus})
+_ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({"silu": silu, "softplus": softplus})
 
 
 class PropertyHeads(nn.Module):
@@ -60,7 +60,7 @@ class PropertyHeads(nn.Module):
     def forward(self, crystals: Float[Tensor, "crystals width"]) -> Float[Tensor, "crystals properties"]:
         """Return standardised predictions."""
         given = self.activation(crystals) if self.activate_input else crystals
-        hidden = self.activation(self.hidden(given)).unflatten(1, self.last.shape)
+        hidden: Tensor = self.activation(self.hidden(given)).unflatten(1, self.last.shape)
         for layer in self.deeper:
             hidden = self.activation(layer(hidden))
         return (hidden * self.last).sum(2) + self.bias

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _CURE = "Give the state of the published CrystalGraphConvNet for regression, and its element table if it has another"
 _HEADS = {"conv_to_fc.weight": "hidden.weight", "conv_to_fc.bias": "hidden.bias", "fc_out.bias": "bias"}
 _INPUTS = {"embedding.weight": "inputs.linear.weight", "embedding.bias": "inputs.linear.bias"}
+_BITS = "encoder.inputs.bits"
 _NORMS = {"bn1": "edge_norm", "bn2": "atom_norm"}
 
 
@@ -53,13 +54,10 @@ def from_published_cgcnn(
     chosen = spec or GraphSpec(shells=False, reduce=False)
     try:
         predictor = Predictor.from_card(_card(state, wanted, chosen))
-        translated = _translated(state) | {
-            "heads.mean": torch.tensor([mean]),
-            "heads.deviation": torch.tensor([deviation]),
-        }
-        bits = predictor.encoder.inputs.bits
-        translated["encoder.inputs.bits"] = bits if table is None else table[: len(bits)].to(bits.dtype)
-        predictor.load_state_dict(translated)
+        fresh = predictor.state_dict()
+        scale = {"heads.mean": torch.tensor([mean]), "heads.deviation": torch.tensor([deviation])}
+        bits = {_BITS: fresh[_BITS] if table is None else table[: len(fresh[_BITS])].to(fresh[_BITS].dtype)}
+        predictor.load_state_dict(_translated(state) | scale | bits)
     except (KeyError, RuntimeError, ValueError) as error:
         raise ModelError(f"This is no state of the published CGCNN ({error})", _CURE) from error
     return predictor

@@ -1,0 +1,57 @@
+"""What the pages do not keep by hand: tables made from result cards and from the package."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def generated() -> ModuleType:
+    spec = spec_from_file_location("generated", ROOT / "docs" / "hooks" / "generated.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_result_card_becomes_a_section(
+    generated: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = {"title": "Speed", "data": {"crystals": 12}, "stages": [{"stage": "a", "ratio": 2.34567}, {"stage": "b|c"}]}
+    (tmp_path / "speed.json").write_text(json.dumps(card), encoding="utf-8")
+    monkeypatch.setattr(generated, "RESULTS", tmp_path)
+    page = generated.on_page_markdown("before\n<!-- generated: results -->")
+    assert page.startswith("before\n## Speed\n\n- data crystals: 12\n")
+    assert "| stage | ratio |\n| --- | --- |\n| a | 2.346 |\n| b\\|c |  |" in page
+
+
+def test_without_cards_the_page_says_so(generated: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generated, "RESULTS", tmp_path)
+    assert "No result card" in generated.results()
+
+
+def test_every_verb_is_in_the_reference(generated: ModuleType) -> None:
+    reference = generated.commands()
+    for verb in ("predict", "train", "evaluate", "embed", "models", "data"):
+        assert f"\n## `cryskit {verb}`" in reference
+
+
+def test_every_property_and_data_set_is_in_its_table(generated: ModuleType) -> None:
+    assert "| `bulk_modulus` | K_VRH | GPa | log10 |" in generated.properties()
+    assert "| `elastic_tensor` |" in generated.data()
+
+
+def test_an_unknown_mark_is_an_error(generated: ModuleType) -> None:
+    with pytest.raises(KeyError):
+        generated.on_page_markdown("<!-- generated: nothing -->")
