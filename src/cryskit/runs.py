@@ -14,7 +14,6 @@ from cryskit.data.interchange import manifest
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build
-from cryskit.layers.heads import PropertyHeads
 from cryskit.plots.curves import plot_curves
 from cryskit.plots.parity import plot_parity
 from cryskit.predict.card import Card
@@ -70,38 +69,40 @@ def train(
     """
     wanted = [_property(column, crystals) for column in plan.properties]
     training, validation, _ = (_labelled(part, wanted) for part in split.divide(crystals))
+    card = _card(plan, wanted, training, validation)
+    card.name, card.split = name or out.stem, {"name": split.name, "hash": split.hash}
+    card.data = {"source": source, "manifest": manifest(crystals)}
+    card.description = f"{', '.join(p.name for p in wanted)} from {source or 'the data given'}."
     seed(plan.optimisation.seed)
-    encoder = ENCODERS.build(plan.encoder)
-    settings = dict(plan.objective)
-    heads_settings = settings.pop("heads", {})
-    heads = PropertyHeads(encoder.width, wanted, **heads_settings)
+    predictor = Predictor.from_card(card)
     train_graph, validation_graph = (
-        _graph(part, encoder.needs, wanted, cache or folder) for part in (training, validation)
+        _graph(part, card.spec, wanted, cache or folder) for part in (training, validation)
     )
-    heads.fit_scale(train_graph.targets)
-    objective = OBJECTIVES.build({**settings, "encoder": encoder, "heads": heads})
+    predictor.heads.fit_scale(train_graph.targets)
+    settings = {key: value for key, value in plan.objective.items() if key != "heads"}
+    objective = OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
     identity = hashlib.sha256(f"{plan.hash} {split.hash}".encode()).hexdigest()
-    best = fit(
+    card.epoch = fit(
         objective, train_graph, validation_graph, plan.optimisation, folder, identity=identity, progress=progress
     )
-    card = Card(
-        name=name or out.stem,
-        description=f"{', '.join(p.name for p in wanted)} from {source or 'the data given'}.",
+    return _finish(predictor, validation, out, folder)
+
+
+def _card(plan: Plan, wanted: list[Property], training: Sequence[Crystal], validation: Sequence[Crystal]) -> Card:
+    encoder = ENCODERS.build(plan.encoder)
+    return Card(
+        name="",
         encoder=ENCODERS.config_of(encoder),
-        heads=heads_settings,
+        heads=plan.objective.get("heads", {}),
         spec=encoder.needs,
         properties=wanted,
         elements=sorted({int(number) for crystal in training for number in crystal.numbers}),
         plan=plan.model_dump(mode="json"),
-        data={"source": source, "manifest": manifest(crystals)},
-        split={"name": split.name, "hash": split.hash},
         rows={"training": len(training), "validation": len(validation)},
-        epoch=best,
         versions={package: version(package) for package in _STANDS_ON},
     )
-    return _finish(Predictor(encoder, heads, card), validation, out, folder)
 
 
 def _finish(predictor: Predictor, validation: Sequence[Crystal], out: Path, folder: Path) -> Card:

@@ -20,7 +20,7 @@ ORDER = [
     {"types", "errors", "elements", "properties"},
     {"batching", "registry"},
     {"data"},
-    {"graphs", "text"},
+    {"graphs", "text", "weights"},
     {"layers"},
     {"encoders"},
     {"objectives"},

@@ -32,8 +32,11 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read what --out wrote as any user would."""
     if path.suffix == ".json":
         return pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))["rows"])
-    table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    return table.assign(reason=table["reason"].fillna(""))
+    return (
+        pd.read_csv(path, dtype={"reason": str}, keep_default_na=False)
+        if path.suffix == ".csv"
+        else pd.read_parquet(path)
+    )
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
@@ -128,7 +131,7 @@ def test_cells_beyond_the_limit_fail(cryskit: Call, model: Path, cifs: list[Path
         (["here.cif", "--out", "table.txt"], "table.txt should be a file that ends in .csv or .json or .parquet"),
         (["here.cif", "--out", "folder.csv"], "folder.csv should be a file"),
         (["here.cif", "--out", "here.cif/table.csv"], "is no folder that you may write to"),
-        (["here.cif", "--limit", "0"], "0 is not in the range x>=1"),
+        (["here.cif", "--limit", "0"], "Invalid value for '--limit'"),
         ([], "Missing argument 'PATH...'"),
     ],
 )

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 from data.samples import cif, crystals, same
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Poscar
 
@@ -234,3 +235,43 @@ def test_a_folder_called_like_a_file_is_a_folder(tmp_path: Path) -> None:
     (row,) = read([tmp_path / "x.cif"])
     assert isinstance(row, Failure)
     assert row.id == "x"
+
+
+WORDS = [
+    "?",
+    ".",
+    "nan",
+    "inf",
+    "1e400",
+    "-1",
+    "0",
+    "\n",
+    "'",
+    '"',
+    ";",
+    "loop_",
+    "data_",
+    "9999999999",
+    "(",
+    "#",
+    "Xx",
+    "T",
+]
+
+
+@settings(max_examples=150)
+@given(st.sampled_from([("a.cif", cif()), ("POSCAR", POSCAR), ("a.xyz", 2 * XYZ)]), st.data())
+def test_whatever_is_wrong_with_a_file_it_becomes_rows(
+    tmp_path_factory: pytest.TempPathFactory, sample: tuple[str, str], data: st.DataObject
+) -> None:
+    name, text = sample
+    words = text.split(" ")
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(words) - 1))
+        words[at : at + data.draw(st.integers(0, 3))] = data.draw(st.lists(st.sampled_from(WORDS), max_size=2))
+        words = words or [""]
+    path = tmp_path_factory.mktemp("fuzz") / name
+    path.write_text(" ".join(words)[: data.draw(st.integers(0, len(text)))])
+    rows = list(read(path))
+    assert rows
+    assert all(isinstance(row, Crystal | Failure) for row in rows)

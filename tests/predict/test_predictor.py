@@ -19,8 +19,8 @@ from cryskit.data.read import read
 from cryskit.encoders.cgcnn import CGCNN
 from cryskit.errors import CoordinatesError, ModelError, UnknownNameError
 from cryskit.layers.heads import PropertyHeads
-from cryskit.predict.card import Card
-from cryskit.predict.predictor import Predictor, load, read_card
+from cryskit.predict.card import Card, read_card
+from cryskit.predict.predictor import Predictor, load
 from cryskit.registry import ENCODERS
 from cryskit.types import Crystal, Failure
 

@@ -49,7 +49,8 @@ def evaluate(
     require(out, (".json",))
     keep_pages()
     from cryskit.evaluate.evaluate import evaluate as judge
-    from cryskit.predict.predictor import digest, load
+    from cryskit.predict.card import digest
+    from cryskit.predict.predictor import load
     from cryskit.predict.published import path_of
 
     predictor = load(model)

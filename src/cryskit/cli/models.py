@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="List published models, or show the
 @app.command("list")
 def list_models(as_json: options.Json = False) -> None:
     """List the models that come with the package."""
-    from cryskit.predict.predictor import read_card
+    from cryskit.predict.card import read_card
     from cryskit.predict.published import models
 
     cards = {name: read_card(path) for name, path in models().items()}
@@ -35,7 +35,7 @@ def show_model(
     as_json: options.Json = False,
 ) -> None:
     """Show the card of a model: what it predicts, how well, and what it was trained on."""
-    from cryskit.predict.predictor import read_card
+    from cryskit.predict.card import read_card
     from cryskit.predict.published import path_of
 
     card = read_card(path_of(model))

@@ -35,11 +35,13 @@ def plan_of(
     from cryskit.training.plan import Plan, read_yaml
 
     values = read_yaml(config) if config else {}
-    chosen = values.get("encoder") or {"name": "cgcnn"}
+    chosen = values.get("encoder")
+    if chosen is None:
+        chosen = {"name": "cgcnn"}
     if encoder["name"] is not None and isinstance(chosen, dict) and chosen.get("name") != encoder["name"]:
         chosen = {}
     values |= _given(top)
-    values |= {"encoder": _over(chosen, encoder), "optimisation": _over(values.get("optimisation") or {}, optimisation)}
+    values |= {"encoder": _over(chosen, encoder), "optimisation": _over(values.get("optimisation"), optimisation)}
     if "properties" not in values:
         raise typer.BadParameter("name at least one property to learn", param_hint="'--property'")
     return Plan.make(values, str(config) if config else "the plan")
@@ -74,6 +76,8 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _over(below: Any, above: Mapping[str, Any]) -> Any:
     """Return a mapping with what is given over it; what is no mapping is left for the plan to refuse."""
+    if below is None:
+        return _given(above)
     return {**below, **_given(above)} if isinstance(below, dict) else below
 
 

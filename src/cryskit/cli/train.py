@@ -2,6 +2,9 @@
 
 import logging
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +13,7 @@ import typer
 from cryskit.cli import options
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import print_json, require
+from cryskit.cli.output import note, print_json, require
 from cryskit.cli.planning import check_labels, divide, plan_of
 from cryskit.cli.reading import collect, on_terminal
 
@@ -87,16 +90,32 @@ def train(
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)
     place = folder or out.with_name(f"{out.name}.run")
-    from cryskit.runs import train as run
+    from cryskit.runs import train as run  # before _quietly: Lightning sets its own levels when it is imported
 
-    for name in ("lightning.pytorch", "lightning.fabric"):  # they speak of hardware and of other products
-        logging.getLogger(name).setLevel(logging.WARNING)
-    card = run(plan, crystals, division, out, place, source=data, progress=on_terminal())
+    with _quietly(place):
+        card = run(plan, crystals, division, out, place, source=data, progress=on_terminal())
     if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, one for each device, the first speaks
         division.save(place / "split.json")
         _show(card, out, place, as_json=as_json)
     if failures:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _quietly(folder: Path) -> Iterator[None]:
+    """Let Lightning show its progress bar on stderr but not speak of other products, and end as other verbs do if stopped.
+
+    Args:
+        folder: Of the run, from which it can go on.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except SystemExit as stop:  # what Lightning makes of Ctrl-C
+        note(f"Stopped; the same command goes on from the last epoch in {folder}")
+        raise typer.Exit(130) from stop
 
 
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:

@@ -22,6 +22,9 @@ THINNEST = 0.2
 NEAREST = 0.1
 """Angstrom: atoms nearer than this lie on one another; half of THINNEST, so that one image of a pair can be so near."""
 
+_SHIFTS = np.array([[[0.5 * (i >> axis & 1) for axis in range(3)]] for i in range(8)])
+_MOST_BINS = 2.0**17  # along an axis, so that the number of a cell is exact in double precision
+
 
 def attempt(name: str, source: str, make: Callable[[], Crystal], limit: int) -> Crystal | Failure:
     """Return the checked crystal that `make` returns, or the failure it ends in.
@@ -67,7 +70,7 @@ def check(crystal: Crystal, limit: int = LIMIT) -> Crystal:
         )
     if not np.isfinite(crystal.fractional).all():
         raise CoordinatesError("A coordinate is no finite number", "Give three coordinates for each atom", crystal.id)
-    _apart(crystal, [NEAREST / height for height in heights])
+    _apart(crystal, NEAREST / np.array(heights))
     return crystal
 
 
@@ -115,22 +118,18 @@ def _cross(u: list[float], v: list[float]) -> list[float]:
     return [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]
 
 
-def _apart(crystal: Crystal, reach: list[float]) -> None:
+def _apart(crystal: Crystal, reach: np.ndarray) -> None:
     """Raise if two atoms are nearer than NEAREST under periodic images.
 
     Args:
         crystal: N atoms in a cell whose heights are at least THINNEST.
-        reach: How far such a pair may differ in each fractional coordinate.
+        reach: (3,) how far such a pair may differ in each fractional coordinate, at most one half.
     """
-    along = crystal.fractional.T
-    apart = along[:, :, None] - along[:, None, :]
-    apart -= np.rint(apart)
-    near = (np.abs(apart, out=apart) < np.reshape(reach, (3, 1, 1))).all(0)
-    if np.count_nonzero(near) == len(crystal):
+    if not _share_bins(crystal.fractional, reach):
         return
-    first, second = np.nonzero(np.triu(near, 1))
-    vectors = crystal.fractional[first] - crystal.fractional[second]
-    distances = np.linalg.norm((vectors - np.rint(vectors)) @ crystal.lattice, axis=1)
+    first, second = np.triu_indices(len(crystal), 1)
+    apart = crystal.fractional[first] - crystal.fractional[second]
+    distances = np.linalg.norm((apart - np.rint(apart)) @ crystal.lattice, axis=1)
     worst = int(distances.argmin())
     if distances[worst] < NEAREST:
         i, j = int(first[worst]), int(second[worst])
@@ -140,3 +139,16 @@ def _apart(crystal: Crystal, reach: list[float]) -> None:
             "Remove the duplicate, or mend the coordinates or the symmetry operations",
             crystal.id,
         )
+
+
+def _share_bins(fractional: np.ndarray, reach: np.ndarray) -> bool:
+    """Return False only if no two of the points are within reach of one another along all three axes.
+
+    Bins at least twice as wide as the reach, and the same bins shifted by half: along each axis two points within
+    reach are in one bin of the first or of the second, so in one of the eight grids they share a cell.
+    """
+    bins = np.minimum(np.floor(0.5 / reach), _MOST_BINS)
+    cells = np.floor(fractional * bins + _SHIFTS) % bins
+    keys = cells @ (1.0, bins[0], bins[0] * bins[1])
+    keys.sort(axis=1)
+    return bool((keys[:, 1:] == keys[:, :-1]).any())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from contextlib import contextmanager
-from pathlib import PurePath
 from typing import IO, TYPE_CHECKING
 
 from cryskit.errors import SizeError, UnreadableError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 STRUCTURE_BYTES = 10_000_000
 """A CIF or POSCAR larger than this is not parsed."""
+_PIECE = 65_536
 
 FORMATS = Registry(
     "file format",
@@ -62,8 +62,8 @@ def stem(name: str) -> str:
 
 
 def _extension(name: str) -> str:
-    lower = name.lower()
-    return PurePath(lower.removesuffix(".gz")).suffix
+    base, _, extension = name.lower().removesuffix(".gz").rpartition(".")
+    return f".{extension}" if base else ""
 
 
 def read_text(path: Path) -> str:
@@ -101,7 +101,10 @@ def read_bytes(path: Path, limit: int = -1) -> bytes:
         UnreadableError: It cannot be opened or unpacked.
     """
     with opened(path) as file:
-        return bytes(file.read(limit + 1 if limit >= 0 else -1))
+        if limit < 0:
+            return file.read()
+        data = file.read(_PIECE)  # to ask for all the limit at once would take memory for it
+        return data if len(data) < _PIECE else data + file.read(limit + 1 - _PIECE)
 
 
 @contextmanager

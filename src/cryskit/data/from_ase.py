@@ -128,7 +128,8 @@ def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
 def _parse(image: str | CrystalError, name: str) -> Crystal:
     if isinstance(image, CrystalError):
         raise image
-    if _WIDE.search("".join(image.split("\n", 2)[1:2])):
+    header = image.partition("\n")[2].partition("\n")[0]
+    if _WIDE.search(header):
         raise UnreadableError("Properties names a column of a thousand values or more per atom", "Leave it out")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -22,7 +22,7 @@ BLUE, ORANGE = "#2a6099", "#d5691e"
 """What the model or the training says; what the validation says."""
 
 _DPI = 150
-_GREEK = {"eps": r"\varepsilon", "eta": r"\eta", "nu": r"\nu", "omega": r"\omega"}
+_GREEK = {"dH": r"\Delta H", "eps": r"\varepsilon", "eta": r"\eta", "nu": r"\nu", "omega": r"\omega"}
 _UNITS = {"mu_B": "µ$_B$", "angstrom": "Å", "cm-1": "cm$^{-1}$", "m_0": "m$_0$"}
 _POWERS = {"C/m2": "C/m²", "uV/K": "µV/K", "uW/(m K2)": "µW/(m K²)", "1e21 V/m2": "10²¹ V/m²"}
 

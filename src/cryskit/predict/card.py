@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
 
+from cryskit.errors import ModelError
 from cryskit.types import GraphSpec, Property
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CARD = "cryskit"
+"""Under which the card stands in the metadata of a model file."""
 
 
 class Card(BaseModel):
@@ -49,3 +58,23 @@ class Card(BaseModel):
     versions: dict[str, str] = Field(default_factory=dict)
     licence: str = ""
     citation: list[str] = Field(default_factory=list)
+
+
+def read_card(path: Path) -> Card:
+    """Return the card in a model file without loading its weights.
+
+    Raises:
+        ModelError: It is no model of cryskit.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return Card.model_validate_json(file.metadata()[CARD])
+    except (SafetensorError, OSError, KeyError, TypeError, ValidationError) as error:
+        raise ModelError(
+            f"{path} is no model file of cryskit ({error})", "Give a file that `cryskit train` wrote"
+        ) from error
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a model file, by which results name it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

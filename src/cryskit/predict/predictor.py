@@ -6,14 +6,12 @@ from Python and from a reloaded file. No part of the file is executed.
 
 from __future__ import annotations
 
-import hashlib
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
@@ -24,11 +22,11 @@ from cryskit.errors import ModelError, UnknownNameError
 from cryskit.graphs.build import build_usable
 from cryskit.layers.heads import PropertyHeads
 from cryskit.predict import published
-from cryskit.predict.card import Card
+from cryskit.predict.card import CARD, Card, read_card
 from cryskit.predict.tables import embedding_table, prediction_table
 from cryskit.registry import ENCODERS
-from cryskit.training.checkpoint import save_tensors
 from cryskit.types import Crystal, Encoding, Failure, Prediction
+from cryskit.weights import save_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from cryskit.errors import CrystalError
     from cryskit.types import Graph
 
-_CARD = "cryskit"
 _CHUNK = 512
 _EDGES = 30_000
 
@@ -117,7 +114,7 @@ class Predictor(nn.Module):
 
     def save(self, path: Path | str) -> None:
         """Write the model file, whole or not at all."""
-        save_tensors(self.state_dict(), {_CARD: self.card.model_dump_json()}, Path(path))
+        save_tensors(self.state_dict(), {CARD: self.card.model_dump_json()}, Path(path))
 
     def _prediction(self, crystal: Crystal, values: np.ndarray) -> Prediction:
         if not np.isfinite(values).all():
@@ -180,23 +177,3 @@ def load(model: str | Path) -> Predictor:
     except (SafetensorError, RuntimeError) as error:
         raise ModelError(f"The weights in {path} do not fit its card ({error})", "Get the file again") from error
     return predictor
-
-
-def read_card(path: Path) -> Card:
-    """Return the card in a model file without loading its weights.
-
-    Raises:
-        ModelError: It is no model of cryskit.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            return Card.model_validate_json(file.metadata()[_CARD])
-    except (SafetensorError, OSError, KeyError, TypeError, ValidationError) as error:
-        raise ModelError(
-            f"{path} is no model file of cryskit ({error})", "Give a file that `cryskit train` wrote"
-        ) from error
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a model file, by which results name it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

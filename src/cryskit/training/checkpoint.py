@@ -10,22 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from cryskit.data.atomic import replacing
 from cryskit.errors import ModelError
+from cryskit.weights import save_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TREE = "tree"
-
-
-def save_tensors(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], path: Path) -> None:
-    """Write a safetensors file; a reader sees the old one or the new one, whole."""
-    with replacing(path) as temporary:
-        separate = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        save_file(separate, temporary, dict(metadata))
 
 
 class SafetensorsIO(CheckpointIO):

@@ -1,0 +1,73 @@
+"""Help comes at once, for every verb, and the errors of the command line itself have exit code 2."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cryskit.cli.options import LIMIT
+from cryskit.data import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typer.testing import Result
+
+VERBS = [
+    "predict",
+    "embed",
+    "train",
+    "evaluate",
+    "models list",
+    "models show",
+    *(f"data {v}" for v in ("list", "convert", "audit", "split")),
+]
+
+
+def test_help_of_every_verb_loads_nothing_heavy() -> None:
+    code = f"""
+import sys
+from cryskit.cli import main
+for verb in {VERBS!r}:
+    sys.argv = ["cryskit", *verb.split(), "--help"]
+    try: main()
+    except SystemExit as end: assert end.code == 0, end.code
+heavy = {{"torch", "lightning", "pymatgen", "ase", "pandas", "pyarrow", "matplotlib", "numpy", "rich"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("Usage: cryskit ") == len(VERBS)
+
+
+def test_help_takes_less_than_half_a_second_of_processor_time() -> None:
+    code = "import sys; sys.argv = ['cryskit', '--help']; from cryskit.cli import main; main()"
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 0.5
+
+
+def test_the_entry_point_is_installed_and_says_its_version() -> None:
+    command = Path(sys.executable).with_name("cryskit")
+    run = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("cryskit 0.")
+
+
+@pytest.mark.parametrize("arguments", [["foretell"], ["predict", "--colour"], ["data", "fetch"], ["train"]])
+def test_an_unknown_verb_or_option_is_a_wrong_call(cryskit: Callable[..., Result], arguments: list[str]) -> None:
+    result = cryskit(*arguments)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+
+
+def test_the_limit_is_that_of_the_readers() -> None:
+    assert LIMIT == check.LIMIT
