@@ -78,7 +78,7 @@ def data() -> str:
 
 def models() -> str:
     """Return one section per published model, from its card."""
-    from cryskit.predict.predictor import read_card  # noqa: PLC0415
+    from cryskit.predict.card import read_card  # noqa: PLC0415
     from cryskit.predict.published import models as published  # noqa: PLC0415
 
     cards = {name: read_card(path) for name, path in published().items()}

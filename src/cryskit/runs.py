@@ -111,7 +111,7 @@ def _finish(predictor: Predictor, validation: Sequence[Crystal], out: Path, fold
     predictor.card.metrics = judged.metrics
     predictor.save(out)
     plot_curves(folder / "log.jsonl", folder / "curve.png")
-    for wanted in predictor.card.properties:
+    for wanted in (p for p in predictor.card.properties if p.name in judged.metrics):
         truth, values = judged.table[f"{wanted.name}_true"], judged.table[wanted.name]
         plot_parity(truth, values, wanted, folder / f"parity-{wanted.name}.png")
     return predictor.card
@@ -134,4 +134,4 @@ def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[C
 
 def _graph(crystals: Sequence[Crystal], spec: GraphSpec, wanted: Sequence[Property], cache: Path) -> Graph:
     targets = [[c.targets.get(p.name, np.nan) for p in wanted] for c in crystals]
-    return with_targets(build(crystals, spec, cache=cache), np.array(targets))
+    return with_targets(build(crystals, spec, cache=cache), np.array(targets).reshape(len(crystals), len(wanted)))

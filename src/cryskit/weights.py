@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from cryskit.data.atomic import replacing
 
@@ -25,4 +25,4 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str
     """
     with replacing(path) as temporary:
         separate = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        save_file(separate, temporary, dict(metadata))
+        temporary.write_bytes(save(separate, dict(metadata)))
