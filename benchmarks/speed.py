@@ -21,6 +21,7 @@ import torch
 from crystals import BUNDLED, chosen
 from stages import STAGES, Workload
 
+from cryskit.cli.memory import keep_pages
 from cryskit.data.interchange import manifest
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _RESULTS = Path(__file__).resolve().parent / "results"
 _CHILDREN = ("allocator", "startup", "memory")
+_ALLOCATOR = "as glibc has it, or keeping its pages as the commands of cryskit do; the same for reference and cryskit"
 _PLAN = Path(__file__).resolve().parent / "plans" / "cryskit-mp.yaml"
 _NETWORKS = {
     "cgcnn 64 x 3": ["--property", "formation_energy_per_atom", "--encoder", "cgcnn", "--width", "64", "--layers", "3"],
@@ -49,6 +51,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--clock", choices=("cpu", "wall"), help="of rates and ratios (default: cpu for one thread, else wall)"
     )
     parser.add_argument("--stages", nargs="+", choices=(*STAGES, *_CHILDREN), default=[*STAGES, *_CHILDREN[:2]])
+    parser.add_argument("--allocator", choices=("glibc", "keep"), default="keep", help=_ALLOCATOR)
     parser.add_argument("--compile", action="store_true", help="also time torch.compile")
     parser.add_argument("--note", default="", help="what else the machine was doing, for the card")
     parser.add_argument("--host", default=machine.host_class(), help="the class of machine, for the card's name")
@@ -61,6 +64,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(asked.threads)
     card: dict[str, Any] = {"title": f"Speed on {asked.host}, {asked.threads} thread{'s'[: asked.threads > 1]}"}
     card |= machine.facts(asked.threads)
+    card["keeps_pages"] = asked.allocator == "keep" and keep_pages()
     others = machine.Others()
     crystals, name = chosen(asked.data, asked.count)
     card["data"] = {"source": name, "crystals": len(crystals), "manifest": manifest(crystals)}

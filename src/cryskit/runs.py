@@ -72,7 +72,6 @@ def train(
     card = _card(plan, wanted, training, validation)
     card.name, card.split = name or out.stem, {"name": split.name, "hash": split.hash}
     card.data = {"source": source, "manifest": manifest(crystals)}
-    card.description = f"{', '.join(p.name for p in wanted)} from {source or 'the data given'}."
     seed(plan.optimisation.seed)
     predictor = Predictor.from_card(card)
     train_graph, validation_graph = (
@@ -94,12 +93,15 @@ def _card(plan: Plan, wanted: list[Property], training: Sequence[Crystal], valid
     encoder = ENCODERS.build(plan.encoder)
     return Card(
         name="",
+        description=plan.about.description,
+        licence=plan.about.licence,
+        citation=list(plan.about.citation),
         encoder=ENCODERS.config_of(encoder),
         heads=plan.objective.get("heads", {}),
         spec=encoder.needs,
         properties=wanted,
         elements=sorted({int(number) for crystal in training for number in crystal.numbers}),
-        plan=plan.model_dump(mode="json"),
+        plan=plan.model_dump(mode="json", exclude={"about"}),
         rows={"training": len(training), "validation": len(validation)},
         versions={package: version(package) for package in _STANDS_ON},
     )

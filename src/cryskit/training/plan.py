@@ -51,6 +51,22 @@ class Optimisation(BaseModel):
     compile: bool = False
 
 
+class About(BaseModel):
+    """What the card of the model says besides what is measured; it changes nothing in the run.
+
+    Attributes:
+        description: One or two sentences.
+        licence: Of the weights.
+        citation: DOIs or titles of method and data.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = ""
+    licence: str = ""
+    citation: tuple[str, ...] = ()
+
+
 class Plan(BaseModel):
     """What is learned, by which network, and how.
 
@@ -59,6 +75,7 @@ class Plan(BaseModel):
         encoder: Its registry name and constructor arguments, {"name": "cgcnn", "width": 64}.
         objective: Its registry name and constructor arguments besides encoder and heads.
         optimisation: The loop.
+        about: What the model's card says besides.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,11 +84,13 @@ class Plan(BaseModel):
     encoder: dict[str, Any] = Field(default_factory=lambda: {"name": "cgcnn"})
     objective: dict[str, Any] = Field(default_factory=lambda: {"name": "property"})
     optimisation: Optimisation = Optimisation()
+    about: About = About()
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that change with any field."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that change with anything that can change the result."""
+        decisive = self.model_dump(mode="json", exclude={"about"})
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
         """Return the plan as a file that `from_yaml` reads."""
