@@ -24,12 +24,12 @@ def test_the_stages_are_timed_and_written(
 ) -> None:
     monkeypatch.setattr(machine, "peaks", lambda _: {"gflops": 1000.0, "gbytes": 100.0})
     threads = torch.get_num_threads()
-    arguments = "--count 12 --few 4 --repeats 1 --threads 1 --host here --stages read graph batch training inference"
+    arguments = "--count 12 --few 4 --repeats 1 --threads 1 --host here --allocator glibc --stages read graph batch training inference"
     try:
         speed.main([*arguments.split(), "--out", str(tmp_path)])
     finally:
         torch.set_num_threads(threads)
-    card = json.loads((tmp_path / "speed-here-1t.json").read_text(encoding="utf-8"))
+    card = json.loads((tmp_path / "speed-here-1t-bundled.json").read_text(encoding="utf-8"))
     stages = {record["stage"] for record in card["stages"]}
     assert stages == {
         "CIF to crystal",

@@ -86,7 +86,7 @@ def test_order_parameters_of_cubic_surroundings_vanish_up_to_degree_three() -> N
 def test_order_parameters_have_the_right_gradients() -> None:
     graph = build([CRYSTALS[3]], GraphSpec(count=3))
     order = BondOrder(graph)
-    for bag in (order._sum, order._back):
+    for bag in (order.sums, order.back):
         bag.weights = bag.weights.double()
     weights = torch.randn(graph.edges.shape[1], 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(order, weights)

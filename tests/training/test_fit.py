@@ -150,3 +150,9 @@ def test_a_checkpoint_of_code_is_refused(tmp_path: Path) -> None:
     (tmp_path / "d.safetensors").write_bytes(b"nonsense")
     with pytest.raises(ModelError, match="no checkpoint"):
         SafetensorsIO().load_checkpoint(tmp_path / "d.safetensors")
+
+
+def test_mixed_precision_learns_too(tmp_path: Path) -> None:
+    run(tmp_path, Optimisation(epochs=3, edges=800, accelerator="cpu", precision="bf16-mixed"))
+    log = lines(tmp_path)
+    assert log[-1]["training"]["bulk_modulus"] < log[0]["training"]["bulk_modulus"]

@@ -49,7 +49,7 @@ Folder = Annotated[
 Accelerator = Annotated[str | None, typer.Option("--accelerator", metavar="auto|cpu|gpu|mps", help="The hardware.")]
 Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="How many of them.")]
 Precision = Annotated[
-    str | None, typer.Option("--precision", metavar="32-true|bf16-mixed|16-mixed|64-true", help="Of the numbers.")
+    str | None, typer.Option("--precision", metavar="32-true|bf16-mixed|16-mixed", help="Of the numbers.")
 ]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")]

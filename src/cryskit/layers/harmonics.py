@@ -9,6 +9,7 @@ measures the angles between bonds of one kind. They do not change under rotation
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from math import sqrt
 from typing import TYPE_CHECKING, Any
@@ -79,18 +80,23 @@ class BondOrder:
         device = centre.device
         degree = torch.bincount(centre, minlength=atoms)
         starts = degree.cumsum(0) - degree
-        component = torch.arange(components, device=device)
-        self._sum = Bag(
+        self._component = torch.arange(components, device=device)
+        self.sums = Bag(
             torch.arange(edges, device=device).repeat(components),
             values.t().reshape(-1),
-            (component[:, None] * edges + starts).reshape(-1),
+            (self._component[:, None] * edges + starts).reshape(-1),
         )
-        self._back = Bag.regular(centre[:, None] + component * atoms, values)
+        self._centre, self._values = centre, values
         self._shape = (components, atoms, -1)
+
+    @cached_property
+    def back(self) -> Bag:
+        """The transposed sum, made when the first backward pass asks for it."""
+        return Bag.regular(self._centre[:, None] + self._component * self._shape[1], self._values)
 
     def __call__(self, weights: Float[Tensor, "edges channels"]) -> Float[Tensor, "atoms invariants"]:
         """Return Q_l of each atom for each channel of weights, the channels of l = 1 first."""
-        squares = apply(_Moments, weights, self._sum, self._back).view(self._shape).square()
+        squares = apply(_Moments, weights, self).view(self._shape).square()
         starts = [degree**2 - 1 for degree in range(1, DEGREES + 2)]
         return torch.cat([squares[a:b].mean(0) for a, b in pairwise(starts)], dim=1)
 
@@ -99,11 +105,11 @@ class _Moments(Function):
     """The sums q_lm of all components and atoms, (components * atoms, channels)."""
 
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, bag: Bag, back: Bag) -> Tensor:
-        ctx.back = back
-        return bag.sum(weights.contiguous())
+    def forward(ctx: Any, weights: Tensor, order: BondOrder) -> Tensor:
+        ctx.order = order
+        return order.sums.sum(weights.contiguous())
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.back.sum(gradient.contiguous()), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.order.back.sum(gradient.contiguous()), None

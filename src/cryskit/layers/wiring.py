@@ -8,6 +8,7 @@ operation on the transposed bag, which is sorted once per batch and shared by al
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,10 +41,15 @@ class Wiring:
         rows = torch.stack([centre, neighbour + atoms, lower, lower + 1], dim=1)
         weights = torch.stack([torch.ones_like(fraction), torch.ones_like(fraction), 1 - fraction, fraction], dim=1)
         self.spread_bag = Bag.regular(rows, weights)
-        self.spread_back = self.spread_bag.transposed(2 * atoms + points)
+        self._spread_rows = 2 * atoms + points
         self.edges = edges
         self.degree = torch.bincount(centre, minlength=atoms)
         self.gather_bag = Bag(torch.arange(edges, device=centre.device), None, self.degree.cumsum(0) - self.degree)
+
+    @cached_property
+    def spread_back(self) -> Bag:
+        """The transposed bag, sorted when the first backward pass asks for it."""
+        return self.spread_bag.transposed(self._spread_rows)
 
     def spread(
         self,
@@ -52,7 +58,7 @@ class Wiring:
         radial: Float[Tensor, "grid width"],
     ) -> Float[Tensor, "edges width"]:
         """Return centre_i + neighbour_j + radial(d_ij) for every edge (i, j)."""
-        return apply(_Spread, torch.cat([centre, neighbour, radial]), self.spread_bag, self.spread_back)
+        return apply(_Spread, torch.cat([centre, neighbour, radial]), self)
 
     def gather(self, messages: Float[Tensor, "edges width"]) -> Float[Tensor, "atoms width"]:
         """Return the sum of the messages of each atom's edges; zero for an atom without edges."""
@@ -86,7 +92,9 @@ class Bag:
         return Bag(order // max(size, 1), weights, counts.cumsum(0) - counts)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Return the weighted sums of the rows of `values`, (bags, width)."""
+        """Return the weighted sums of the rows of `values`, (bags, width), at no less than the precision of the weights."""
+        if self.weights is not None:
+            values = values.to(torch.promote_types(values.dtype, self.weights.dtype))
         if not len(self.rows):
             return values.new_zeros(len(self.offsets), values.shape[1])
         return embedding_bag(self.rows, values, self.offsets, mode="sum", per_sample_weights=self.weights)
@@ -101,14 +109,14 @@ def apply(function: type[Function], *arguments: Any) -> Tensor:
 
 class _Spread(Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, bag: Bag, back: Bag) -> Tensor:
-        ctx.back = back
-        return bag.sum(values)
+    def forward(ctx: Any, values: Tensor, wiring: Wiring) -> Tensor:
+        ctx.wiring = wiring
+        return wiring.spread_bag.sum(values)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.back.sum(gradient.contiguous()), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.wiring.spread_back.sum(gradient.contiguous()), None
 
 
 class _Gather(Function):

@@ -35,8 +35,8 @@ class Optimisation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: Annotated[int, Field(ge=1)] = 60
-    edges: Annotated[int, Field(ge=1)] = 12_000
+    epochs: Annotated[int, Field(ge=1)] = 100
+    edges: Annotated[int, Field(ge=1)] = 2_000
     rate: Annotated[float, Field(gt=0)] = 3e-3
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.15
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
@@ -44,7 +44,7 @@ class Optimisation(BaseModel):
     clip: Annotated[float, Field(gt=0)] = 2.0
     patience: Annotated[int, Field(ge=1)] | None = None
     seed: int = 0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: Annotated[int, Field(ge=1)] = 1
     tensorboard: bool = False
