@@ -61,7 +61,7 @@ def test_another_encoder_does_not_inherit_arguments(config: Path) -> None:
 def test_without_a_file_the_defaults_of_the_plan_hold() -> None:
     plan = plan_of(None, {"properties": ["band_gap"]}, NOTHING, {"epochs": None})
     assert plan.encoder == {"name": "cgcnn"}
-    assert plan.optimisation.epochs == 60
+    assert plan.optimisation == Optimisation()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Judge a published model on the test crystals of its split and write a result card.
+
+    python benchmarks/accuracy.py --model cryskit-mp --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0.json
+
+Properties learned as logarithms are judged as logarithms. The interval is a bootstrap over crystals. A random split lets
+polymorphs of a test crystal into the training set, so the error on formulas that have none there is given too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import machine
+import numpy as np
+import torch
+
+from cryskit.data.atomic import replacing
+from cryskit.data.interchange import manifest
+from cryskit.data.read import read
+from cryskit.data.splits import Split
+from cryskit.elements import formula
+from cryskit.evaluate.evaluate import evaluate
+from cryskit.predict.card import digest
+from cryskit.predict.predictor import load
+from cryskit.predict.published import path_of
+from cryskit.types import Crystal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryskit.types import Property
+
+RESULTS = Path(__file__).resolve().parent / "results"
+_RESAMPLES = 2000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Judge and write the card."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="cryskit-mp")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--split", required=True, type=Path)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    facts = machine.facts(torch.get_num_threads())
+    crystals = [item for item in read(options.data) if isinstance(item, Crystal)]
+    split = Split.load(options.split)
+    training, _, test = split.divide(crystals)
+    predictor = load(options.model)
+    judged = evaluate(predictor, test)
+    seen = {formula(crystal.numbers) for crystal in training}
+    new = np.array([formula(crystal.numbers) not in seen for crystal in test])
+    card = {
+        "title": f"Accuracy of {predictor.card.name} on test crystals",
+        **facts,
+        "data": {"file": Path(options.data).name, "manifest": manifest(crystals), "crystals": len(crystals)},
+        "split": {"file": options.split.name, "hash": split.hash, "seed": split.seed, "kind": split.kind},
+        "rows": {**predictor.card.rows, "test": len(test), "test_with_new_formula": int(new.sum())},
+        "model": {"sha256": digest(path_of(options.model)), "epoch": predictor.card.epoch},
+        "test": [
+            figures(p, judged.table[p.name], judged.table[f"{p.name}_true"], new) for p in predictor.card.properties
+        ],
+    }
+    with replacing(options.out / f"accuracy-{predictor.card.name}.json") as temporary:
+        temporary.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    for line in card["test"]:
+        print(line)
+
+
+def figures(wanted: Property, values: Any, truth: Any, new: np.ndarray) -> dict[str, Any]:
+    """Return the figures of one property, in the space where it is learned."""
+    values, truth = np.asarray(values, float), np.asarray(truth, float)
+    unit = wanted.unit
+    if wanted.transform == "log10":
+        values, truth = np.log10(values), np.log10(np.where(truth > 0, truth, np.nan))
+        unit = f"log10({unit})"
+    known = np.isfinite(truth)
+    values, truth, new = values[known], truth[known], new[known]
+    errors = np.abs(values - truth)
+    rng = np.random.default_rng(0)
+    resampled = [errors[rng.integers(len(errors), size=len(errors))].mean() for _ in range(_RESAMPLES)]
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return {
+        "property": wanted.name,
+        "unit": unit,
+        "crystals": len(errors),
+        "mae": round(errors.mean(), 5),
+        "mae_low": round(low, 5),
+        "mae_high": round(high, 5),
+        "median_error": round(float(np.median(errors)), 5),
+        "r2": round(1 - (errors**2).sum() / ((truth - truth.mean()) ** 2).sum(), 4),
+        "mean_deviation": round(np.abs(truth - truth.mean()).mean(), 5),
+        "crystals_new_formula": int(new.sum()),
+        "mae_new_formula": round(errors[new].mean(), 5) if new.any() else None,
+    }
+
+
+if __name__ == "__main__":
+    main()
