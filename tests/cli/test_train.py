@@ -18,6 +18,7 @@ from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
 from cryskit.predict.predictor import load
+from cryskit.training.plan import Optimisation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
