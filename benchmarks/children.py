@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ROOT = Path(__file__).resolve().parents[1]
-_MIB = 2**20
 _MOST_MIB = 2000
 KEEPS = "keeps its pages"
 
@@ -38,13 +37,18 @@ def memory(data: str, networks: Mapping[str, Sequence[str]], threads: int) -> li
             out = Path(folder) / "model.safetensors"
             fixed = ["--data", data, "--epochs", "1", "--accelerator", "cpu", "--json", "--out", str(out)]
             start = time.perf_counter()
-            printed, peak = _peak_of([_command(), "train", *arguments, *fixed], threads)
+            trained = _child("peak", _command(), "train", *arguments, *fixed, threads=threads)
             seconds = time.perf_counter() - start
             log = json.loads(
                 (Path(folder) / f"{out.name}.run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[0]
             )
-        crystals = sum(json.loads(printed)["crystals"].values())
-        figures = {"crystals": crystals, "peak_mib": round(peak), "target_mib": _MOST_MIB, "seconds": seconds}
+        crystals = sum(json.loads(trained["printed"])["crystals"].values())
+        figures = {
+            "crystals": crystals,
+            "peak_mib": round(trained["peak_mib"]),
+            "target_mib": _MOST_MIB,
+            "seconds": seconds,
+        }
         records.append({"network": name, **figures, "epoch_crystals_per_second": crystals / log["seconds"]})
     return records
 
@@ -55,7 +59,7 @@ def allocators(data: str, count: int, threads: int, rounds: int) -> list[dict[st
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(rounds):
             for name, measured in runs.items():
-                measured.append(_child(data, str(count), name, cache, threads=threads))
+                measured.append(_child("steps", data, str(count), name, cache, threads=threads))
     return [
         {
             "allocator": name,
@@ -88,38 +92,35 @@ def start_up(rounds: int) -> list[dict[str, Any]]:
     return records
 
 
-def _child(*arguments: str, threads: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, __file__, *arguments], env=_environment(threads), capture_output=True, text=True, check=False
-    )
+def _child(kind: str, *arguments: str, threads: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, kind, *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"A child of the benchmark failed: {done.stderr[-2000:]}")
     measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
-def _peak_of(command: list[str], threads: int) -> tuple[str, float]:
-    """Run a command; return what it printed and its peak memory in MiB."""
-    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as complaints:
-        child = subprocess.Popen(command, env=_environment(threads), stdout=printed, stderr=complaints)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        printed.seek(0)
-        complaints.seek(0)
-        if child.returncode not in {0, 1}:  # 1: some rows could not be used
-            raise RuntimeError(f"{' '.join(command)} failed: {complaints.read()[-2000:]}")
-        return printed.read(), usage.ru_maxrss * 1024 / _MIB
+def _peak(*command: str) -> dict[str, Any]:
+    """Run a command; return what it printed and its peak memory.
+
+    The kernel counts the memory of the process that starts another one as if it were the other's, up to the moment when the
+    program is loaded. So this has to be called in a small process.
+    """
+    import resource  # noqa: PLC0415 - not on every system
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode not in {0, 1}:  # 1: some rows could not be used
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
+    return {"printed": done.stdout, "peak_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
 
 
 def _command() -> str:
     return str(Path(sys.executable).with_name("cryskit"))
 
 
-def _environment(threads: int) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": str(threads)}
-
-
-def _steps(data: str, count: int, allocator: str, cache: str) -> dict[str, Any]:
+def _steps(data: str, count: str, allocator: str, cache: str) -> dict[str, Any]:
     """Train for one epoch after another one."""
     import machine  # noqa: PLC0415 - a child's libraries are no business of its parent
     from crystals import chosen  # noqa: PLC0415
@@ -129,7 +130,7 @@ def _steps(data: str, count: int, allocator: str, cache: str) -> dict[str, Any]:
 
     if allocator == KEEPS and not keep_pages():
         raise RuntimeError("There is no glibc here to be told to keep its pages")
-    crystals, _ = chosen(data, count)
+    crystals, _ = chosen(data, int(count))
     run = training_epoch(Workload(crystals, Path(cache), repeats=1, clock="cpu", peaks={}, cache=Path(cache)))
     run()
     faults, system, cpu, wall = machine.page_faults(), os.times().system, time.process_time(), time.perf_counter()
@@ -144,4 +145,4 @@ def _steps(data: str, count: int, allocator: str, cache: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_steps(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])))
+    print(json.dumps({"steps": _steps, "peak": _peak}[sys.argv[1]](*sys.argv[2:])))
