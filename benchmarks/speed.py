@@ -18,7 +18,9 @@ import children
 import machine
 import torch
 from crystals import BUNDLED, chosen
-from stages import STAGES, Workload
+from pretraining import pretraining_stage
+from stages import STAGES as PREDICTING
+from stages import Workload
 
 from cryskit.cli.memory import keep_pages
 from cryskit.data.interchange import manifest
@@ -26,6 +28,7 @@ from cryskit.data.interchange import manifest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+STAGES = {**PREDICTING, "pretraining": pretraining_stage}
 _RESULTS = Path(__file__).resolve().parent / "results"
 _CHILDREN = ("allocator", "startup", "memory")
 _ALLOCATOR = "as glibc has it, or keeping its pages as the commands of cryskit do; the same for reference and cryskit"
@@ -75,10 +78,10 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             crystals, Path(folder), asked.repeats, card["clock"], card["peak"], compiled=asked.compile, few=asked.few
         )
         records: list[dict[str, Any]] = []
-        for stage in STAGES:
+        for stage, timed in STAGES.items():
             if stage in asked.stages:
                 print(f"{stage} ...", file=sys.stderr, flush=True)
-                records += STAGES[stage](load)
+                records += timed(load)
     card |= {"stages": records, "seconds": load.seconds}
     del load
     gc.collect()

@@ -164,8 +164,8 @@ def batch_stage(load: Workload) -> list[dict[str, Any]]:
     graph = load.graph(GraphSpec())
     batcher = Batcher(graph)
     contenders = {
-        REFERENCE: lambda: [_reference_batch(load, rows_) for rows_ in _batches(load)],
-        OURS: lambda: [batcher.take(rows_) for rows_ in _batches(load)],
+        REFERENCE: lambda: [_reference_batch(load, rows_) for rows_ in batches(load)],
+        OURS: lambda: [batcher.take(rows_) for rows_ in batches(load)],
     }
     return load.timed("batch", len(load.crystals), contenders, None, {OURS: Work(0, 2 * _bytes(graph))})
 
@@ -234,7 +234,7 @@ def _training(load: Workload, graph: Graph, *, compiled: bool) -> Callable[[], N
 
     def run() -> None:
         learned.train()
-        for rows_ in _batches(load):
+        for rows_ in batches(load):
             optimiser.zero_grad()
             loss: Tensor = torch.stack(list(losses(batcher.take(rows_)).values())).sum()
             loss.backward()
@@ -255,7 +255,7 @@ def _inference(load: Workload, graph: Graph, *, compiled: bool) -> Callable[[], 
 
     @torch.inference_mode()
     def run() -> None:
-        for rows_ in _batches(load):
+        for rows_ in batches(load):
             learned.heads.physical(learned.heads(encoder(batcher.take(rows_)).crystals))
 
     return run
@@ -267,7 +267,7 @@ def _reference_training(load: Workload) -> Callable[[], None]:
 
     def run() -> None:
         network.train()
-        for rows_ in _batches(load):
+        for rows_ in batches(load):
             batch = _reference_batch(load, rows_)
             optimiser.zero_grad()
             mse_loss(network(batch.tensors, batch.rows), batch.targets).backward()
@@ -281,7 +281,7 @@ def _reference_inference(load: Workload) -> Callable[[], None]:
 
     @torch.inference_mode()
     def run() -> None:
-        for rows_ in _batches(load):
+        for rows_ in batches(load):
             batch = _reference_batch(load, rows_)
             network(batch.tensors, batch.rows)
 
@@ -293,7 +293,8 @@ def _reference_batch(load: Workload, rows_: np.ndarray) -> reference.Batch:
     return reference.collate([load.tensors[row] for row in rows_], labels[rows_].tolist())
 
 
-def _batches(load: Workload) -> list[np.ndarray]:
+def batches(load: Workload) -> list[np.ndarray]:
+    """Return the positions of the crystals of each batch of an epoch."""
     order = np.random.default_rng(0).permutation(len(load.crystals))
     return [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
 

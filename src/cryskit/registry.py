@@ -103,5 +103,6 @@ OBJECTIVES = Registry(
     "objective",
     {
         "property": "cryskit.objectives.property:PropertyObjective",
+        "crysae": "cryskit.objectives.crysae:CrysAE",
     },
 )

@@ -1,0 +1,176 @@
+"""CrysAE's losses are the published ones where nothing is hidden, and ask for what is hidden where something is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, nll_loss
+
+from cryskit import batching, elements
+from cryskit.data.read import read
+from cryskit.errors import PlanError
+from cryskit.graphs.build import build
+from cryskit.objectives.crysae import PRESETS, CrysAE
+from cryskit.registry import ENCODERS, OBJECTIVES
+from cryskit.training.fit import fit, seed
+from cryskit.training.plan import Optimisation
+from cryskit.types import Crystal, Graph
+
+CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstance(c, Crystal)]
+
+
+def made(encoder: str = "cgcnn", **settings: Any) -> tuple[CrysAE, Graph]:
+    torch.manual_seed(0)
+    small = {"name": encoder, "width": 8, "layers": 2} | ({"channels": 4} if encoder == "steinhardt" else {})
+    objective = CrysAE(ENCODERS.build(small), **settings)
+    return objective, build(CRYSTALS, objective.needs)
+
+
+def plainly(objective: CrysAE, graph: Graph) -> dict[str, float]:
+    """The published losses as a loop over crystals with every pair side by side."""
+    atoms = objective.encoder(graph).atoms
+    losses: dict[str, list[float]] = {name: [] for name in objective.weights}
+    for crystal in range(graph.crystals):
+        rows = (graph.crystal_of_atom == crystal).nonzero()[:, 0]
+        n, own = len(rows), atoms[rows]
+        counts = torch.zeros(n, n, 4)
+        for (i, j), vector in zip(graph.edges.T.tolist(), graph.vectors, strict=True):
+            if i in rows:
+                counts[i - rows[0], j - rows[0], min(max(round(float(vector.norm())), 1), 4) - 1] += 1
+        truth = torch.tensor(elements.features()).float()[graph.numbers[rows]]
+        losses["bits"].append(float(binary_cross_entropy_with_logits(objective.decoders["bits"](own), truth)))
+        scores = {
+            name: torch.einsum("id,dke,je->ijk", own, objective.decoders[name].weight, own)
+            + objective.decoders[name].bias
+            for name in ("connectivity", "lengths")
+        }
+        target = counts.sum(2).clamp_max(5).long().flatten()
+        logs = log_softmax(scores["connectivity"].flatten(0, 1), dim=1)
+        losses["connectivity"].append(float(nll_loss(logs, target, weight=torch.tensor([0.1, 1, 1, 1, 1, 1]))))
+        losses["lengths"].append(float(binary_cross_entropy_with_logits(scores["lengths"], counts.clamp_max(1))))
+    return {name: float(np.mean(each)) for name, each in losses.items()}
+
+
+def test_the_paper_preset_is_the_loop_over_crystals() -> None:
+    objective, graph = made(preset="paper")
+    objective.eval()
+    with torch.no_grad():
+        found = {name: float(loss) for name, loss in objective(graph).items()}
+        assert found == pytest.approx(plainly(objective, graph), rel=1e-4)
+
+
+def test_presets_weigh_as_published() -> None:
+    assert made(preset="paper")[0].weights == {"bits": 1.0, "connectivity": 1.0, "lengths": 1.0}
+    assert made(preset="code")[0].weights == {"bits": 0.1, "connectivity": 0.9}
+    assert made(preset="code", bits=0.5)[0].weights["bits"] == 0.5
+    assert not made(preset="paper")[0].needs.reduce
+
+
+@pytest.mark.parametrize("encoder", list(ENCODERS))
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_every_encoder_learns_from_every_preset(encoder: str, preset: str) -> None:
+    objective, graph = made(encoder, preset=preset)
+    losses = objective(graph)
+    assert set(losses) == set(objective.sizes(graph)) == set(objective.weights)
+    torch.stack(list(losses.values())).sum().backward()
+    lacking = [name for name, p in objective.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert not [name for name in lacking if not (preset != "masked" and name.startswith("encoder.last"))]
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_a_batch_has_the_mean_of_its_crystals(preset: str) -> None:
+    objective, graph = made(preset=preset, hidden=0.0, swelling=0.0, scale=0.0)
+    objective.eval()
+    with torch.no_grad():
+        whole = objective(graph)
+        parts = [objective(part) for part in batching.split(graph)]
+    for name in whole:
+        torch.testing.assert_close(
+            whole[name], torch.stack([part[name] for part in parts]).mean(), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_orbits_have_the_loss_of_their_atoms() -> None:
+    full, graph = made(preset="paper")
+    reduced, smaller = made(preset="paper", reduce=True)
+    assert smaller.atoms < graph.atoms
+    reduced.load_state_dict(full.state_dict())
+    torch.testing.assert_close(full.eval()(graph)["bits"], reduced.eval()(smaller)["bits"], rtol=1e-4, atol=1e-5)
+
+
+def test_hidden_elements_are_not_seen() -> None:
+    objective, graph = made(hidden=1.0, connectivity=0.0, scale=0.0)
+    objective.eval()
+    other = replace(graph, numbers=graph.numbers % 50 + 1)
+    atoms: list[torch.Tensor] = []
+    objective.encoder.register_forward_hook(lambda _module, _given, encoding: atoms.append(encoding.atoms))
+    with torch.no_grad():
+        losses = objective(graph), objective(other)
+    torch.testing.assert_close(*atoms)
+    assert float(losses[0]["bits"]) != float(losses[1]["bits"])
+
+
+def test_at_least_one_atom_of_each_crystal_is_hidden_and_only_those_are_asked_for() -> None:
+    objective, graph = made(hidden=1e-9, connectivity=0.0, scale=0.0)
+    hidden = objective._hide(graph, torch.Generator().manual_seed(0))
+    assert torch.bincount(graph.crystal_of_atom, hidden.double()).tolist() == [1.0] * graph.crystals
+
+
+def test_displacements_and_swelling_are_what_the_decoders_are_asked_for() -> None:
+    objective, graph = made(displacements=1.0, displaced=0.1, scale=1.0, hidden=0.0, reduce=False)
+    seen: list[Graph] = []
+    objective.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
+    objective.eval()(graph)
+    (disturbed,) = seen
+    stretched = disturbed.vectors.norm(dim=1) / graph.vectors.norm(dim=1)
+    assert 0.01 < float(stretched.log().std()) < 0.3
+    assert made()[0].displaced == 0
+    still, graph = made(scale=1.0, swelling=0.2, hidden=0.0)
+    seen.clear()
+    still.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
+    still.eval()(graph)
+    factor = seen[0].vectors.norm(dim=1) / graph.vectors.norm(dim=1)
+    crystal = graph.crystal_of_atom[graph.edges[0]]
+    for each in range(graph.crystals):
+        assert float(factor[crystal == each].std(unbiased=False)) < 1e-5
+    assert float(factor.std()) > 0.02
+
+
+def test_displacing_orbits_is_refused() -> None:
+    with pytest.raises(PlanError, match="reduce"):
+        made(displacements=1.0, displaced=0.1, reduce=True)
+    with pytest.raises(PlanError, match="displaced"):
+        made(displacements=1.0, reduce=False)
+
+
+def test_what_is_drawn_changes_with_each_step_and_repeats_from_a_saved_state() -> None:
+    objective, graph = made()
+    objective.train()
+    first, second = objective(graph), objective(graph)
+    assert not first["bits"].equal(second["bits"])
+    state = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
+    third = objective(graph)
+    objective.load_state_dict(state)
+    torch.testing.assert_close(objective(graph), third)
+
+
+def test_it_is_built_from_its_name() -> None:
+    encoder = ENCODERS.build({"name": "cgcnn", "width": 8, "layers": 1})
+    objective = OBJECTIVES.build({"name": "crysae", "encoder": encoder, "preset": "code", "bits": 0.3})
+    assert objective.weights == {"bits": 0.3, "connectivity": 0.9}
+
+
+def test_training_rebuilds_crystals(tmp_path: Path) -> None:
+    seed(0)
+    objective = CrysAE(ENCODERS.build({"name": "cgcnn", "width": 16, "layers": 2}), preset="paper", reduce=True)
+    graph = build(CRYSTALS, objective.needs)
+    before = {name: float(loss.detach()) for name, loss in objective.eval()(graph).items()}
+    optimisation = Optimisation(epochs=40, edges=1000, averaging=0, rate=0.01)
+    fit(objective, graph, graph, optimisation, tmp_path)
+    after = {name: float(loss.detach()) for name, loss in objective(graph).items()}
+    assert all(after[name] < 0.6 * before[name] for name in before), (before, after)
