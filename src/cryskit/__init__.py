@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryskit.graphs.build import build as build_graphs
     from cryskit.predict.predictor import Predictor, load
     from cryskit.predict.published import models
-    from cryskit.runs import train
+    from cryskit.runs import pretrain, train
     from cryskit.training.fit import fit
     from cryskit.training.plan import Plan
     from cryskit.types import Crystal, Encoding, Failure, Graph, GraphSpec, Prediction, Property
@@ -43,6 +43,7 @@ __all__ = [
     "fit",
     "load",
     "models",
+    "pretrain",
     "read",
     "train",
 ]
@@ -66,6 +67,7 @@ _HOMES = {
     "fit": "cryskit.training.fit:fit",
     "load": "cryskit.predict.predictor:load",
     "models": "cryskit.predict.published:models",
+    "pretrain": "cryskit.runs:pretrain",
     "read": "cryskit.data.read:read",
     "train": "cryskit.runs:train",
 }

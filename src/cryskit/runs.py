@@ -1,36 +1,53 @@
-"""A run: from a plan, crystals and a split to a model file, with its log and plots beside it."""
+"""A run: from a plan and crystals, with or without labels, to a model file, with its log and plots beside it."""
 
 from __future__ import annotations
 
 import hashlib
+import inspect
+import json
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cryskit import properties
 from cryskit.batching import with_targets
+from cryskit.data.atomic import replacing
+from cryskit.data.corpus import join, write_manifest
 from cryskit.data.interchange import manifest
-from cryskit.errors import DataError, UnknownNameError
+from cryskit.errors import DataError, PlanError, UnknownNameError
 from cryskit.evaluate.evaluate import evaluate
-from cryskit.graphs.build import build
-from cryskit.plots.curves import plot_curves
+from cryskit.graphs.build import build_usable
+from cryskit.plots.curves import plot_curves, read_log
 from cryskit.plots.parity import plot_parity
 from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor
+from cryskit.predict.start import settled, tensors_of
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.training.fit import fit, seed
+from cryskit.training.transfer import freeze, rates, transfer
 from cryskit.types import Property
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cryskit.data.splits import Split
     from cryskit.training.plan import Plan
     from cryskit.types import Crystal, Graph, GraphSpec
 
+TRANSFER, UNUSABLE = "transfer.json", "unusable.json"
+"""Files of a run: what became of every tensor of the file it started from; which crystals cannot be built, and why."""
+
 _STANDS_ON = ("cryskit", "torch", "numpy", "pymatgen-core", "moyopy", "lightning")
+
+
+class _Part(NamedTuple):
+    """The crystals of a part that could be built, their graph, and why the others could not."""
+
+    crystals: list[Crystal]
+    graph: Graph
+    unusable: dict[str, str]
 
 
 def train(
@@ -67,32 +84,94 @@ def train(
         DataError: A property has no labels, or the data is not that of the split.
         PlanError: The plan contradicts itself, or `folder` holds another run.
     """
+    plan = settled(plan)
+    if not plan.properties:
+        raise PlanError("The plan names no property to learn", "Name at least one")
     wanted = [_property(column, crystals) for column in plan.properties]
-    training, validation, _ = (_labelled(part, wanted) for part in split.divide(crystals))
-    card = _card(plan, wanted, training, validation)
-    card.name, card.split = name or out.stem, {"name": split.name, "hash": split.hash}
+    labelled = [_labelled(part, wanted) for part in split.divide(crystals)[:2]]
+    card = _card(plan, wanted, name or out.stem)
+    card.split = {"name": split.name, "hash": split.hash}
     card.data = {"source": source, "manifest": manifest(crystals)}
     seed(plan.optimisation.seed)
     predictor = Predictor.from_card(card)
-    train_graph, validation_graph = (
-        _graph(part, card.spec, wanted, cache or folder) for part in (training, validation)
-    )
-    predictor.heads.fit_scale(train_graph.targets)
     settings = {key: value for key, value in plan.objective.items() if key != "heads"}
     objective = OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
-    identity = hashlib.sha256(f"{plan.hash} {split.hash}".encode()).hexdigest()
-    card.epoch = fit(
-        objective, train_graph, validation_graph, plan.optimisation, folder, identity=identity, progress=progress
+    shares = _start(plan, predictor, folder)
+    training, validation = (_built(part, objective.needs, cache or folder) for part in labelled)
+    _note(plan, card, (training, validation), folder)
+    graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
+    predictor.heads.fit_scale(graphs[0].targets)
+    identity = _digest(plan.hash, split.hash)
+    card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
+    return _finish(predictor, validation.crystals, out, folder)
+
+
+def pretrain(
+    plan: Plan,
+    sources: Mapping[str, Sequence[Crystal]],
+    out: Path,
+    folder: Path,
+    *,
+    splits: Sequence[Split] = (),
+    name: str | None = None,
+    cache: Path | None = None,
+    progress: bool = False,
+) -> Card:
+    """Train an encoder on crystals without looking at their labels, and write a model file that embeds.
+
+    Beside the model lies `<stem>.manifest.parquet`, which lists every crystal that was seen. A run that was killed goes on
+    from its last checkpoint in `folder`.
+
+    Args:
+        plan: By which objective, which network, and how.
+        sources: Name or path of each data set to its crystals; 90 % train and 10 % choose the epoch.
+        out: The model file to write.
+        folder: Of the run: plan, log, checkpoints, loss curve.
+        splits: Of the data sets that have one: its training crystals train, its validation crystals choose the epoch, and its
+            test crystals are held out, with all of the same content in the other data sets.
+        name: Of the model; the stem of `out` by default.
+        cache: Where built graphs are kept; `folder` by default.
+        progress: Show a progress bar.
+
+    Returns:
+        The card of the model, with its validation losses.
+
+    Raises:
+        DataError: A data set cannot be divided.
+        PlanError: The objective needs labels, a split is of none of the data sets, or `folder` holds another run.
+    """
+    plan = settled(plan).model_copy(update={"properties": ()})
+    _refuse_labels(plan.objective)
+    corpus = join(sources, splits, plan.optimisation.seed)
+    card = _card(plan, [], name or out.stem)
+    card.sources, card.split = corpus.manifests, corpus.splits
+    seed(plan.optimisation.seed)
+    predictor = Predictor.from_card(card)
+    objective = OBJECTIVES.build({**plan.objective, "encoder": predictor.encoder})
+    shares = _start(plan, predictor, folder)
+    training, validation = (
+        _built(part, objective.needs, cache or folder) for part in (corpus.train, corpus.validation)
     )
-    return _finish(predictor, validation, out, folder)
+    _note(plan, card, (training, validation), folder)
+    card.rows |= {"held out": corpus.held_out} if corpus.held_out else {}
+    identity = _digest(plan.hash, corpus.manifests, corpus.splits)
+    graphs = training.graph, validation.graph
+    card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
+    (best,) = (entry for entry in read_log(folder / "log.jsonl") if entry["epoch"] == card.epoch)
+    card.metrics = {loss: {"loss": value} for loss, value in best["validation"].items()}
+    seen = out.with_name(f"{out.stem}.manifest.parquet")
+    parts = {"train": training.crystals, "validation": validation.crystals}
+    digest = write_manifest(seen, parts, corpus.origin)
+    card.data = {"source": ", ".join(corpus.manifests), "manifest": digest, "file": seen.name}
+    predictor.save(out)
+    plot_curves(folder / "log.jsonl", folder / "curve.png")
+    return card
 
 
-def _card(plan: Plan, wanted: list[Property], training: Sequence[Crystal], validation: Sequence[Crystal]) -> Card:
+def _card(plan: Plan, wanted: list[Property], name: str) -> Card:
     encoder = ENCODERS.build(plan.encoder)
     return Card(
-        name="",
+        name=name,
         description=plan.about.description,
         licence=plan.about.licence,
         citation=list(plan.about.citation),
@@ -100,11 +179,46 @@ def _card(plan: Plan, wanted: list[Property], training: Sequence[Crystal], valid
         heads=plan.objective.get("heads", {}),
         spec=encoder.needs,
         properties=wanted,
-        elements=sorted({int(number) for crystal in training for number in crystal.numbers}),
         plan=plan.model_dump(mode="json", exclude={"about"}),
-        rows={"training": len(training), "validation": len(validation)},
         versions={package: version(package) for package in _STANDS_ON},
     )
+
+
+def _refuse_labels(objective: Mapping[str, Any]) -> None:
+    """Refuse an objective that learns from labels: it has heads."""
+    free = [name for name in OBJECTIVES if "heads" not in inspect.signature(OBJECTIVES[name]).parameters]
+    if objective.get("name") in OBJECTIVES and objective["name"] not in free:
+        raise PlanError(
+            f"The objective {objective['name']} learns from labels",
+            f"Use `cryskit train`, or one of {', '.join(free)}",
+        )
+
+
+def _start(plan: Plan, predictor: Predictor, folder: Path) -> dict[str, float]:
+    """Give the encoder the weights that the plan starts from, and write what became of each.
+
+    Returns:
+        What the learning rates of its parameters are multiplied with.
+    """
+    if plan.start is None:
+        return {}
+    report = transfer(predictor.encoder, tensors_of(plan.start), plan.start.parts)
+    freeze(predictor.encoder, plan.start.freeze, report)
+    predictor.card.start = plan.start.model_dump() | report.counts
+    _write_json(folder / TRANSFER, report.to_json())
+    return rates(predictor.encoder, plan.start.decay, report)
+
+
+def _note(plan: Plan, card: Card, parts: tuple[_Part, _Part], folder: Path) -> None:
+    """Write the plan, and on which crystals it is carried out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
+    card.elements = sorted({int(number) for crystal in parts[0].crystals for number in crystal.numbers})
+    card.rows = dict(zip(("training", "validation"), (len(part.crystals) for part in parts), strict=True))
+    unusable = {name: why for part in parts for name, why in part.unusable.items()}
+    if unusable:
+        card.rows["unusable"] = len(unusable)
+        _write_json(folder / UNUSABLE, unusable)
 
 
 def _finish(predictor: Predictor, validation: Sequence[Crystal], out: Path, folder: Path) -> Card:
@@ -134,6 +248,21 @@ def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[C
     return [c for c in crystals if any(np.isfinite(c.targets.get(p.name, np.nan)) for p in wanted)]
 
 
-def _graph(crystals: Sequence[Crystal], spec: GraphSpec, wanted: Sequence[Property], cache: Path) -> Graph:
-    targets = [[c.targets.get(p.name, np.nan) for p in wanted] for c in crystals]
-    return with_targets(build(crystals, spec, cache=cache), np.array(targets).reshape(len(crystals), len(wanted)))
+def _built(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> _Part:
+    graph, errors = build_usable(crystals, spec, cache=cache)
+    usable = [crystal for position, crystal in enumerate(crystals) if position not in errors]
+    return _Part(usable, graph, {crystals[position].id: str(error) for position, error in errors.items()})
+
+
+def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:
+    targets = [[c.targets.get(p.name, np.nan) for p in wanted] for c in part.crystals]
+    return with_targets(part.graph, np.array(targets).reshape(len(part.crystals), len(wanted)))
+
+
+def _digest(*what: object) -> str:
+    return hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1), encoding="utf-8")

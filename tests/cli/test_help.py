@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 VERBS = [
     "predict",
+    "explain",
     "embed",
     "train",
+    "pretrain",
     "evaluate",
     "models list",
     "models show",

@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, n
 
 from cryskit import batching, elements
 from cryskit.data.read import read
-from cryskit.errors import PlanError
+from cryskit.errors import PlanError, UnknownNameError
 from cryskit.graphs.build import build
 from cryskit.objectives.crysae import PRESETS, CrysAE
 from cryskit.registry import ENCODERS, OBJECTIVES
@@ -103,22 +103,47 @@ def test_orbits_have_the_loss_of_their_atoms() -> None:
     torch.testing.assert_close(full.eval()(graph)["bits"], reduced.eval()(smaller)["bits"], rtol=1e-4, atol=1e-5)
 
 
+def shown_and_hidden(graph: Graph, hidden: float) -> tuple[np.ndarray, np.ndarray]:
+    objective, _ = made(hidden=hidden, connectivity=0.0, scale=0.0)
+    covered, shown = objective._hide(graph, torch.Generator().manual_seed(0))
+    return covered.numpy(), shown.numpy()
+
+
 def test_hidden_elements_are_not_seen() -> None:
-    objective, graph = made(hidden=1.0, connectivity=0.0, scale=0.0)
+    graph = made()[1]
+    covered, shown = shown_and_hidden(graph, 1.0)
+    assert covered.all()
+    assert 0.2 < (shown == 0).mean() < 0.8
+    objective, _ = made(hidden=0.5)
+    seen: list[Graph] = []
+    objective.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
+    objective.eval()(graph)
+    assert (seen[0].numbers != graph.numbers).any()
+    assert (seen[0].numbers == graph.numbers).any()
+
+
+def test_every_crystal_hides_at_least_one_element_and_all_its_atoms() -> None:
+    graph = made(reduce=False)[1]
+    covered, shown = shown_and_hidden(graph, 1e-9)
+    numbers, crystals = graph.numbers.numpy(), graph.crystal_of_atom.numpy()
+    assert (shown[~covered] == numbers[~covered]).all()
+    for crystal in range(graph.crystals):
+        inside = crystals == crystal
+        (hidden,) = set(numbers[inside & covered])
+        assert covered[inside & (numbers == hidden)].all()
+
+
+def test_hidden_bits_weigh_four_times_those_that_are_seen() -> None:
+    objective, graph = made(hidden=0.5, connectivity=0.0, scale=0.0, swelling=0.0)
     objective.eval()
-    other = replace(graph, numbers=graph.numbers % 50 + 1)
-    atoms: list[torch.Tensor] = []
-    objective.encoder.register_forward_hook(lambda _module, _given, encoding: atoms.append(encoding.atoms))
+    covered, shown = objective._hide(graph, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        losses = objective(graph), objective(other)
-    torch.testing.assert_close(*atoms)
-    assert float(losses[0]["bits"]) != float(losses[1]["bits"])
-
-
-def test_at_least_one_atom_of_each_crystal_is_hidden_and_only_those_are_asked_for() -> None:
-    objective, graph = made(hidden=1e-9, connectivity=0.0, scale=0.0)
-    hidden = objective._hide(graph, torch.Generator().manual_seed(0))
-    assert torch.bincount(graph.crystal_of_atom, hidden.double()).tolist() == [1.0] * graph.crystals
+        logits = objective.decoders["bits"](objective.encoder(replace(graph, numbers=shown)).atoms)
+        truth = objective.table[graph.numbers].float()
+        each = binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(1)
+        weight = graph.multiplicity * torch.where(covered, 1.0, 0.25)
+        totals = [torch.zeros(graph.crystals).index_add(0, graph.crystal_of_atom, x) for x in (each * weight, weight)]
+        torch.testing.assert_close(objective(graph)["bits"], (totals[0] / totals[1]).mean(), rtol=1e-4, atol=1e-6)
 
 
 def test_displacements_and_swelling_are_what_the_decoders_are_asked_for() -> None:
@@ -146,6 +171,11 @@ def test_displacing_orbits_is_refused() -> None:
         made(displacements=1.0, displaced=0.1, reduce=True)
     with pytest.raises(PlanError, match="displaced"):
         made(displacements=1.0, reduce=False)
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="masked"):
+        made(preset="maskd")
 
 
 def test_what_is_drawn_changes_with_each_step_and_repeats_from_a_saved_state() -> None:

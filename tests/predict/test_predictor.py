@@ -17,11 +17,14 @@ from safetensors.torch import load_file, save_file
 from cryskit import properties
 from cryskit.data.read import read
 from cryskit.encoders.cgcnn import CGCNN
-from cryskit.errors import CoordinatesError, ModelError, UnknownNameError
+from cryskit.errors import CoordinatesError, ModelError, PlanError, UnknownNameError
+from cryskit.graphs.build import build
 from cryskit.layers.heads import PropertyHeads
-from cryskit.predict.card import Card, read_card
+from cryskit.predict.card import Card, digest, read_card
 from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.start import settled, tensors_of
 from cryskit.registry import ENCODERS
+from cryskit.training.plan import Plan
 from cryskit.types import Crystal, Failure
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -146,3 +149,61 @@ def test_files_that_are_no_models_are_refused(predictor: Predictor, tmp_path: Pa
     save_file(weights, path, {"cryskit": json.dumps(card | {"encoder": {"name": "cgcnn", "width": 9}})})
     with pytest.raises(ModelError, match="do not fit"):
         load(path)
+
+
+@pytest.fixture
+def pretrained(tmp_path: Path) -> Path:
+    """A model file without heads."""
+    torch.manual_seed(0)
+    encoder = CGCNN(width=8, layers=1)
+    card = Card(name="bare", encoder=ENCODERS.config_of(encoder), spec=encoder.needs, properties=[])
+    Predictor(encoder, None, card).save(tmp_path / "bare.safetensors")
+    return tmp_path / "bare.safetensors"
+
+
+def test_a_pretrained_model_embeds_but_predicts_nothing(pretrained: Path) -> None:
+    found = load(pretrained)
+    assert all(name.startswith("encoder.") for name in load_file(pretrained))
+    assert found.embed(CRYSTALS)["status"].tolist() == ["ok"] * len(CRYSTALS)
+    calls = [
+        lambda: found.predict(CRYSTALS[0]),
+        lambda: list(found.stream(CRYSTALS)),
+        lambda: found(build(CRYSTALS, found.card.spec)),
+    ]
+    for call in calls:
+        with pytest.raises(ModelError, match=r"bare predicts nothing.*cryskit train --start"):
+            call()
+
+
+def test_a_plan_takes_the_encoder_of_the_file_it_starts_from(pretrained: Path) -> None:
+    plan = settled(Plan.make({"properties": ["band_gap"], "start": {"file": str(pretrained)}}))
+    assert plan.encoder == read_card(pretrained).encoder
+    assert plan.start is not None
+    assert plan.start.digest == digest(pretrained)
+    assert settled(plan) == plan
+    deeper = {"properties": ["band_gap"], "encoder": {"layers": 2}, "start": {"file": str(pretrained)}}
+    assert settled(Plan.make(deeper)).encoder == {**plan.encoder, "layers": 2}
+    tensors = tensors_of(plan.start)
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in load(pretrained).state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder": {"width": 9}}, "width 9, but that of .* has width 8"),
+        ({"encoder": {"name": "steinhardt"}}, "name steinhardt, but that of .* has name cgcnn"),
+        ({"encoder": {"neighbours": 8}}, "another graph"),
+        ({"start": {"digest": "0"}}, "not the file that the plan was made with"),
+    ],
+)
+def test_a_plan_that_contradicts_the_file_is_refused(
+    pretrained: Path, changes: dict[str, dict[str, object]], message: str
+) -> None:
+    start = {"file": str(pretrained), **changes.get("start", {})}
+    with pytest.raises(PlanError, match=message):
+        settled(Plan.make({"properties": ["band_gap"], **changes, "start": start}))
+
+
+def test_a_plan_that_starts_from_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model file"):
+        settled(Plan.make({"properties": ["band_gap"], "start": {"file": str(tmp_path / "absent.safetensors")}}))

@@ -29,9 +29,10 @@ QUICK = Optimisation(epochs=6, edges=800, accelerator="cpu", averaging=0.9)
 SCRIPT = """
 import sys; sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from test_fit import run
-run(Path(sys.argv[1]))
+from test_fit import RATES, run
+run(Path(sys.argv[1]), rates=RATES)
 """
+RATES = {"encoder.inputs.linear.weight": 0.1, "encoder.convolutions.0.bond": 0.5, "encoder.convolutions.0.bias": 0.1}
 
 
 def data() -> tuple[Graph, Graph]:
@@ -49,10 +50,10 @@ def objective(training: Graph) -> PropertyObjective:
     return PropertyObjective(encoder, heads)
 
 
-def run(folder: Path, optimisation: Optimisation = QUICK) -> PropertyObjective:
+def run(folder: Path, optimisation: Optimisation = QUICK, rates: dict[str, float] | None = None) -> PropertyObjective:
     training, validation = data()
     fitted = objective(training)
-    fit(fitted, training, validation, optimisation, folder, identity="same")
+    fit(fitted, training, validation, optimisation, folder, identity="same", rates=rates)
     return fitted
 
 
@@ -89,7 +90,7 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Pa
     process.kill()
     process.wait()
     assert log.read_text().count("\n") >= 2
-    left, right = run(tmp_path / "killed").state_dict(), run(tmp_path / "whole").state_dict()
+    left, right = (run(tmp_path / name, rates=RATES).state_dict() for name in ("killed", "whole"))
     assert all(torch.equal(left[name], right[name]) for name in left)
     epochs = {line["epoch"]: line["validation_loss"] for line in lines(tmp_path / "killed")}
     assert epochs == {line["epoch"]: line["validation_loss"] for line in lines(tmp_path / "whole")}
@@ -101,6 +102,37 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
     right = run(tmp_path).state_dict()
     assert len(lines(tmp_path)) == count
     assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_modules_are_trained_whatever_mode_they_are_in(tmp_path: Path) -> None:
+    training, validation = data()
+    fitted = objective(training).eval()
+    fit(fitted, training, validation, QUICK, tmp_path)
+    assert all(statistic.abs().max() > 0 for name, statistic in fitted.named_buffers() if name.endswith("running_mean"))
+    assert not any(module.training for module in fitted.modules())
+
+
+def test_what_is_frozen_stays_and_keeps_its_statistics(tmp_path: Path) -> None:
+    training, validation = data()
+    fitted = objective(training)
+    fitted.encoder.convolutions[0].requires_grad_(requires_grad=False)
+    before = {name: tensor.clone() for name, tensor in fitted.state_dict().items()}
+    fit(fitted, training, validation, QUICK, tmp_path)
+    same = {name for name, tensor in fitted.state_dict().items() if torch.equal(tensor, before[name])}
+    frozen = {name for name in before if name.startswith("encoder.convolutions.0.")}
+    assert same == frozen | {"encoder.inputs.bits", "heads.mean", "heads.deviation"}
+
+
+def test_parameters_have_their_own_rates(tmp_path: Path) -> None:
+    fast, slow = run(tmp_path / "a"), run(tmp_path / "b", rates={"encoder.convolutions.1.centre": 1e-6})
+    fresh = objective(data()[0])
+    moved = [
+        float((o.encoder.convolutions[1].centre - fresh.encoder.convolutions[1].centre).abs().max().detach())
+        for o in (fast, slow)
+    ]
+    assert moved[0] > 1e-3
+    assert moved[1] < 1e-4
+    assert [line["rate"] for line in lines(tmp_path / "a")] == [line["rate"] for line in lines(tmp_path / "b")]
 
 
 def test_early_stop_ends_the_run(tmp_path: Path) -> None:

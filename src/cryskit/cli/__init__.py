@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryskit.cli import data, embed, evaluate, models, predict, train
+from cryskit.cli import data, embed, evaluate, explain, models, predict, pretrain, train
 from cryskit.cli.output import note, one_line
 from cryskit.errors import CryskitError
 
@@ -37,8 +37,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
 app.command("train")(train.train)
+app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")

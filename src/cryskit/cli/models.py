@@ -23,7 +23,12 @@ def list_models(as_json: options.Json = False) -> None:
         print_json({name: card.model_dump(mode="json") for name, card in cards.items()})
         return
     rows = [
-        [name, str(card.encoder["name"]), card.rows.get("training"), ", ".join(p.name for p in card.properties)]
+        [
+            name,
+            str(card.encoder["name"]),
+            card.rows.get("training"),
+            ", ".join(p.name for p in card.properties) or "none: pre-trained",
+        ]
         for name, card in cards.items()
     ]
     print_table(["name", "encoder", "crystals", "properties"], rows)
@@ -44,11 +49,17 @@ def show_model(
         return
     typer.echo(f"{card.name}\n{card.description}\n")
     units = {p.name: p.unit for p in card.properties}
-    print_figures({name: card.metrics.get(name, {}) for name in units}, units)
+    if units:
+        print_figures({name: card.metrics.get(name, {}) for name in units}, units)
+    else:
+        print_table(["loss", "validation"], [[name, found.get("loss")] for name, found in card.metrics.items()])
     facts = {
         "encoder": _words(card.encoder),
         "graph": _words(vars(card.spec)),
+        "objective": _words(card.plan.get("objective", {})),
+        "start": _words(card.start),
         "data": _words(card.data),
+        "sources": _words(card.sources),
         "split": _words(card.split),
         "crystals": _words(card.rows),
         "elements": str(len(card.elements) or "not said"),

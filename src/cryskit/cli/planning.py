@@ -1,8 +1,9 @@
-"""From the options of `cryskit train` to a plan and a split."""
+"""From the options of `cryskit train` and `cryskit pretrain` to a plan and a split."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,9 +18,18 @@ if TYPE_CHECKING:
     from cryskit.training.plan import Plan
     from cryskit.types import Crystal
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 def plan_of(
-    config: Path | None, top: Mapping[str, Any], encoder: Mapping[str, Any], optimisation: Mapping[str, Any]
+    config: Path | None,
+    top: Mapping[str, Any],
+    encoder: Mapping[str, Any],
+    optimisation: Mapping[str, Any],
+    *,
+    objective: Mapping[str, Any] = _NOTHING,
+    start: Mapping[str, Any] = _NOTHING,
+    labels: bool = True,
 ) -> Plan:
     """Return the plan of a file with what the options say in its place.
 
@@ -28,23 +38,37 @@ def plan_of(
         top: Values of the plan itself; here and below None stands for an option that was not given.
         encoder: Name and constructor arguments. With another name than the file's, the arguments in the file are dropped.
         optimisation: Values of the loop.
+        objective: Name and constructor arguments, likewise.
+        start: From whose weights the encoder starts; the arguments of the encoder that are not given are then those of
+            that model.
+        labels: Whether properties have to be named.
 
     Raises:
         PlanError: The file cannot be read, or the values are no plan.
+        ModelError: The file to start from is no model.
     """
     from cryskit.training.plan import Plan, read_yaml
 
     values = read_yaml(config) if config else {}
-    chosen = values.get("encoder")
-    if chosen is None:
-        chosen = {"name": "cgcnn"}
-    if encoder["name"] is not None and isinstance(chosen, dict) and chosen.get("name") != encoder["name"]:
-        chosen = {}
+    begin = _over(values.get("start"), start)
+    if isinstance(begin, dict) and begin and "file" not in begin:
+        raise typer.BadParameter("say how to start from a model; name it, too", param_hint=f"'{', '.join(begin)}'")
     values |= _given(top)
-    values |= {"encoder": _over(chosen, encoder), "optimisation": _over(values.get("optimisation"), optimisation)}
-    if "properties" not in values:
+    values |= {
+        "encoder": _part(values.get("encoder"), encoder, {} if begin else {"name": "cgcnn"}),
+        "objective": _part(values.get("objective"), objective, {}),
+        "optimisation": _over(values.get("optimisation"), optimisation),
+        "start": begin,
+    }
+    values = {name: value for name, value in values.items() if value != {}}
+    if labels and "properties" not in values:
         raise typer.BadParameter("name at least one property to learn", param_hint="'--property'")
-    return Plan.make(values, str(config) if config else "the plan")
+    plan = Plan.make(values, str(config) if config else "the plan")
+    if plan.start is None:
+        return plan
+    from cryskit.predict.start import settled  # it loads torch
+
+    return settled(plan)
 
 
 def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: float) -> Split:
@@ -72,6 +96,15 @@ def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: f
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _part(below: Any, above: Mapping[str, Any], default: Mapping[str, Any]) -> Any:
+    """Return the configuration of a part: what is given over what the file has, unless that is of another name."""
+    chosen = default if below is None else below
+    name = above.get("name")
+    if name is not None and isinstance(chosen, dict) and chosen.get("name", name) != name:
+        chosen = {}
+    return _over(chosen, above)
 
 
 def _over(below: Any, above: Mapping[str, Any]) -> Any:

@@ -1,34 +1,23 @@
 """`cryskit train`: labelled crystals in, a model file out."""
 
-import logging
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryskit.cli import options
+from cryskit.cli import options, running
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import note, print_json, require
+from cryskit.cli.output import print_json, require
 from cryskit.cli.planning import check_labels, divide, plan_of
 from cryskit.cli.reading import collect, on_terminal
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
 
-SUFFIX = (".safetensors",)
-
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")]
 Properties = Annotated[
     list[str] | None, typer.Option("--property", metavar="NAME", help="Learn this; may be given several times.")
 ]
-Encoder = Annotated[str | None, typer.Option("--encoder", metavar="NAME", help="The network.  [default: cgcnn]")]
-Width = Annotated[int | None, typer.Option("--width", min=1, metavar="N", help="Width of its vectors.")]
-Layers = Annotated[int | None, typer.Option("--layers", min=1, metavar="N", help="Number of its layers.")]
 Fraction = Annotated[
     float, typer.Option("--train-fraction", metavar="F", help="Share of the training crystals to use.")
 ]
@@ -36,43 +25,48 @@ Division = Annotated[
     str,
     typer.Option("--split", metavar="random|formula|system|FILE", help="Divide the data 80:10:10, or as a file says."),
 ]
-Seed = Annotated[
+Start = Annotated[
+    str | None,
+    typer.Option("--start", metavar="NAME|FILE", help="Begin with the encoder of this model; its size is taken over."),
+]
+Parts = Annotated[
+    str | None,
+    typer.Option(
+        "--start-parts", metavar="encoder|convolutions", help="All of it, or all but the embedding of the elements."
+    ),
+]
+Freeze = Annotated[
     int | None,
-    typer.Option("--seed", min=0, metavar="N", help="Of the split, the weights and the order.  [default: 0]"),
+    typer.Option("--freeze", min=0, metavar="N", help="Do not train this many of its levels, the embedding first."),
 ]
-Epochs = Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.")]
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A plan as YAML; options win over it.")]
-Folder = Annotated[
-    Path | None,
-    typer.Option("--folder", metavar="DIR", help="Of the run: log, checkpoints, plots.  [default: OUT.run]"),
+Decay = Annotated[
+    float | None,
+    typer.Option("--rate-decay", metavar="F", help="Multiply the learning rate of a level with F per level above it."),
 ]
-Accelerator = Annotated[str | None, typer.Option("--accelerator", metavar="auto|cpu|gpu|mps", help="The hardware.")]
-Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="How many of them.")]
-Precision = Annotated[
-    str | None, typer.Option("--precision", metavar="32-true|bf16-mixed|16-mixed", help="Of the numbers.")
-]
-Compile = Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")]
-TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")]
 
 
 def train(
     data: options.Data,
-    out: Out,
+    out: running.Out,
     properties: Properties = None,
-    encoder: Encoder = None,
-    width: Width = None,
-    layers: Layers = None,
+    encoder: running.Encoder = None,
+    width: running.Width = None,
+    layers: running.Layers = None,
+    start: Start = None,
+    start_parts: Parts = None,
+    freeze: Freeze = None,
+    rate_decay: Decay = None,
     train_fraction: Fraction = 1.0,
     split: Division = "random",
-    seed: Seed = None,
-    epochs: Epochs = None,
-    config: Config = None,
-    folder: Folder = None,
-    accelerator: Accelerator = None,
-    devices: Devices = None,
-    precision: Precision = None,
-    compiled: Compile = False,
-    tensorboard: TensorBoard = False,
+    seed: running.Seed = None,
+    epochs: running.Epochs = None,
+    config: running.Config = None,
+    folder: running.Folder = None,
+    accelerator: running.Accelerator = None,
+    devices: running.Devices = None,
+    precision: running.Precision = None,
+    compiled: running.Compile = False,
+    tensorboard: running.TensorBoard = False,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
@@ -80,51 +74,39 @@ def train(
 
     A run that was stopped goes on when the same command is given again.
     """
-    require(out, SUFFIX)
+    require(out, running.SUFFIX)
     keep_pages()
     loop = {"seed": seed, "epochs": epochs, "accelerator": accelerator, "devices": devices, "precision": precision}
     flags = {"compile": compiled or None, "tensorboard": tensorboard or None}
     network = {"name": encoder, "width": width, "layers": layers}
-    plan = plan_of(config, {"properties": properties}, network, loop | flags)
+    begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
+    plan = plan_of(config, {"properties": properties}, network, loop | flags, start=begin)
     crystals, failures = collect(data, limit)
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)
-    place = folder or out.with_name(f"{out.name}.run")
-    from cryskit.runs import train as run  # before _quietly: Lightning sets its own levels when it is imported
+    place = running.place_of(out, folder)
+    from cryskit.runs import train as run  # before quietly: Lightning sets its own levels when it is imported
 
-    with _quietly(place):
+    with running.quietly(place):
         card = run(plan, crystals, division, out, place, source=data, progress=on_terminal())
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, one for each device, the first speaks
+    if running.speaks():
+        running.tell_unusable(card, place)
         division.save(place / "split.json")
         _show(card, out, place, as_json=as_json)
-    if failures:
+    if failures or "unusable" in card.rows:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _quietly(folder: Path) -> Iterator[None]:
-    """Let Lightning show its progress bar on stderr but not speak of other products, and end as other verbs do if stopped.
-
-    Args:
-        folder: Of the run, from which it can go on.
-    """
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    except SystemExit as stop:  # what Lightning makes of Ctrl-C
-        note(f"Stopped; the same command goes on from the last epoch in {folder}")
-        raise typer.Exit(130) from stop
 
 
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     units = {p.name: p.unit for p in card.properties}
+    transfer = running.transfer_of(card, folder)
     if as_json:
         print_json(
             {
                 "model": str(out),
                 "folder": str(folder),
+                "start": card.start,
+                "transfer": transfer,
                 "epoch": card.epoch,
                 "crystals": card.rows,
                 "units": units,
@@ -134,4 +116,7 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
         return
     typer.echo(f"{card.rows['training']} crystals trained; on the {card.rows['validation']} of the validation part:\n")
     print_figures(card.metrics, units)
+    if transfer:
+        counts = ", ".join(f"{len(names)} {what}" for what, names in transfer.items())
+        typer.echo(f"\nstart  {card.start['file']}: tensors {counts} (each of them in transfer.json)")
     typer.echo(f"\nmodel  {out}\nrun    {folder} (plan, split, log, checkpoints, plots; best epoch {card.epoch})")

@@ -6,11 +6,13 @@ The cache file is named after the content it was built from (crystals, spec, bui
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from cryskit.data.atomic import replacing
 from cryskit.errors import CrystalError
 from cryskit.graphs import store
 from cryskit.graphs.neighbours import neighbours
@@ -57,13 +59,18 @@ def build(
     return _join(crystals, parts)
 
 
-def build_usable(crystals: Sequence[Crystal], spec: GraphSpec) -> tuple[Graph, dict[int, CrystalError]]:
+def build_usable(
+    crystals: Sequence[Crystal], spec: GraphSpec, *, cache: Path | None = None
+) -> tuple[Graph, dict[int, CrystalError]]:
     """Build the crystals that can be built; the others are reported by position and left out.
 
     Args:
         crystals: In the order of the graph.
         spec: Which graph.
+        cache: A folder, as for `build`; what cannot be built is remembered there, too.
     """
+    if cache is not None:
+        return _cached(crystals, spec, cache)
     parts, usable, errors = [], [], {}
     for position, crystal in enumerate(crystals):
         try:
@@ -72,6 +79,22 @@ def build_usable(crystals: Sequence[Crystal], spec: GraphSpec) -> tuple[Graph, d
         except CrystalError as error:
             errors[position] = error
     return _join(usable, parts), errors
+
+
+def _cached(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> tuple[Graph, dict[int, CrystalError]]:
+    note = cache / f"{key(crystals, spec)}.json"
+    told = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    errors = {int(position): CrystalError(*words) for position, words in told.items()}
+    path = cache / f"{key((c for i, c in enumerate(crystals) if i not in errors), spec)}.arrow"
+    if path.exists():
+        return store.load(path), errors
+    graph, errors = build_usable(crystals, spec)
+    if errors:
+        with replacing(note) as temporary:
+            told = {position: (error.problem, error.cure, error.source) for position, error in errors.items()}
+            temporary.write_text(json.dumps(told), encoding="utf-8")
+    store.save(graph, cache / f"{key((c for i, c in enumerate(crystals) if i not in errors), spec)}.arrow")
+    return graph, errors
 
 
 def key(crystals: Iterable[Crystal], spec: GraphSpec) -> str:

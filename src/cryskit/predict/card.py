@@ -27,14 +27,18 @@ class Card(BaseModel):
         encoder: Registry name and constructor arguments.
         heads: Constructor arguments besides width and properties.
         spec: The graph it was trained on, so that prediction can never build another.
-        properties: With units, in the order of the heads.
+        properties: With units, in the order of the heads; none if it was pre-trained, without labels.
         elements: Atomic numbers in the training crystals; others are warned of.
         plan: The plan of the run.
-        data: Source and manifest hash of the data set.
-        split: Name and hash of the split.
-        rows: How many crystals trained, and how many chose the epoch.
+        start: The file its encoder started from, and how many tensors were moved, reinitialised and left.
+        data: Source and manifest hash of the data set. If it was pre-trained: the names of the data sets, and name and
+            SHA-256 of the manifest file, which lies beside the model and lists every crystal it has seen.
+        sources: If it was pre-trained: each data set with its manifest hash.
+        split: Name and hash of the split. If it was pre-trained: each data set that was split with the hash of the split.
+        rows: How many crystals trained, how many chose the epoch, and how many could not be used.
         epoch: The best epoch on the validation crystals.
-        metrics: Property to metric to value, on the validation crystals unless named otherwise.
+        metrics: Property (or loss, if it was pre-trained) to metric to value, on the validation crystals unless named
+            otherwise.
         versions: Of cryskit and what it stands on.
         licence: Of the weights.
         citation: DOIs and titles of method and data.
@@ -50,7 +54,9 @@ class Card(BaseModel):
     properties: list[Property]
     elements: list[int] = Field(default_factory=list)
     plan: dict[str, Any] = Field(default_factory=dict)
+    start: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, str] = Field(default_factory=dict)
+    sources: dict[str, str] = Field(default_factory=dict)
     split: dict[str, str] = Field(default_factory=dict)
     rows: dict[str, int] = Field(default_factory=dict)
     epoch: int | None = None

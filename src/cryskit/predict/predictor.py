@@ -45,14 +45,16 @@ class Predictor(nn.Module):
 
     Args:
         encoder: Of the kind and size that the card says.
-        heads: Likewise.
+        heads: Likewise; None in a pre-trained model, which embeds crystals but predicts nothing.
         card: What the model file says of itself.
     """
 
-    def __init__(self, encoder: nn.Module, heads: PropertyHeads, card: Card) -> None:
+    heads: PropertyHeads
+
+    def __init__(self, encoder: nn.Module, heads: PropertyHeads | None, card: Card) -> None:
         super().__init__()
         self.encoder = encoder
-        self.heads = heads
+        self.register_module("heads", heads)
         self.card = card
         self.eval()
 
@@ -60,7 +62,8 @@ class Predictor(nn.Module):
     def from_card(cls, card: Card) -> Predictor:
         """Make a predictor with fresh weights."""
         encoder = ENCODERS.build(card.encoder)
-        return cls(encoder, PropertyHeads(encoder.width, card.properties, **card.heads), card)
+        heads = PropertyHeads(encoder.width, card.properties, **card.heads) if card.properties else None
+        return cls(encoder, heads, card)
 
     @property
     def properties(self) -> list[str]:
@@ -73,7 +76,12 @@ class Predictor(nn.Module):
         return {p.name: p.unit for p in self.card.properties}
 
     def forward(self, graph: Graph) -> torch.Tensor:
-        """Return predictions in the properties' own units, (B, P)."""
+        """Return predictions in the properties' own units, (B, P).
+
+        Raises:
+            ModelError: The model was pre-trained only.
+        """
+        self.require_heads()
         return self.heads.physical(self.heads(self.encoder(graph).crystals))
 
     def predict(self, structures: Any, properties: Sequence[str] | None = None, *, limit: int = LIMIT) -> pd.DataFrame:
@@ -88,7 +96,12 @@ class Predictor(nn.Module):
         Returns:
             One row per structure in order: id, a column per property in its own unit (units in `attrs["units"]`), status,
             reason.
+
+        Raises:
+            ModelError: The model was pre-trained only.
+            UnknownNameError: It does not predict one of the properties.
         """
+        self.require_heads()
         return prediction_table(self.stream(read(structures, limit=limit)), self._chosen(properties), self.units)
 
     def embed(self, structures: Any, *, limit: int = LIMIT) -> pd.DataFrame:
@@ -103,7 +116,12 @@ class Predictor(nn.Module):
         return embedding_table(rows)
 
     def stream(self, items: Iterable[Crystal | Failure]) -> Iterator[Prediction]:
-        """Predict for crystals as they come; one prediction per item, in order, failed ones with their reason."""
+        """Predict for crystals as they come; one prediction per item, in order, failed ones with their reason.
+
+        Raises:
+            ModelError: The model was pre-trained only.
+        """
+        self.require_heads()
         for chunk, graph, failures in self._chunks(items):
             values = iter(self._run(graph, lambda encoding: self.heads.physical(self.heads(encoding.crystals))))
             for position, item in enumerate(chunk):
@@ -111,6 +129,18 @@ class Predictor(nn.Module):
                     yield Prediction(item.id, {}, status="failed", reason=str(failures[position]))
                 else:
                     yield self._prediction(item, next(values))
+
+    def require_heads(self) -> None:
+        """Refuse to predict without heads.
+
+        Raises:
+            ModelError: The model was pre-trained only.
+        """
+        if not self.card.properties:
+            raise ModelError(
+                f"The model {self.card.name} predicts nothing: it was pre-trained without labels",
+                "Start from it with `cryskit train --start`, or embed crystals with it",
+            )
 
     def save(self, path: Path | str) -> None:
         """Write the model file, whole or not at all."""

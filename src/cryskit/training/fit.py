@@ -27,7 +27,7 @@ from cryskit.errors import PlanError
 from cryskit.training.checkpoint import SafetensorsIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -49,18 +49,21 @@ def fit(
     folder: Path,
     *,
     identity: str = "",
+    rates: Mapping[str, float] | None = None,
     progress: bool = False,
 ) -> int:
     """Minimise the sum of an objective's losses; its weights are changed in place.
 
     Args:
-        objective: Turns a Graph into named losses.
+        objective: Turns a Graph into named losses. Parameters that require no gradient stay as they are, and a module
+            all of whose parameters are such stays in evaluation mode, so that its batch norms do, too.
         training: The training crystals with their targets.
         validation: The crystals on which the best epoch is chosen.
         optimisation: The loop's settings.
         folder: Of the run: `log.jsonl` and the checkpoints. If it holds an unfinished run of the same identity, that run
             goes on.
         identity: Names what is trained on what (hashes of plan and data).
+        rates: Name of a parameter of the objective to what its learning rate is multiplied with; 1 where absent.
         progress: Show a progress bar.
 
     Returns:
@@ -77,7 +80,8 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, identity)
     train_batches = EdgeBatches(Batcher(training), optimisation.edges, optimisation.seed, optimisation.devices)
-    loop = _Loop(objective, optimisation, len(train_batches) * optimisation.epochs, folder / "log.jsonl")
+    _set_modes(objective)
+    loop = _Loop(objective, optimisation, rates or {}, len(train_batches) * optimisation.epochs, folder / "log.jsonl")
     best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
     last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
     best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
@@ -104,6 +108,15 @@ def seed(value: int) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         seed_everything(value, verbose=False)
+
+
+def _set_modes(objective: nn.Module) -> None:
+    """Put all but what is frozen into training mode; Lightning leaves every module in the mode it is in."""
+    objective.train()
+    for module in objective.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
 
 
 def _claim(folder: Path, identity: str) -> None:
@@ -201,11 +214,14 @@ class _Average:
 class _Loop(LightningModule):
     """What Lightning is told of an objective."""
 
-    def __init__(self, objective: nn.Module, optimisation: Optimisation, steps: int, log: Path) -> None:
+    def __init__(
+        self, objective: nn.Module, optimisation: Optimisation, rates: Mapping[str, float], steps: int, log: Path
+    ) -> None:
         super().__init__()
         self.objective: Any = objective
         self._losses: Any = torch.compile(objective, dynamic=True) if optimisation.compile else objective
         self._optimisation = optimisation
+        self._rates = rates
         self._steps = steps
         self._log = log
         self._started = time.monotonic()
@@ -213,11 +229,18 @@ class _Loop(LightningModule):
         self._validation_losses: dict[str, list[Tensor]] = defaultdict(list)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW under a one-cycle schedule."""
+        """AdamW under a one-cycle schedule, one group of parameters per rate, the highest rate first."""
         o = self._optimisation
-        optimizer = torch.optim.AdamW(self.parameters(), lr=o.rate, weight_decay=o.weight_decay)
+        groups: dict[float, list[nn.Parameter]] = defaultdict(list)
+        for name, parameter in self.objective.named_parameters():
+            if parameter.requires_grad:
+                groups[o.rate * self._rates.get(name, 1.0)].append(parameter)
+        highest = sorted(groups, reverse=True)
+        optimizer = torch.optim.AdamW(
+            [{"params": groups[rate], "lr": rate} for rate in highest], lr=o.rate, weight_decay=o.weight_decay
+        )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, o.rate, total_steps=self._steps + 1, pct_start=o.warmup
+            optimizer, highest, total_steps=self._steps + 1, pct_start=o.warmup
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

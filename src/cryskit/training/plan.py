@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryskit.errors import PlanError
 
+Parts = Literal["encoder", "convolutions"]
+
 
 class Optimisation(BaseModel):
     """How the loop of `fit` runs.
@@ -51,6 +53,26 @@ class Optimisation(BaseModel):
     compile: bool = False
 
 
+class Start(BaseModel):
+    """Whose weights the encoder begins with; see `training.transfer`.
+
+    Attributes:
+        file: A model file, or the name of a published model.
+        digest: SHA-256 of the file; "" until a run has read it.
+        parts: "encoder" for all of the encoder, "convolutions" for all but the embedding of the elements.
+        freeze: Levels of the encoder, counted from its input, that are not trained.
+        decay: The learning rate of a level is multiplied with this for every level above it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    digest: str = ""
+    parts: Parts = "encoder"
+    freeze: Annotated[int, Field(ge=0)] = 0
+    decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class About(BaseModel):
     """What the card of the model says besides what is measured; it changes nothing in the run.
 
@@ -71,30 +93,41 @@ class Plan(BaseModel):
     """What is learned, by which network, and how.
 
     Attributes:
-        properties: Registry names (or columns of the data) to learn, one or many.
+        properties: Registry names (or columns of the data) to learn, one or many; absent where no labels are read.
         encoder: Its registry name and constructor arguments, {"name": "cgcnn", "width": 64}.
         objective: Its registry name and constructor arguments besides encoder and heads.
+        start: Whose weights the encoder begins with; None for random ones. Where it is given, the arguments of the encoder
+            that are not given are those of the file.
         optimisation: The loop.
         about: What the model's card says besides.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    properties: Annotated[tuple[str, ...], Field(min_length=1)]
+    properties: Annotated[tuple[str, ...], Field(min_length=1)] = ()
     encoder: dict[str, Any] = Field(default_factory=lambda: {"name": "cgcnn"})
     objective: dict[str, Any] = Field(default_factory=lambda: {"name": "property"})
+    start: Start | None = None
     optimisation: Optimisation = Optimisation()
     about: About = About()
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that change with anything that can change the result."""
+        """Sixteen hexadecimal digits that change with anything that can change the result.
+
+        A file to start from counts by its content once its digest is known, until then by its name.
+        """
         decisive = self.model_dump(mode="json", exclude={"about"})
+        if self.start is None:
+            del decisive["start"]  # so that plans keep the hash they had before there were starts
+        elif self.start.digest:
+            del decisive["start"]["file"]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
         """Return the plan as a file that `from_yaml` reads."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        absent = {name for name in ("properties", "start") if not getattr(self, name)}
+        return yaml.safe_dump(self.model_dump(mode="json", exclude=absent), sort_keys=False)
 
     @classmethod
     def make(cls, values: dict[str, Any], origin: str = "the plan") -> Plan:

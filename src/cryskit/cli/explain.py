@@ -1,0 +1,55 @@
+"""`cryskit explain`: why a model says what it says of crystals."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cryskit.cli import options
+from cryskit.cli.memory import keep_pages
+from cryskit.cli.output import note, require, write_text
+from cryskit.cli.reading import stream
+from cryskit.predict.published import DEFAULT
+
+
+def explain(
+    paths: options.Paths,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Write a page (.html, works offline) or the numbers (.json).")
+    ],
+    model: options.Model = DEFAULT,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--property", metavar="NAME", help="Which property.  [default: the model's first]", show_default=False
+        ),
+    ] = None,
+    limit: options.Limit = options.LIMIT,
+) -> None:
+    """Explain predictions: which atomic properties the model uses, and what each atom contributes.
+
+    Contributions of atoms add up to the prediction, in the space where the property is learned (log10 for moduli). The
+    completeness error says how nearly.
+    """
+    require(out, (".html", ".json"))
+    keep_pages()
+    import json
+
+    from cryskit.explain.atoms import Explainer
+    from cryskit.explain.document import document, row
+    from cryskit.explain.report import page
+    from cryskit.predict.card import digest
+    from cryskit.predict.predictor import load
+    from cryskit.predict.published import path_of
+
+    explainer = Explainer(load(model), name)
+    rows = [row(found) for found in explainer.stream(stream(paths, limit, "explaining"))]
+    whole = document(explainer, rows, digest(path_of(model)))
+    drawn = out.suffix.lower() == ".html"
+    write_text(page(whole) if drawn else json.dumps(whole, indent=1, allow_nan=False), out)
+    failures = [found for found in rows if found["status"] == "failed"]
+    for failure in failures:
+        note(f"{failure['id']}: {failure['reason']}")
+    note(f"{explainer.wanted.name} of {len(rows)} rows, {len(failures)} of them failed, written to {out}")
+    if failures:
+        raise typer.Exit(1)

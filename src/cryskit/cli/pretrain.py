@@ -1,0 +1,109 @@
+"""`cryskit pretrain`: crystals without labels in, an encoder to start from out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryskit.cli import options, running
+from cryskit.cli.memory import keep_pages
+from cryskit.cli.output import Column, print_json, print_table, require
+from cryskit.cli.planning import plan_of
+from cryskit.cli.reading import collect, on_terminal
+
+if TYPE_CHECKING:
+    from cryskit.predict.card import Card
+
+
+Objective = Annotated[str, typer.Argument(metavar="OBJECTIVE", help="What is learned without labels: crysae.")]
+Sources = Annotated[
+    list[str],
+    typer.Option("--data", metavar="SRC", help="A bundled data set, a file or a folder; may be given several times."),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="NAME", help="Settings of the objective; for crysae: masked, paper, code."),
+]
+Splits = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--split", metavar="FILE", help="Hold out the test crystals of this split; may be given several times."
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        "--patience", min=1, metavar="N", help="Stop after this many epochs without a better validation loss."
+    ),
+]
+
+
+def pretrain(
+    objective: Objective,
+    data: Sources,
+    out: running.Out,
+    preset: Preset = None,
+    encoder: running.Encoder = None,
+    width: running.Width = None,
+    layers: running.Layers = None,
+    split: Splits = None,
+    seed: running.Seed = None,
+    epochs: running.Epochs = None,
+    patience: Patience = None,
+    config: running.Config = None,
+    folder: running.Folder = None,
+    accelerator: running.Accelerator = None,
+    devices: running.Devices = None,
+    precision: running.Precision = None,
+    compiled: running.Compile = False,
+    tensorboard: running.TensorBoard = False,
+    limit: options.Limit = options.LIMIT,
+    as_json: options.Json = False,
+) -> None:
+    """Train an encoder on crystals without looking at their labels, for `cryskit train --start`.
+
+    Of each data set, 90 % of the crystals train and 10 % choose the epoch, unless a split of it is given. Every crystal that
+    was seen is listed in a manifest beside the model. A run that was stopped goes on when the same command is given again.
+    """
+    require(out, running.SUFFIX)
+    keep_pages()
+    loop = {"seed": seed, "epochs": epochs, "patience": patience, "accelerator": accelerator, "devices": devices}
+    flags = {"precision": precision, "compile": compiled or None, "tensorboard": tensorboard or None}
+    network = {"name": encoder, "width": width, "layers": layers}
+    plan = plan_of(config, {}, network, loop | flags, objective={"name": objective, "preset": preset}, labels=False)
+    from cryskit.data.splits import Split
+    from cryskit.runs import pretrain as run
+
+    divisions = [Split.load(path) for path in split or ()]
+    read = {src: collect(src, limit) for src in data}
+    sources = {src: crystals for src, (crystals, _) in read.items()}
+    place = running.place_of(out, folder)
+    with running.quietly(place):
+        card = run(plan, sources, out, place, splits=divisions, progress=on_terminal())
+    if running.speaks():
+        running.tell_unusable(card, place)
+        _show(card, out, place, as_json=as_json)
+    if "unusable" in card.rows or any(failures for _, failures in read.values()):
+        raise typer.Exit(1)
+
+
+def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
+    manifest = out.with_name(card.data["file"])
+    losses = {name: metrics["loss"] for name, metrics in card.metrics.items()}
+    if as_json:
+        print_json(
+            {
+                "model": str(out),
+                "manifest": str(manifest),
+                "folder": str(folder),
+                "epoch": card.epoch,
+                "crystals": card.rows,
+                "validation": losses,
+            }
+        )
+        return
+    typer.echo(f"{card.rows['training']} crystals trained; on the {card.rows['validation']} of the validation part:\n")
+    print_table([Column("loss"), Column("validation")], losses.items())
+    typer.echo(
+        f"\nmodel     {out}\nmanifest  {manifest}\nrun       {folder} (plan, log, checkpoints; best epoch {card.epoch})"
+    )

@@ -1,0 +1,201 @@
+"""Is an explanation true of the model? What is attributed most has to matter most, and other seeds have to agree.
+
+Deletion: the strongest features (or atoms) of a crystal are replaced by those of the mean element; that has to move the
+prediction further than replacing as many at random does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cryskit.explain.gradients import in_turns, learned_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from torch import Tensor
+
+    from cryskit.explain.atoms import Explainer
+    from cryskit.types import Crystal, Graph
+
+SIZES = (1, 2, 4, 8, 16)
+"""How many features or atoms are replaced."""
+
+_RESAMPLES = 2000
+
+
+class Deletions(NamedTuple):
+    """Predictions for C crystals with k features or orbits replaced, K sizes k; NaN where a crystal has no more than k.
+
+    Attributes:
+        sizes: The k.
+        value: (C,) predictions for the whole crystals, in the space where the property is learned.
+        top: (C, K) with the k strongest replaced.
+        random: (C, K, draws) with k random ones replaced.
+    """
+
+    sizes: tuple[int, ...]
+    value: np.ndarray
+    top: np.ndarray
+    random: np.ndarray
+
+
+class Advantage(NamedTuple):
+    """How much more the strongest k matter than random ones.
+
+    Attributes:
+        size: k.
+        crystals: That have more than k.
+        top: Mean over crystals with the strongest replaced.
+        random: Likewise, with random ones replaced.
+        difference: top - random, paired by crystal.
+        low: Lower end of the 95 % interval of the difference (bootstrap over crystals).
+        high: Upper end.
+    """
+
+    size: int
+    crystals: int
+    top: float
+    random: float
+    difference: float
+    low: float
+    high: float
+
+
+def deletions(
+    explainer: Explainer,
+    crystals: Iterable[Crystal],
+    sizes: tuple[int, ...] = SIZES,
+    draws: int = 10,
+    seed: int = 0,
+) -> dict[str, Deletions]:
+    """Replace the strongest features and atoms of crystals, and random ones.
+
+    Args:
+        explainer: Of the model and property.
+        crystals: That the model can predict.
+        sizes: How many are replaced.
+        draws: Random choices for each crystal and size.
+        seed: Of the random choices.
+
+    Returns:
+        "features": bits that some atom has, and the learned part, at all atoms; "atoms": orbits of equal atoms, random ones
+        chosen in proportion to their atoms.
+    """
+    rng = np.random.default_rng(seed)
+    value, rows = [], {"features": list[np.ndarray](), "atoms": list[np.ndarray]()}
+    for crystal in crystals:
+        graph, _ = explainer.graph(crystal)
+        path = explainer.path(graph)
+        attributed = explainer.attributed(graph, path)
+        value.append(path.value)
+        for what, found in rows.items():
+            pool = (_features if what == "features" else _atoms)(explainer, graph, attributed)
+            found.append(_replaced(explainer, graph, pool, sizes, draws, rng))
+    return {
+        what: Deletions(sizes, np.array(value), np.stack(found)[:, :, 0], np.stack(found)[:, :, 1:])
+        for what, found in rows.items()
+    }
+
+
+def advantages(found: Deletions, truth: np.ndarray | None = None, seed: int = 0) -> list[Advantage]:
+    """Compare the strongest with random ones: how far the prediction moves, or how much its error grows.
+
+    Args:
+        found: Of `deletions`.
+        truth: (C,) labels in the space where the property is learned, NaN where unknown; if given, errors are compared.
+        seed: Of the bootstrap.
+    """
+    origin = found.value if truth is None else truth
+    before = np.abs(found.value - origin)
+    top = np.abs(found.top - origin[:, None]) - before[:, None]
+    random = (np.abs(found.random - origin[:, None, None]) - before[:, None, None]).mean(2)
+    return [_advantage(k, top[:, i], random[:, i], seed) for i, k in enumerate(found.sizes)]
+
+
+def agreement(strengths: Sequence[Sequence[float]] | np.ndarray) -> float:
+    """Return the mean rank correlation (Spearman's) between all pairs of rankings.
+
+    Args:
+        strengths: (S, n) for each of S models, how much it uses each of n features or blocks.
+    """
+    correlations = pd.DataFrame(np.asarray(strengths).T).corr("spearman").to_numpy()
+    return float(correlations[np.triu_indices(len(correlations), 1)].mean())
+
+
+def _advantage(size: int, top: np.ndarray, random: np.ndarray, seed: int) -> Advantage:
+    known = np.isfinite(top) & np.isfinite(random)
+    top, random = top[known], random[known]
+    if not len(top):
+        return Advantage(size, 0, np.nan, np.nan, np.nan, np.nan, np.nan)
+    chosen = np.random.default_rng(seed).integers(len(top), size=(_RESAMPLES, len(top)))
+    low, high = np.quantile((top - random)[chosen].mean(1), [0.025, 0.975])
+    most, least = float(top.mean()), float(random.mean())
+    return Advantage(size, len(top), most, least, most - least, float(low), float(high))
+
+
+class _Pool(NamedTuple):
+    """What can be replaced in a crystal, the strongest first, how, and the odds of each in a random choice."""
+
+    ranked: np.ndarray
+    odds: np.ndarray | None
+    replace: Callable[[Explainer, Graph, np.ndarray], Tensor]
+
+
+def _features(explainer: Explainer, graph: Graph, attributed: np.ndarray) -> _Pool:
+    strength = np.abs(attributed.sum(0))
+    has = explainer.parts.bits[graph.numbers].numpy().any(0)
+    pool = np.flatnonzero(np.append(has, strength[-1] > 0))
+    return _Pool(pool[np.argsort(-strength[pool], kind="stable")], None, without_features)
+
+
+def _atoms(_: Explainer, graph: Graph, attributed: np.ndarray) -> _Pool:
+    ranked = np.argsort(-np.abs(attributed.sum(1)), kind="stable")
+    atoms = graph.multiplicity.double().numpy()[ranked]
+    return _Pool(ranked, atoms / atoms.sum(), without_atoms)
+
+
+def _replaced(
+    explainer: Explainer, graph: Graph, pool: _Pool, sizes: Sequence[int], draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the predictions with k replaced, (K, 1 + draws), the strongest in the first column."""
+    replaced = np.full((len(sizes), 1 + draws), np.nan)
+    usable = [i for i, k in enumerate(sizes) if k < len(pool.ranked)]
+    if not usable:
+        return replaced
+    chosen = []
+    for i in usable:
+        chosen.append(pool.ranked[: sizes[i]])
+        chosen += [rng.choice(pool.ranked, sizes[i], replace=False, p=pool.odds) for _ in range(draws)]
+    vectors = torch.stack([pool.replace(explainer, graph, choice) for choice in chosen])
+    values = in_turns(learned_values(explainer.predictor, graph, explainer.column), vectors, graph)
+    replaced[usable] = values.reshape(len(usable), 1 + draws)
+    return replaced
+
+
+def without_features(explainer: Explainer, graph: Graph, features: np.ndarray) -> Tensor:
+    """Return the input vectors of a crystal whose atoms have the mean element's share of some features, (N, width).
+
+    Args:
+        explainer: Of the model.
+        graph: Of the crystal.
+        features: Columns, 0..92, the last being the learned part.
+    """
+    parts, baseline = explainer.parts, explainer.baseline
+    taken = torch.from_numpy(features[features < len(baseline.bits)])
+    excess = (parts.bits[graph.numbers] - baseline.bits)[:, taken] @ parts.directions[taken]
+    vectors: Tensor = parts.table[graph.numbers] - excess
+    if len(taken) < len(features):
+        vectors = vectors - (parts.rest[graph.numbers] - baseline.rest)
+    return vectors
+
+
+def without_atoms(explainer: Explainer, graph: Graph, nodes: np.ndarray) -> Tensor:
+    """Return the input vectors of a crystal some of whose nodes are the mean element, (N, width)."""
+    vectors = explainer.parts.table[graph.numbers].clone()
+    vectors[torch.from_numpy(nodes)] = explainer.baseline.vector
+    return vectors

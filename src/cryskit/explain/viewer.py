@@ -1,0 +1,90 @@
+"""Structures coloured by atom contribution, for chemiscope (Fraux, Cersonsky and Ceriotti 2020, doi 10.21105/joss.02117)."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from ase import Atoms
+
+from cryskit.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PROPERTY = "contribution"
+
+
+class Viewer(NamedTuple):
+    """The program that draws structures in a browser.
+
+    Attributes:
+        code: JavaScript that defines `Chemiscope`.
+        licence: Under which it may be passed on.
+    """
+
+    code: str
+    licence: str
+
+
+def viewer() -> Viewer:
+    """Return the viewer that comes in chemiscope's wheel.
+
+    Raises:
+        ModelError: Chemiscope is not installed.
+    """
+    try:
+        package = distribution("chemiscope")
+        folder = files("chemiscope")
+    except (PackageNotFoundError, ImportError) as error:
+        raise ModelError(
+            "The page of an explanation needs chemiscope",
+            "pip install 'cryskit[explain]', or write a .json file",
+        ) from error
+    code = folder.joinpath("sphinx/static/chemiscope.min.js").read_text(encoding="utf-8")
+    bundled = folder.joinpath("static/chemiscope-widget.mjs.LICENSE.txt").read_text(encoding="utf-8")
+    own = package.read_text("licenses/LICENSE") or package.read_text("LICENSE") or "BSD-3-Clause"
+    return Viewer(code, f"chemiscope {package.version}\n\n{own}\nIt bundles:\n\n{bundled}")
+
+
+def drawing(row: Mapping[str, Any], space: str) -> dict[str, Any]:
+    """Return the input of chemiscope for one crystal.
+
+    White atoms are those that contribute what a mean element would, blue ones less, red ones more.
+
+    Args:
+        row: Of a document, not a failed one.
+        space: Unit of the contributions.
+    """
+    import chemiscope  # noqa: PLC0415
+
+    atoms = Atoms(
+        row["atoms"]["element"],
+        scaled_positions=row["structure"]["fractional"],
+        cell=row["structure"]["lattice"],
+        pbc=True,
+    )
+    neutral = row["base"] / len(atoms)
+    spread = max(float(np.abs(row["atoms"]["attribution"]).max()), 1e-9)
+    color = {"property": _PROPERTY, "palette": "bwr", "min": neutral - spread, "max": neutral + spread}
+    dataset: dict[str, Any] = chemiscope.create_input(
+        [atoms],
+        metadata={"name": " "},  # the page around it says what it is
+        properties={_PROPERTY: {"target": "atom", "values": row["atoms"]["contribution"], "units": space}},
+        environments=chemiscope.all_atomic_environments([atoms]),
+        settings={
+            "target": "structure",
+            "structure": [
+                {
+                    "unitCell": True,
+                    "bonds": True,
+                    "atomLabels": True,
+                    "color": color,
+                    "environments": {"activated": False},
+                }
+            ],
+        },
+    )
+    return dataset

@@ -1,0 +1,74 @@
+"""Which file a plan starts from: its digest, its encoder, its tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
+
+from cryskit.errors import ModelError, PlanError
+from cryskit.predict.card import digest, read_card
+from cryskit.predict.published import path_of
+from cryskit.registry import ENCODERS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cryskit.training.plan import Plan, Start
+
+_FIXED = ("name", "width")
+
+
+def settled(plan: Plan) -> Plan:
+    """Return the plan with the digest of the file it starts from and with all arguments of its encoder.
+
+    Args:
+        plan: What it says of the encoder wins over the file; without a start it is returned as it is.
+
+    Raises:
+        ModelError: The file is missing or no model.
+        PlanError: The file was changed since the plan was made, or the plan's encoder cannot take its weights.
+    """
+    if plan.start is None:
+        return plan
+    path = path_of(plan.start.file)
+    found = digest(path)
+    if plan.start.digest not in {"", found}:
+        raise PlanError(
+            f"{plan.start.file} is not the file that the plan was made with: its SHA-256 is {found}",
+            "Give that file, or leave the digest out",
+        )
+    inside = read_card(path).encoder
+    asked = plan.encoder if "encoder" in plan.model_fields_set else {}
+    _refuse_conflicts(asked, inside, plan.start)
+    start = plan.start.model_copy(update={"digest": found})
+    return plan.model_copy(update={"start": start, "encoder": {**inside, **asked}})
+
+
+def tensors_of(start: Start) -> dict[str, Tensor]:
+    """Return the tensors of the file by name.
+
+    Raises:
+        ModelError: The file cannot be read.
+    """
+    path = path_of(start.file)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is no model file of cryskit ({error})", "Get the file again") from error
+
+
+def _refuse_conflicts(asked: dict[str, object], inside: dict[str, object], start: Start) -> None:
+    for name in _FIXED:
+        if name in asked and asked[name] != inside.get(name, asked[name]):
+            raise PlanError(
+                f"The encoder should have {name} {asked[name]}, but that of {start.file} has {name} {inside[name]}",
+                f"Leave {name} out, or start from another file",
+            )
+    here, there = (ENCODERS.build(config).needs for config in ({**inside, **asked}, inside))
+    if here != there:
+        raise PlanError(
+            f"The encoder should see another graph ({here}) than that of {start.file} ({there})",
+            "Leave out what changes the graph, or start from another file",
+        )

@@ -1,0 +1,149 @@
+"""Move the weights of a trained encoder into a new one, say what became of every tensor, and hold back what was moved.
+
+Tensors are named as in a model file: "encoder.inputs.linear.weight". The levels of an encoder are counted from its input:
+level 0 is what its class registers before its first list of layers, then each layer of the list, then what follows it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from cryskit.errors import ModelError, PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from cryskit.training.plan import Parts
+
+_PREFIX = "encoder."
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What became of every tensor.
+
+    Attributes:
+        moved: Names of what the encoder took from the file.
+        reinitialised: Names of what else the encoder has, each with the reason.
+        left: Names of what else the file has, each with the reason.
+    """
+
+    moved: tuple[str, ...]
+    reinitialised: dict[str, str]
+    left: dict[str, str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tensors were moved, reinitialised and left."""
+        return {name: len(names) for name, names in asdict(self).items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return asdict(self) | {"moved": list(self.moved)}
+
+
+def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "encoder") -> Transfer:
+    """Copy the tensors that fit into an encoder, statistics of batch norms included.
+
+    Args:
+        encoder: Is changed in place.
+        tensors: Of a model file; those of its encoder are named "encoder....".
+        parts: "encoder" moves all of it; "convolutions" leaves level 0, the embedding of the elements, as it is, like the
+            published CrysXPP (doi 10.1038/s41524-022-00716-8).
+
+    Returns:
+        What became of each tensor.
+
+    Raises:
+        ModelError: Not one parameter fits.
+    """
+    state = {f"{_PREFIX}{name}": tensor for name, tensor in encoder.state_dict().items()}
+    level = levels(encoder)
+    dropped = {name for name in state if parts == "convolutions" and level[name] == 0}
+    misfits = {name: _misfit(name, state, tensors) for name in state.keys() | tensors.keys()}
+    misfits |= dict.fromkeys(dropped, "only the convolutions were asked for")
+    moved = tuple(name for name in state if not misfits[name])
+    if not {f"{_PREFIX}{name}" for name, _ in encoder.named_parameters()} & set(moved):
+        raise ModelError(
+            f"Nothing in the file fits the encoder ({next(iter(misfits.values()), 'it is empty')})",
+            "Give the encoder the name and arguments of the file's, or start from another file",
+        )
+    with torch.no_grad():
+        for name in moved:
+            state[name].copy_(tensors[name])
+    new, left = ({name: misfits[name] for name in names if misfits[name]} for names in (state, tensors))
+    return Transfer(moved, new, left)
+
+
+def levels(encoder: nn.Module) -> dict[str, int]:
+    """Return the level of each tensor of an encoder, 0 for its input.
+
+    Args:
+        encoder: Its lists of layers (`ModuleList`) and what stands before, between and after them give the levels.
+    """
+    start_of: dict[str, int] = {}
+    level, below_is_list = 0, False
+    for name, child in encoder.named_children():
+        if isinstance(child, nn.ModuleList):
+            start_of |= {f"{name}.{index}.": level + 1 + index for index in range(len(child))}
+            level += len(child)
+        else:
+            level += below_is_list
+            start_of[f"{name}."] = level
+        below_is_list = isinstance(child, nn.ModuleList)
+    return {
+        f"{_PREFIX}{name}": next((at for start, at in start_of.items() if name.startswith(start)), 0)
+        for name in encoder.state_dict()
+    }
+
+
+def freeze(encoder: nn.Module, count: int, report: Transfer) -> None:
+    """Exclude what was moved into the lowest levels from training; `fit` then keeps its batch norms as they are, too.
+
+    Args:
+        encoder: Is changed in place.
+        count: Levels from the input upwards.
+        report: Of the transfer; what it did not move is trained in any case.
+
+    Raises:
+        PlanError: The encoder has fewer levels.
+    """
+    level = levels(encoder)
+    there_are = max(level.values()) + 1
+    if count > there_are:
+        raise PlanError(f"{count} levels are to be frozen and the encoder has {there_are}", "Freeze fewer")
+    for name, parameter in encoder.named_parameters():
+        if f"{_PREFIX}{name}" in report.moved and level[f"{_PREFIX}{name}"] < count:
+            parameter.requires_grad = False
+
+
+def rates(encoder: nn.Module, decay: float, report: Transfer) -> dict[str, float]:
+    """Return what the learning rate of each moved parameter is multiplied with: decay^(levels above it).
+
+    Args:
+        encoder: The heads count as one level above it; they, and what was not moved, have the full rate.
+        decay: Above 0, at most 1.
+        report: Of the transfer.
+    """
+    level = levels(encoder)
+    top = max(level.values()) + 1
+    names = [f"{_PREFIX}{name}" for name, _ in encoder.named_parameters()]
+    return {name: decay ** (top - level[name]) for name in names if name in report.moved}
+
+
+def _misfit(name: str, state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str:
+    """Return why a tensor cannot be moved, or ""."""
+    if not name.startswith(_PREFIX):
+        return "it belongs to no encoder"
+    if name not in tensors:
+        return "the file has no such tensor"
+    if name not in state:
+        return "the new encoder has no such tensor"
+    here, there = tuple(state[name].shape), tuple(tensors[name].shape)
+    return "" if here == there else f"{name} is {there} in the file and {here} in the new encoder"
