@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import labels
 import numpy as np
+import torch
 
+from cryskit.cli.memory import keep_pages
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.predict.predictor import load
 from cryskit.runs import train
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 _PLAN = Path(__file__).resolve().parent / "plans" / "few-labels.yaml"
 _CARD = "few-labels.json"
-EPOCHS: Mapping[int, int] = MappingProxyType({2: 100, 5: 80, 10: 60, 20: 45, 40: 30, 80: 20})
+EPOCHS: Mapping[int, int] = MappingProxyType({2: 50, 5: 40, 10: 30, 20: 24, 40: 16, 80: 10})
 """Percent of the crystals that train, to passes over them: the same for every arm."""
 
 
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start={"default": "crysae", "help": "the pre-trained file of the arms start and selector"},
         runs={"type": Path, "default": Path("runs/few-labels"), "help": "where runs and their predictions are kept"},
     )
+    keep_pages()
+    torch.set_num_threads(1)
     crystals, split = labels.data(asked)
     path = asked.out / _CARD
     card = labels.open_card(
@@ -52,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for percent, seed in labels.sizes(asked):
         for arm in asked.arms:
             if labels.find(card, arm, percent, seed) is None:
-                card["runs"].append(run(arm, percent, seed, asked, crystals, split))
-                labels.save_card(card, path)
-                print(card["runs"][-1], flush=True)
+                found = run(arm, percent, seed, asked, crystals, split)
+                labels.add_run(path, card, found)
+                print(found, flush=True)
 
 
 def plan_of(arm: str, percent: int, seed: int, start: str) -> Plan:

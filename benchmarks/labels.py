@@ -1,7 +1,7 @@
 """What the few-label benchmarks share: the rows of every size and seed, and a card to which runs are added.
 
 The training rows of a size are drawn from the training part of the split, anew for each seed and the same for every arm;
-epochs are chosen on validation rows, a quarter as many; every run is judged on the whole test part.
+epochs are chosen on validation rows, an eighth as many; every run is judged on the whole test part.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def part(split: Split, percent: int, seed: int) -> Split:
     count = min(round(everything * percent / 100), len(split.train))
     chance = np.random.default_rng(seed)
     train, validation = (chance.permutation(np.array(rows)) for rows in (split.train, split.validation))
-    least = max(_LEAST, count // 4)
+    least = max(_LEAST, count // 8)
     return replace(
         split,
         name=f"{split.name}-{percent}percent-draw{seed}",
@@ -113,6 +113,15 @@ def open_card(path: Path, title: str, asked: argparse.Namespace, split: Split, c
         "split": {"file": asked.split.name, "hash": split.hash, "kind": split.kind, "test": len(split.test)},
         "runs": [],
     }
+
+
+def add_run(path: Path, card: Any, run: dict[str, Any]) -> None:
+    """Add a run to a card; runs that another process added in the meantime stay."""
+    if path.exists():
+        card["runs"] = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    card["runs"].append(run)
+    card["runs"].sort(key=lambda run: (run["percent"], run["arm"], run["seed"]))
+    save_card(card, path)
 
 
 def save_card(card: Any, path: Path) -> None:

@@ -45,9 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             errors = {name: _error(arm, features, crystals, rows, name) for name in labels.PROPERTIES}
             taken = round(time.monotonic() - started, 1)
             run = {"arm": arm, "percent": percent, "seed": seed, "train": len(part.train), "seconds": taken}
-            card["runs"].append(run | {"test": errors})
-            labels.save_card(card, path)
-            print(card["runs"][-1], flush=True)
+            labels.add_run(path, card, run | {"test": errors})
+            print(run | {"test": errors}, flush=True)
 
 
 def _features(crystals: Sequence[Crystal]) -> np.ndarray:

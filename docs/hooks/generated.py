@@ -116,6 +116,53 @@ def results() -> str:
     return "\n\n".join(section(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in cards)
 
 
+def few_labels() -> str:
+    """Return the errors of every arm, and the paired differences from scratch, from the summary of the few-label runs."""
+    card = _card("few-labels-summary")
+    if card is None:
+        return "*The runs have not been made yet.*"
+    arms = ("scratch", "start", "selector", "magpie", "mean")
+    rows = [
+        [f"{row['percent']} %", row["property"].replace("_", " "), *(_spread(row, arm) for arm in arms)]
+        for row in card["errors"]
+    ]
+    errors = table(["train", "property", "scratch", "CrysAE start", "with selector", "Magpie, trees", "mean"], rows)
+    changes = [
+        [
+            f"{row['percent']} %",
+            row["property"].replace("_", " "),
+            row["arm"],
+            f"{row['change_percent']:+.1f} %",
+            f"{row['low']:+.1f} to {row['high']:+.1f} %",
+            row["seeds"],
+        ]
+        for row in card["differences"]
+    ]
+    head = ["train", "property", "arm", "change of the error from scratch", "95 % interval", "seeds"]
+    return f"Mean absolute errors (log10 GPa for the moduli), mean over seeds ± standard deviation:\n\n{errors}\n\n{table(head, changes)}"
+
+
+def _spread(row: Mapping[str, Any], arm: str) -> str:
+    if row.get(arm) is None:
+        return ""
+    deviation = row.get(f"{arm}_sd")
+    return f"{row[arm]:.3g}" + (f" ± {deviation:.1g}" if deviation else "")
+
+
+def reconstruction() -> str:
+    """Return the losses of CrysAE beside the yard-sticks."""
+    card = _card("reconstruction")
+    if card is None:
+        return "*The run has not been made yet.*"
+    rows = [(row["of"], row["validation"], row["published"]) for row in card["losses"]]
+    return table(["loss", "validation crystals", "published"], rows)
+
+
+def _card(name: str) -> Any:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def section(name: str, card: Mapping[str, Any]) -> str:
     """Return a result card as Markdown: its plain entries as a list, each list of records as a table."""
     tables = {
@@ -145,6 +192,8 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "data": data,
+    "few_labels": few_labels,
+    "reconstruction": reconstruction,
     "models": models,
     "properties": properties,
     "results": results,

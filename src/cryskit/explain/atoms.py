@@ -97,10 +97,11 @@ class Explainer:
 
     Raises:
         UnknownNameError: The model has no such property.
-        ModelError: Its encoder has no input layer.
+        ModelError: It was pre-trained only, or its encoder has no input layer.
     """
 
     def __init__(self, predictor: Predictor, name: str | None = None) -> None:
+        predictor.require_heads()
         names = {alias: p.name for p in predictor.card.properties for alias in (*p.aliases, p.name)}
         if name is not None and name not in names:
             raise UnknownNameError(f"property of the model {predictor.card.name}", name, predictor.properties)
