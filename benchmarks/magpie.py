@@ -73,7 +73,7 @@ def _error(
     else:
         model = HistGradientBoostingRegressor(max_iter=500, learning_rate=0.05, random_state=0)
         found = model.fit(features[train], truth[train]).predict(features[test])
-    return {"n": len(test), "mae": float(np.abs(found - truth[test]).mean())}
+    return {"n": len(test), "mae": round(float(np.abs(found - truth[test]).mean()), 6)}
 
 
 if __name__ == "__main__":

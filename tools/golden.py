@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import load
+from cryskit.predict.predictor import Predictor, load
 from cryskit.predict.published import models
 
 ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+NUMBERS = 4
+"""Of the vector of a crystal that are recorded for a model that predicts nothing."""
 
 
 def golden() -> dict[str, object]:
-    """Return, for every published model, the hash of its file and its predictions of the examples."""
+    """Return, for every published model, the hash of its file and what it says of the examples."""
     recorded: dict[str, object] = {}
     for name, path in models().items():
         predictor = load(name)
-        table = predictor.predict(ROOT / "examples").set_index("id")[predictor.properties]
-        recorded[name] = {"sha256": digest(path), "predictions": table.round(5).to_dict("index")}
+        said = {"predictions": _predictions(predictor)} if predictor.properties else {"vectors": _vectors(predictor)}
+        recorded[name] = {"sha256": digest(path), **said}
     return recorded
+
+
+def _predictions(predictor: Predictor) -> dict[Any, Any]:
+    table = predictor.predict(EXAMPLES).set_index("id")[predictor.properties]
+    return table.round(5).to_dict("index")
+
+
+def _vectors(predictor: Predictor) -> dict[str, list[float]]:
+    """Return the first numbers of the vector of each example."""
+    table = predictor.embed(EXAMPLES).set_index("id")["vector"]
+    return {str(name): [round(float(value), 5) for value in vector[:NUMBERS]] for name, vector in table.items()}
 
 
 if __name__ == "__main__":

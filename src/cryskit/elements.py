@@ -163,6 +163,38 @@ def features() -> np.ndarray:
     return table
 
 
+QUANTITIES = (
+    "group",
+    "period",
+    *(name for name, block in _DEFINITIONS.items() if isinstance(block, _Bins)),
+    "valence_electrons",
+)
+"""What `quantities` tells of an element: the blocks that are numbers."""
+
+
+@cache
+def quantities() -> np.ndarray:
+    """Return the quantities behind the bits, on one scale.
+
+    Returns:
+        (101, 8) float32, read-only: row Z describes the element of atomic number Z in the order of `QUANTITIES`, each with
+        mean 0 and deviation 1 over the elements for which it is known (logarithms where its bins are), 0 where it is not.
+    """
+    known = np.full((ELEMENTS + 1, len(QUANTITIES)), np.nan)
+    for number in range(1, ELEMENTS + 1):
+        element = Element.from_Z(number)
+        for column, name in enumerate(QUANTITIES):
+            block = _DEFINITIONS[name]
+            value = block.of(element)
+            if value is not None and value != "none":
+                logarithmic = isinstance(block, _Bins) and block.logarithmic
+                known[number, column] = log(float(value)) if logarithmic else float(value)
+    scaled = (known - np.nanmean(known, axis=0)) / np.nanstd(known, axis=0)
+    table: np.ndarray = np.nan_to_num(scaled).astype(np.float32)
+    table.setflags(write=False)
+    return table
+
+
 def block_of(bit: int) -> str:
     """Return the name of the block that a column belongs to.
 

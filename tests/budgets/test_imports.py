@@ -28,7 +28,7 @@ ORDER = [
     {"predict"},
     {"explain", "evaluate", "screen"},
     {"plots"},
-    {"runs"},
+    {"runs", "sparsity"},
     {"cli", "service"},
 ]
 LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from cryskit import runs
+from cryskit import runs, sparsity
 from cryskit.cli import train
-from cryskit.cli.planning import check_labels, divide, plan_of
+from cryskit.cli.planning import check_labels, divide, inputs_of, plan_of
 from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
@@ -66,6 +66,21 @@ def test_without_a_file_the_defaults_of_the_plan_hold() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "inputs"),
+    [
+        ((False, None), None),
+        ((True, None), "selector"),
+        ((True, "0.3"), {"name": "selector", "penalty": 0.3}),
+        ((False, "0.3"), {"name": "selector", "penalty": 0.3}),
+        ((False, "auto"), "selector"),
+    ],
+)
+def test_the_selector_is_an_input_of_the_encoder(config: Path, options: tuple[bool, str | None], inputs: Any) -> None:
+    plan = plan_of(config, {}, NOTHING | {"inputs": inputs_of(*options)}, {})
+    assert plan.encoder["inputs"] == (inputs or "embedding")
+
+
+@pytest.mark.parametrize(
     "text", ["encoder: cgcnn", "optimisation: 3", "colour: red", "- a", "encoder: {}\noptimisation: []"]
 )
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
@@ -100,6 +115,7 @@ def test_a_split_is_made_or_read(crystals: list[Crystal], tmp_path: Path) -> Non
         (["--property", "bulk_modulus", "--split", "colour"], "'colour' is neither random, formula, system nor a file"),
         (["--property", "bulk_modulus", "--train-fraction", "0"], "Give 0 < fraction <= 1"),
         (["--property", "bulk_modulus", "--precision", "8"], "optimisation.precision"),
+        (["--property", "bulk_modulus", "--selector-penalty", "much"], "'much' is neither a number nor auto"),
         (["--property", "bulk_modulus", "--out", "model.pt"], "model.pt should be a file that ends in .safetensors"),
         (["--property", "bulk_modulus", "--config", "absent.yaml"], "absent.yaml cannot be read as YAML"),
         (["--property", "bulk_modulus", "--data", "absent"], "There is no data set, file or folder called 'absent'"),
@@ -240,3 +256,19 @@ def test_a_split_of_other_data_is_refused(
     result = cryskit("evaluate", "--model", model, "--data", data, "--split", "split.json")
     assert result.exit_code == 2
     assert "was made of other data" in result.stderr
+
+
+@pytest.mark.slow
+def test_penalties_are_tried_and_the_chosen_model_shown(
+    cryskit: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sparsity.train_sparsest, "__defaults__", ((0.1, 0.3),))
+    result = cryskit(
+        *("train", "--data", data, "--property", "K_VRH", "--width", 8, "--layers", 1, "--epochs", 1, "--json"),
+        *("--accelerator", "cpu", "--selector-penalty", "auto", "--out", "model.safetensors"),
+    )
+    document = json.loads(result.stdout)
+    found = json.loads((tmp_path / "model.safetensors.run" / "selector.json").read_text(encoding="utf-8"))
+    assert result.exit_code == 0, result.stderr
+    assert document["folder"] == f"model.safetensors.run/penalty-{sparsity.sparsest(found):g}"
+    assert load(tmp_path / "model.safetensors").card.metrics == document["validation"]

@@ -23,10 +23,15 @@ FAR = Crystal("far", np.eye(3) * 30.0, np.zeros((1, 3)), np.array([26]))
 CUBE = Crystal("cube", np.eye(3) * 3.3, np.zeros((1, 3)), np.array([84]))
 
 
-@pytest.fixture(params=list(ENCODERS))
+INPUTS = {"its own inputs": {}, "selector": {"inputs": "selector"}}
+KINDS = [pytest.param((name, worn), id=f"{name}, {kind}") for name in ENCODERS for kind, worn in INPUTS.items()]
+
+
+@pytest.fixture(params=KINDS)
 def encoder(request: pytest.FixtureRequest) -> torch.nn.Module:
     torch.manual_seed(0)
-    return ENCODERS[request.param]().eval()
+    name, arguments = request.param
+    return ENCODERS[name](**arguments).eval()
 
 
 def graph_of(encoder: torch.nn.Module, crystals: list[Crystal]) -> Graph:

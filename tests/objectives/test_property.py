@@ -58,3 +58,16 @@ def test_a_batch_without_labels_has_no_loss_and_no_gradient() -> None:
     torch.stack(list(losses.values())).sum().backward()
     assert all(float(loss.detach()) == 0 for loss in losses.values())
     assert all(p.grad is None or not p.grad.any() for p in objective.parameters())
+
+
+def test_a_penalty_is_a_loss_of_training_alone() -> None:
+    plain, graph = objective_and_graph(TRUTH)
+    encoder = CGCNN(width=8, layers=1, inputs={"name": "selector", "penalty": 0.5})
+    objective = PropertyObjective(encoder, plain.heads)
+    losses = objective.train()(graph)
+    assert set(losses) == {"energy", "modulus", "selector"}
+    torch.testing.assert_close(losses["selector"], encoder.inputs.penalty())
+    losses["selector"].backward()
+    assert encoder.inputs.gate.bit.grad.min() > 0
+    assert set(objective.eval()(graph)) == set(objective.sizes(graph)) == {"energy", "modulus"}
+    assert set(plain.train()(graph)) == {"energy", "modulus"}

@@ -25,7 +25,7 @@ from cryskit.predict.predictor import Predictor, load
 from cryskit.predict.start import settled, tensors_of
 from cryskit.registry import ENCODERS
 from cryskit.training.plan import Plan
-from cryskit.types import Crystal, Failure
+from cryskit.types import Crystal, Failure, Property
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CRYSTALS = list(read(EXAMPLES))
@@ -63,6 +63,16 @@ def test_a_reloaded_file_gives_the_same_numbers(predictor: Predictor, tmp_path: 
     predictor.save(path)
     pd.testing.assert_frame_equal(load(path).predict(CRYSTALS), predictor.predict(CRYSTALS))
     assert read_card(path) == predictor.card
+
+
+def test_a_model_of_a_property_that_the_registry_does_not_know_can_be_read(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    card = predictor.card.model_copy(
+        update={"properties": [Property("colour", "c", ""), *predictor.card.properties[1:]]}
+    )
+    Predictor(predictor.encoder, predictor.heads, card).save(tmp_path / "m.safetensors")
+    assert load(tmp_path / "m.safetensors").card.properties == card.properties
 
 
 def test_paths_and_objects_give_the_same_numbers(predictor: Predictor) -> None:

@@ -42,6 +42,15 @@ def test_predictions_are_the_known_numbers(name: str) -> None:
         assert found == pytest.approx(values, rel=1e-3, abs=1e-3), crystal
 
 
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_vectors_are_the_known_numbers(name: str) -> None:
+    table = load(name).embed(EXAMPLES).set_index("id")
+    assert set(table.index) == set(GOLDEN[name]["vectors"])
+    for crystal, numbers in GOLDEN[name]["vectors"].items():
+        found = table.loc[crystal, "vector"][: len(numbers)]
+        assert list(found) == pytest.approx(numbers, rel=1e-3, abs=1e-3), crystal
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_card_tells_where_it_comes_from(name: str) -> None:
     card = read_card(MODELS[name])

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+AUTO = "auto"
+"""In place of the selector's penalty: try some."""
+
 
 def plan_of(
     config: Path | None,
@@ -92,6 +95,22 @@ def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: f
     if not Path(split).is_file():
         raise typer.BadParameter(f"{split!r} is neither {', '.join(kinds)} nor a file", param_hint="'--split'")
     return Split.load(split).first(train_fraction)
+
+
+def inputs_of(selector: bool, penalty: str | None) -> str | dict[str, Any] | None:
+    """Return the input layer that the options of the feature selector ask for; None if they ask for none.
+
+    Args:
+        selector: Whether it is asked for.
+        penalty: A number, or "auto" where it is chosen later; given, the selector is asked for, too.
+    """
+    if penalty in {None, AUTO}:
+        return "selector" if selector or penalty else None
+    try:
+        return {"name": "selector", "penalty": float(str(penalty))}
+    except ValueError as error:
+        message = f"{penalty!r} is neither a number nor {AUTO}"
+        raise typer.BadParameter(message, param_hint="'--selector-penalty'") from error
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

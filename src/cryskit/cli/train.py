@@ -1,7 +1,7 @@
 """`cryskit train`: labelled crystals in, a model file out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +9,7 @@ from cryskit.cli import options, running
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import print_json, require
-from cryskit.cli.planning import check_labels, divide, plan_of
+from cryskit.cli.planning import AUTO, check_labels, divide, inputs_of, plan_of
 from cryskit.cli.reading import collect, on_terminal
 
 if TYPE_CHECKING:
@@ -44,6 +44,18 @@ Decay = Annotated[
     typer.Option("--rate-decay", metavar="F", help="Multiply the learning rate of a level with F per level above it."),
 ]
 
+Selector = Annotated[
+    bool, typer.Option("--selector", help="Let the network select which of the 92 named features it is told.")
+]
+Penalty = Annotated[
+    str | None,
+    typer.Option(
+        "--selector-penalty",
+        metavar="F|auto",
+        help="More selects fewer; auto trains four times and lets validation decide.",
+    ),
+]
+
 
 def train(
     data: options.Data,
@@ -56,6 +68,8 @@ def train(
     start_parts: Parts = None,
     freeze: Freeze = None,
     rate_decay: Decay = None,
+    selector: Selector = False,
+    selector_penalty: Penalty = None,
     train_fraction: Fraction = 1.0,
     split: Division = "random",
     seed: running.Seed = None,
@@ -78,17 +92,22 @@ def train(
     keep_pages()
     loop = {"seed": seed, "epochs": epochs, "accelerator": accelerator, "devices": devices, "precision": precision}
     flags = {"compile": compiled or None, "tensorboard": tensorboard or None}
-    network = {"name": encoder, "width": width, "layers": layers}
+    inputs = inputs_of(selector, selector_penalty)
+    network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
     plan = plan_of(config, {"properties": properties}, network, loop | flags, start=begin)
     crystals, failures = collect(data, limit)
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)
     place = running.place_of(out, folder)
-    from cryskit.runs import train as run  # before quietly: Lightning sets its own levels when it is imported
+    from cryskit import runs, sparsity  # before quietly: Lightning sets its own levels when it is imported
 
+    settings: dict[str, Any] = {"source": data, "progress": on_terminal()}
     with running.quietly(place):
-        card = run(plan, crystals, division, out, place, source=data, progress=on_terminal())
+        if selector_penalty == AUTO:
+            card, place = sparsity.train_sparsest(plan, crystals, division, out, place, **settings)
+        else:
+            card = runs.train(plan, crystals, division, out, place, **settings)
     if running.speaks():
         running.tell_unusable(card, place)
         division.save(place / "split.json")

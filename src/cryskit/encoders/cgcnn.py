@@ -10,14 +10,14 @@ The embedded element may be its 92 bits, as published, or a learned vector.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
-from cryskit.layers.inputs import INPUTS
+from cryskit.layers.inputs import make_input
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.layers.wiring import Wiring
@@ -25,6 +25,8 @@ from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cryskit.types import Graph
 
 
@@ -35,7 +37,7 @@ class CGCNN(nn.Module):
     Args:
         width: Of the atom vectors.
         layers: Convolutions.
-        inputs: "features" (the published 92 bits), "embedding" (learned) or "both".
+        inputs: "features" (the published 92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
         radius: Angstrom.
         neighbours: Nearest neighbours per atom, completed to whole shells.
     """
@@ -44,14 +46,14 @@ class CGCNN(nn.Module):
         self,
         width: int = 64,
         layers: int = 3,
-        inputs: Literal["features", "embedding", "both"] = "features",
+        inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
         neighbours: int = 12,
     ) -> None:
         super().__init__()
         self.needs = GraphSpec(radius=radius, count=neighbours)
         self.width = width
-        self.inputs = INPUTS[inputs](width)
+        self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
         self.convolutions = nn.ModuleList(Convolution(width, self.radial.width) for _ in range(layers))
 

@@ -13,7 +13,7 @@ node. Crystal vectors are the mean over atoms of one more layer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import glu
 
 from cryskit.layers.harmonics import DEGREES, BondOrder
-from cryskit.layers.inputs import INPUTS
+from cryskit.layers.inputs import make_input
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.layers.wiring import Wiring
@@ -29,6 +29,8 @@ from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cryskit.types import Graph
 
 
@@ -40,7 +42,7 @@ class Steinhardt(nn.Module):
         width: Of the atom and crystal vectors.
         layers: Message-passing layers.
         channels: How many of a message's channels weigh bond directions.
-        inputs: "features" (the 92 bits of CGCNN), "embedding" (learned) or "both".
+        inputs: "features" (the 92 bits of CGCNN), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
         radius: Angstrom.
         neighbours: Nearest neighbours per atom, completed to whole shells.
     """
@@ -50,14 +52,14 @@ class Steinhardt(nn.Module):
         width: int = 64,
         layers: int = 4,
         channels: int = 16,
-        inputs: Literal["features", "embedding", "both"] = "both",
+        inputs: str | Mapping[str, Any] = "both",
         radius: float = 8.0,
         neighbours: int = 12,
     ) -> None:
         super().__init__()
         self.needs = GraphSpec(radius=radius, count=neighbours)
         self.width = width
-        self.inputs = INPUTS[inputs](width)
+        self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
         self.layers = nn.ModuleList(Layer(width, channels, self.radial.width) for _ in range(layers))
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())

@@ -1,4 +1,4 @@
-"""What a network is told of an element: ninety-two named bits, a learned vector, or both.
+"""What a network is told of an element: ninety-two named bits, some of them, a learned vector, or bits and vector.
 
 All of them depend on the atomic number alone, so their linear map is applied to the table of elements and the result is
 gathered: one row per element instead of one per atom.
@@ -6,14 +6,14 @@ gathered: one row per element instead of one per atom.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cryskit import elements
+from cryskit.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,28 @@ class ElementBoth(nn.Module):
         return total
 
 
-INPUTS: Mapping[str, type[nn.Module]] = MappingProxyType(
-    {"features": ElementFeatures, "embedding": ElementEmbedding, "both": ElementBoth}
+INPUTS = Registry(
+    "input",
+    {
+        "features": "cryskit.layers.inputs:ElementFeatures",
+        "embedding": "cryskit.layers.inputs:ElementEmbedding",
+        "both": "cryskit.layers.inputs:ElementBoth",
+        "selector": "cryskit.layers.selector:FeatureSelector",
+    },
 )
+
+
+def make_input(inputs: str | Mapping[str, Any], width: int) -> nn.Module:
+    """Make an input layer.
+
+    Args:
+        inputs: "features" (the 92 bits), "embedding" (a learned vector), "both", "selector" (the bits that matter), or a
+            name and arguments: {"name": "selector", "penalty": 0.3}.
+        width: Of the vectors it gives.
+
+    Raises:
+        UnknownNameError: There is no such input, or it has no such argument.
+    """
+    config = {"name": inputs} if isinstance(inputs, str) else inputs
+    made: nn.Module = INPUTS.build({**config, "width": width})
+    return made

@@ -1,12 +1,14 @@
 """CrysAE: learn from crystals without labels by rebuilding what was hidden or disturbed (doi 10.1038/s41524-022-00716-8).
 
-    L = w_bits BCE(x_u) + w_connectivity NLL(k_uv) + w_lengths BCE(s_uv) + w_displacements |d_u|^2 + w_scale s^2
+    L = w_bits BCE(x_u) + w_connectivity NLL(k_uv) + w_lengths BCE(s_uv)
+        + w_displacements |d_u|^2 + w_scale s^2 + w_descriptors H(D)
 
 The paper rebuilds, from the vectors v of a graph network, the 92 bits x_u of each atom (linear), how often v is among the
 neighbours of u, k = 0..5 (bilinear), and in which bins of length those bonds lie (bilinear). It shows the network all
 that it asks for, so the bits need no more than an identity map. Here all atoms of some elements of a crystal may be
 hidden, half of them behind another element, so that it has to be told from the company and the distances what belongs
-there; the atoms may be displaced at random, and the whole crystal may be swollen or shrunk.
+there; the atoms may be displaced at random, and the whole crystal may be swollen or shrunk. The vector of the crystal is
+asked for descriptors D of what was neither hidden nor disturbed (`layers.descriptors`; H is Huber's loss).
 
 Every loss is the mean over crystals of the mean over a crystal's atoms or pairs. Nodes that stand for several atoms count
 as often, so a reduced graph has the bits' loss of the full one; its pairs are pairs of orbits.
@@ -21,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
 
 from cryskit import elements
 from cryskit.errors import PlanError, UnknownNameError
 from cryskit.layers.decoders import Bilinear, Displacements
+from cryskit.layers.descriptors import COUNT, Descriptors
 from cryskit.layers.pairs import pairs
 from cryskit.layers.pool import mean_pool
 
@@ -44,7 +47,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "paper": MappingProxyType({"bits": 1.0, "connectivity": 1.0, "lengths": 1.0, "reduce": False}),
         "code": MappingProxyType({"bits": 0.1, "connectivity": 0.9, "reduce": False}),
-        "masked": MappingProxyType({"bits": 1.0, "connectivity": 0.1, "scale": 1.0, "hidden": 0.2, "swelling": 0.1}),
+        "masked": MappingProxyType(
+            {"bits": 1.0, "connectivity": 0.1, "scale": 1.0, "descriptors": 1.0, "hidden": 0.2, "swelling": 0.1}
+        ),
     }
 )
 """Weights and disturbances by name; what a preset does not name is 0."""
@@ -67,6 +72,7 @@ class CrysAE(nn.Module):
         lengths: Weight of the bond-length bins.
         displacements: Weight of the displacements of atoms, in units of their deviation.
         scale: Weight of the swelling of the crystal, in units of its deviation.
+        descriptors: Weight of the descriptors of the crystal, in units of their deviations.
         hidden: Share of the elements of each crystal that are hidden, at least one.
         displaced: Angstrom, standard deviation of the displacements along each axis.
         swelling: Standard deviation of the logarithm of the factor on all distances.
@@ -93,6 +99,7 @@ class CrysAE(nn.Module):
         lengths: float | None = None,
         displacements: float | None = None,
         scale: float | None = None,
+        descriptors: float | None = None,
         hidden: float | None = None,
         displaced: float | None = None,
         swelling: float | None = None,
@@ -106,6 +113,7 @@ class CrysAE(nn.Module):
             "lengths": lengths,
             "displacements": displacements,
             "scale": scale,
+            "descriptors": descriptors,
             "hidden": hidden,
             "displaced": displaced,
             "swelling": swelling,
@@ -114,7 +122,7 @@ class CrysAE(nn.Module):
         if preset not in PRESETS:
             raise UnknownNameError("preset of crysae", preset, PRESETS)
         chosen = {**PRESETS[preset], **{name: value for name, value in given.items() if value is not None}}
-        names = ("bits", "connectivity", "lengths", "displacements", "scale")
+        names = ("bits", "connectivity", "lengths", "displacements", "scale", "descriptors")
         self.weights = {name: float(chosen[name]) for name in names if chosen.get(name)}
         self.hidden, self.displaced, self.swelling = (
             float(chosen.get(name, 0)) for name in ("hidden", "displaced", "swelling")
@@ -126,6 +134,7 @@ class CrysAE(nn.Module):
         self.seed = seed
         made = {name: _decoder(name, network.width, self.needs.radius) for name in self.weights}
         self.decoders: Any = nn.ModuleDict(made)
+        self.descriptors = Descriptors()
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("table", torch.from_numpy(elements.features().astype("uint8")), persistent=False)
         self.register_buffer("rarity", torch.tensor([_UNCONNECTED, *[1.0] * (CLASSES - 1)]), persistent=False)
@@ -162,6 +171,9 @@ class CrysAE(nn.Module):
             losses["displacements"] = mean_pool(wrong, graph).mean()
         if "scale" in self.weights:
             losses["scale"] = (self.decoders["scale"](encoding.crystals)[:, 0] - swelling).pow(2).mean()
+        if "descriptors" in self.weights:
+            found = self.decoders["descriptors"](encoding.crystals)
+            losses["descriptors"] = smooth_l1_loss(found, self.descriptors(graph))
         return {name: self.weights[name] * loss for name, loss in losses.items()}
 
     def sizes(self, graph: Graph) -> dict[str, int]:
@@ -236,5 +248,6 @@ def _decoder(name: str, width: int, radius: float) -> nn.Module:
         "lengths": lambda: Bilinear(width, BINS),
         "displacements": lambda: Displacements(width, radius),
         "scale": lambda: nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1)),
+        "descriptors": lambda: nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, COUNT)),
     }
     return makers[name]()

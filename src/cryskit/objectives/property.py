@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ class PropertyObjective(nn.Module):
     """The mean loss of each property over the crystals that have a label for it.
 
     L_p = weight_p * mean over known labels of loss((y - mean_p) / deviation_p, prediction)
+
+    In training there is the loss "selector" besides: the sum over all modules that have a `penalty()`.
 
     Args:
         encoder: Any encoder.
@@ -47,15 +49,21 @@ class PropertyObjective(nn.Module):
         self._weights = {p.name: (weights or {}).get(p.name, 1.0) for p in heads.properties}
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
-        """Return the weighted loss of each property; zero where the batch has no label for it."""
+        """Return the weighted loss of each property, zero where the batch has no label for it, and in training penalties."""
         predictions = self.heads(self.encoder(graph).crystals)
         targets = self.heads.standardised(graph.targets)
         known = ~targets.isnan()
         each = self._loss(predictions, torch.where(known, targets, predictions.detach()), reduction="none")
         means = each.sum(0) / known.sum(0).clamp_min(1)
-        return {name: weight * mean for (name, weight), mean in zip(self._weights.items(), means, strict=True)}
+        losses = {name: weight * mean for (name, weight), mean in zip(self._weights.items(), means, strict=True)}
+        penalties = self._penalties() if self.training else []
+        return losses | {"selector": torch.stack(penalties).sum()} if penalties else losses
 
     def sizes(self, graph: Graph) -> dict[str, int]:
         """Return how many labels each loss is the mean of, so that batches can be averaged."""
         known = (~self.heads.standardised(graph.targets).isnan()).sum(0)
         return dict(zip(self._weights, known.tolist(), strict=True))
+
+    def _penalties(self) -> list[Tensor]:
+        penalised: list[Any] = [module for module in self.modules() if hasattr(module, "penalty")]
+        return [module.penalty() for module in penalised]

@@ -44,7 +44,8 @@ class Card(BaseModel):
         citation: DOIs and titles of method and data.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    # The range of a property that the registry does not know is infinite, which JSON has no number for.
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
     name: str
     description: str = ""
