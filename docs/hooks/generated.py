@@ -149,6 +149,27 @@ def _spread(row: Mapping[str, Any], arm: str) -> str:
     return f"{row[arm]:.3g}" + (f" ± {deviation:.1g}" if deviation else "")
 
 
+def selector() -> str:
+    """Return what the selectors keep, how stable that is over seeds, and at which error."""
+    card = _card("selector")
+    if card is None:
+        return "*The runs have not been made yet.*"
+    rows = []
+    for name, arm in card["summary"]["arms"].items():
+        errors, ranks = arm["validation_mae"], arm.get("spearman_of_seen_bits", {})
+        kept = [
+            " to ".join(str(edge(arm[what])) for edge in (min, max)) if what in arm else "all"
+            for what in ("bits", "blocks")
+        ]
+        rows.append([name, *kept, ranks.get("mean"), ranks.get("least"), *errors.values(), *arm["test_mae"].values()])
+    names = [name.replace("_", " ") for name in next(iter(card["summary"]["arms"].values()))["validation_mae"]]
+    errors_of = [f"{part} MAE, {name}, log10 GPa" for part in ("validation", "test") for name in names]
+    head = ["selector and penalty", "bits kept", "blocks", "rank correlation over seeds", "the least", *errors_of]
+    seen, chosen = card["summary"]["bits_seen_in_training"], card["summary"]["penalty_by_one_standard_error"]
+    note = f"{seen} of the 92 bits occur in the training crystals; the rank correlation is of those. One standard error chooses {chosen}."
+    return f"{table(head, rows)}\n\n{note}"
+
+
 def reconstruction() -> str:
     """Return the losses of CrysAE beside the yard-sticks."""
     card = _card("reconstruction")
@@ -197,4 +218,5 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "models": models,
     "properties": properties,
     "results": results,
+    "selector": selector,
 }
