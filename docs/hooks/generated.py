@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from cryskit.predict.card import Card
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+_PAPER = {
+    "formation_energy_per_atom": 0.086,
+    "band_gap": 0.467,
+    "fermi_energy": 0.471,
+    "total_magnetization": 0.530,
+    "bulk_modulus": 0.080,
+    "shear_modulus": 0.105,
+    "poisson_ratio": 0.035,
+}
 MARK = re.compile(r"<!-- generated: (\w+) -->")
 
 
@@ -149,6 +158,32 @@ def _spread(row: Mapping[str, Any], arm: str) -> str:
     return f"{row[arm]:.3g}" + (f" ± {deviation:.1g}" if deviation else "")
 
 
+def crysxpp() -> str:
+    """Return the test errors of the published few-label model beside those of the paper."""
+    card = _card("accuracy-crysxpp")
+    rows = [
+        (
+            row["property"].replace("_", " "),
+            row["unit"],
+            row["mae"],
+            f"{row['mae_low']:.3g} to {row['mae_high']:.3g}",
+            _PAPER[row["property"]],
+            row["mean_deviation"],
+            row["crystals"],
+        )
+        for row in card["test"]
+    ]
+    return table(["property", "unit", "MAE", "95 % interval", "paper", "guessing the mean", "test crystals"], rows)
+
+
+def debias() -> str:
+    """Return the errors of every way to an experimental gap."""
+    errors = _card("debias")["mae"]
+    ways = [way for way in errors["leave one out"] if way != "experiment"]
+    rows = [(way, *(errors[which][way]["mae"] for which in errors)) for way in ways]
+    return table(["predicted by", *errors], rows)
+
+
 def selector() -> str:
     """Return what the selectors keep, how stable that is over seeds, and at which error."""
     card = _card("selector")
@@ -212,7 +247,9 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
+    "crysxpp": crysxpp,
     "data": data,
+    "debias": debias,
     "few_labels": few_labels,
     "reconstruction": reconstruction,
     "models": models,
