@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from explain.planted import pairs, planted
+from planted import pairs, planted
 
 from cryskit.explain.atoms import Explainer
 from cryskit.explain.checks import Deletions, advantages, agreement, deletions

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from explain.planted import fresh, pairs
+from planted import fresh, pairs
 
 from cryskit.errors import CoordinatesError, ModelError
 from cryskit.explain import report, viewer

@@ -45,11 +45,12 @@ def metrics(values: ArrayLike, truth: ArrayLike, transform: Literal["none", "log
 def _compare(predicted: np.ndarray, known: np.ndarray) -> dict[str, float]:
     errors = predicted - known
     deviations = known - known.mean()
+    spread = float(np.square(deviations).sum())
     found = {
         "n": len(known),
         "mae": float(np.abs(errors).mean()),
         "rmse": float(np.sqrt(np.square(errors).mean())),
-        "r2": float(1 - np.square(errors).sum() / np.square(deviations).sum()) if np.ptp(known) > 0 else np.nan,
+        "r2": float(1 - np.square(errors).sum() / spread) if spread > 0 else np.nan,
         "mad": float(np.abs(deviations).mean()),
     }
     return {name: value for name, value in found.items() if np.isfinite(value)}
