@@ -9,15 +9,14 @@ polymorphs of a test crystal into the training set, so the error on formulas tha
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import labels
 import machine
 import numpy as np
 import torch
 
-from cryskit.data.atomic import replacing
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
@@ -64,8 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             figures(p, judged.table[p.name], judged.table[f"{p.name}_true"], new) for p in predictor.card.properties
         ],
     }
-    with replacing(options.out / f"accuracy-{predictor.card.name}.json") as temporary:
-        temporary.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    labels.save_card(card, options.out / f"accuracy-{predictor.card.name}.json")
     for line in card["test"]:
         print(line)
 

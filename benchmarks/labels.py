@@ -25,6 +25,8 @@ from cryskit.types import Crystal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cryskit.types import Property
+
 RESULTS = Path(__file__).resolve().parent / "results"
 PROPERTIES = (
     "formation_energy_per_atom",
@@ -92,6 +94,12 @@ def part(split: Split, percent: int, seed: int) -> Split:
         train=tuple(map(str, train[:count])),
         validation=tuple(map(str, validation[:least])),
     )
+
+
+def learned(wanted: Property, values: Any) -> np.ndarray:
+    """Return values in the space where a property is learned; NaN where they have no logarithm."""
+    found = np.asarray(values, float)
+    return np.log10(np.where(found > 0, found, np.nan)) if wanted.transform == "log10" else found
 
 
 def open_card(path: Path, title: str, asked: argparse.Namespace, split: Split, crystals: Sequence[Crystal]) -> Any:

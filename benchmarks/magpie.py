@@ -62,10 +62,7 @@ def _features(crystals: Sequence[Crystal]) -> np.ndarray:
 def _error(
     arm: str, features: np.ndarray, crystals: Sequence[Crystal], rows: dict[str, list[int]], name: str
 ) -> dict[str, float]:
-    wanted = properties.get(name)
-    truth = np.array([crystal.targets.get(name, np.nan) for crystal in crystals])
-    if wanted.transform == "log10":
-        truth = np.log10(np.where(truth > 0, truth, np.nan))
+    truth = labels.learned(properties.get(name), [crystal.targets.get(name, np.nan) for crystal in crystals])
     train = [i for i in rows["train"] if np.isfinite(truth[i])]
     test = [i for i in rows["test"] if np.isfinite(truth[i])]
     if arm == "mean":

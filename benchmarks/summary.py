@@ -109,10 +109,8 @@ def _paired(files: Sequence[Sequence[Path]], name: str) -> dict[str, float]:
 def _absolute(file: Path, name: str) -> np.ndarray:
     """Return the absolute errors of the test crystals that have a label, in the space where it is learned."""
     table = pd.read_parquet(file, columns=[name, f"{name}_true"])
-    values, truth = table[name].to_numpy(float), table[f"{name}_true"].to_numpy(float)
-    if properties.get(name).transform == "log10":
-        values, truth = (np.log10(np.where(x > 0, x, np.nan)) for x in (values, truth))
-    error = np.abs(values - truth)
+    wanted = properties.get(name)
+    error = np.abs(labels.learned(wanted, table[name]) - labels.learned(wanted, table[f"{name}_true"]))
     return error[np.isfinite(error)]
 
 

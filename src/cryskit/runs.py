@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from cryskit import properties
 from cryskit.batching import with_targets
-from cryskit.data.atomic import replacing
+from cryskit.data.atomic import write_json
 from cryskit.data.corpus import join, write_manifest
 from cryskit.data.interchange import manifest
 from cryskit.errors import DataError, PlanError, UnknownNameError
@@ -205,7 +204,7 @@ def _start(plan: Plan, predictor: Predictor, folder: Path) -> dict[str, float]:
     report = transfer(predictor.encoder, tensors_of(plan.start), plan.start.parts)
     freeze(predictor.encoder, plan.start.freeze, report)
     predictor.card.start = plan.start.model_dump() | report.counts
-    _write_json(folder / TRANSFER, report.to_json())
+    write_json(report.to_json(), folder / TRANSFER)
     return rates(predictor.encoder, plan.start.decay, report)
 
 
@@ -218,7 +217,7 @@ def _note(plan: Plan, card: Card, parts: tuple[_Part, _Part], folder: Path) -> N
     unusable = {name: why for part in parts for name, why in part.unusable.items()}
     if unusable:
         card.rows["unusable"] = len(unusable)
-        _write_json(folder / UNUSABLE, unusable)
+        write_json(unusable, folder / UNUSABLE)
 
 
 def _finish(predictor: Predictor, validation: Sequence[Crystal], out: Path, folder: Path) -> Card:
@@ -261,8 +260,3 @@ def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:
 
 def _digest(*what: object) -> str:
     return hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1), encoding="utf-8")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cryskit.data.atomic import replacing
+from cryskit.data.atomic import replacing, write_json
 from cryskit.explain.selector import strength_table
 from cryskit.predict.predictor import load
 from cryskit.predict.start import settled
@@ -82,8 +81,7 @@ def train_sparsest(
         one = plan.model_copy(update={"encoder": encoder})
         card = train(one, crystals, split, file, place, name=name or out.stem, **settings)
         tried.append({"penalty": penalty, **error_of(card.metrics), **_counts(file)})
-        with replacing(folder / PATH) as temporary:
-            temporary.write_text(json.dumps(tried, indent=1), encoding="utf-8")
+        write_json(tried, folder / PATH)
     place = folder / f"penalty-{sparsest(tried):g}"
     with replacing(out) as temporary:
         temporary.write_bytes((place / "model.safetensors").read_bytes())
