@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from cryskit.types import Property
 
-RESULTS = Path(__file__).resolve().parent / "results"
 _RESAMPLES = 2000
 
 
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="cryskit-mp")
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=labels.RESULTS)
     options = parser.parse_args(arguments)
     facts = machine.facts(torch.get_num_threads())
     crystals = [item for item in read(options.data) if isinstance(item, Crystal)]
@@ -70,11 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def figures(wanted: Property, values: Any, truth: Any, new: np.ndarray) -> dict[str, Any]:
     """Return the figures of one property, in the space where it is learned."""
-    values, truth = np.asarray(values, float), np.asarray(truth, float)
-    unit = wanted.unit
-    if wanted.transform == "log10":
-        values, truth = np.log10(values), np.log10(np.where(truth > 0, truth, np.nan))
-        unit = f"log10({unit})"
+    values, truth = labels.learned(wanted, values), labels.learned(wanted, truth)
+    unit = f"log10({wanted.unit})" if wanted.transform == "log10" else wanted.unit
     known = np.isfinite(truth)
     values, truth, new = values[known], truth[known], new[known]
     errors = np.abs(values - truth)
