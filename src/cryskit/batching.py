@@ -5,7 +5,7 @@ A data set is one big Graph; a batch is what `Batcher.take` slices out of it. No
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 def to(graph: Graph, device: torch.device | str, *, non_blocking: bool = False) -> Graph:
     """Return the graph on `device`."""
-    moved = {f.name: getattr(graph, f.name).to(device, non_blocking=non_blocking) for f in fields(graph)}
-    return Graph(**moved)
+    return Graph(**{name: tensor.to(device, non_blocking=non_blocking) for name, tensor in graph.tensors.items()})
 
 
 def with_targets(graph: Graph, targets: np.ndarray) -> Graph:
@@ -50,8 +49,9 @@ def collate(graphs: Sequence[Graph]) -> Graph:
     }
     starts = {axis: np.cumsum([0, *counts[:-1]]).tolist() for axis, counts in sizes.items()}
     joined: dict[str, Any] = {}
-    for name, lies in LIES.items():
-        parts = [getattr(g, name) for g in graphs]
+    for name in graphs[0].tensors:
+        lies = LIES[name]
+        parts = [g.tensors[name] for g in graphs]
         if lies.points_at:
             parts = [part + start for part, start in zip(parts, starts[lies.points_at], strict=True)]
         joined[name] = torch.cat(parts, dim=lies.dimension)
@@ -72,7 +72,7 @@ class Batcher:
     """
 
     def __init__(self, graph: Graph) -> None:
-        self._arrays = {name: getattr(graph, name).numpy() for name in LIES}
+        self._arrays = {name: tensor.numpy() for name, tensor in graph.tensors.items()}
         self.lengths = {axis: counts.numpy() for axis, counts in lengths(graph).items()}
         self._starts = {axis: np.cumsum(counts) - counts for axis, counts in self.lengths.items()}
 
@@ -88,8 +88,9 @@ class Batcher:
             for axis, taken in counts.items()
         }
         taken_fields: dict[str, Tensor] = {}
-        for name, lies in LIES.items():
-            values = np.take(self._arrays[name], rows[lies.axis], axis=lies.dimension)
+        for name, array in self._arrays.items():
+            lies = LIES[name]
+            values = np.take(array, rows[lies.axis], axis=lies.dimension)
             if lies.points_at:
                 shift = new_starts[lies.points_at] - self._starts[lies.points_at][crystals]
                 values += np.repeat(shift, counts[lies.axis])

@@ -98,6 +98,7 @@ class GraphSpec:
         shells: Keep every further neighbour that is as near as the last of the `count` (within 1e-3 angstrom), so that
             the graph depends neither on the choice of cell nor on the order of atoms.
         reduce: Nodes are the orbits of the space group, weighted by their multiplicity.
+        symmetry: Also give the space group and crystal system of each crystal.
     """
 
     neighbours: Literal["nearest", "radius"] = "nearest"
@@ -105,6 +106,7 @@ class GraphSpec:
     count: int = 12
     shells: bool = True
     reduce: bool = True
+    symmetry: bool = False
 
     @property
     def hash(self) -> str:
@@ -139,6 +141,8 @@ class Graph:
         vectors: (E, 3) float32, angstrom, centre to neighbour with the periodic image applied.
         lattice: (B, 3, 3) float32, angstrom, rows.
         targets: (B, P) float32, NaN where unknown; encoders never read it.
+        symmetry: (B, 2) int64, space group 1..230 and crystal system 0..6, from triclinic to cubic; encoders never read it.
+            Only where the spec asks for it.
     """
 
     numbers: Tensor = field(metadata=_lies("atoms"))
@@ -148,6 +152,7 @@ class Graph:
     vectors: Tensor = field(metadata=_lies("edges"))
     lattice: Tensor = field(metadata=_lies("crystals"))
     targets: Tensor = field(metadata=_lies("crystals"))
+    symmetry: Tensor | None = field(default=None, metadata=_lies("crystals"))
 
     @property
     def atoms(self) -> int:
@@ -159,8 +164,14 @@ class Graph:
         """B, the number of crystals."""
         return int(self.lattice.shape[0])
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The fields that this graph has, by name."""
+        return {name: getattr(self, name) for name in LIES if getattr(self, name) is not None}
+
 
 LIES: Mapping[str, Lies] = MappingProxyType({f.name: f.metadata["lies"] for f in fields(Graph)})
+"""Of every field of a Graph, those that only some specs ask for included."""
 
 
 @dataclass(frozen=True, eq=False)

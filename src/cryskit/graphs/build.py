@@ -16,7 +16,7 @@ from cryskit.data.atomic import replacing
 from cryskit.errors import CrystalError
 from cryskit.graphs import store
 from cryskit.graphs.neighbours import neighbours
-from cryskit.graphs.symmetry import TOLERANCE, orbits
+from cryskit.graphs.symmetry import NAMED_TOLERANCE, TOLERANCE, orbits, space_group
 from cryskit.types import Graph
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cryskit.types import Crystal, GraphSpec
 
-BUILDER = f"1 symprec {TOLERANCE}"
+BUILDER = f"1 symprec {TOLERANCE} {NAMED_TOLERANCE}"
 """Part of every cache key; the number is raised with each change of what is built."""
 
 
@@ -56,7 +56,7 @@ def build(
         return graph
     known = symmetry if symmetry is not None else (_orbits(c, spec) for c in crystals)
     parts = [_build_one(c, spec, representative) for c, representative in zip(crystals, known, strict=True)]
-    return _join(crystals, parts)
+    return _join(crystals, parts, spec)
 
 
 def build_usable(
@@ -78,7 +78,7 @@ def build_usable(
             usable.append(crystal)
         except CrystalError as error:
             errors[position] = error
-    return _join(usable, parts), errors
+    return _join(usable, parts, spec), errors
 
 
 def _cached(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> tuple[Graph, dict[int, CrystalError]]:
@@ -117,7 +117,7 @@ def _build_one(crystal: Crystal, spec: GraphSpec, representative: np.ndarray) ->
     return crystal.numbers[nodes], multiplicity, edges, steps @ crystal.lattice
 
 
-def _join(crystals: Sequence[Crystal], parts: Sequence[tuple[np.ndarray, ...]]) -> Graph:
+def _join(crystals: Sequence[Crystal], parts: Sequence[tuple[np.ndarray, ...]], spec: GraphSpec) -> Graph:
     starts = np.cumsum([0, *(len(numbers) for numbers, *_ in parts)])
     numbers, multiplicity, edges, vectors = zip(*parts, strict=True) if parts else ([], [], [], [])
     return Graph(
@@ -132,4 +132,7 @@ def _join(crystals: Sequence[Crystal], parts: Sequence[tuple[np.ndarray, ...]]) 
         if crystals
         else torch.zeros(0, 3, 3),
         targets=torch.zeros(len(parts), 0),
+        symmetry=torch.tensor([space_group(c) for c in crystals], dtype=torch.int64).reshape(-1, 2)
+        if spec.symmetry
+        else None,
     )

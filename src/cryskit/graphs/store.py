@@ -12,13 +12,13 @@ import torch
 
 from cryskit.data.atomic import replacing
 from cryskit.errors import DataError
-from cryskit.types import LIES, Graph
+from cryskit.types import Graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_SHAPES = {"edges": (2, -1), "vectors": (-1, 3), "lattice": (-1, 3, 3)}
+_SHAPES = {"edges": (2, -1), "vectors": (-1, 3), "lattice": (-1, 3, 3), "symmetry": (-1, 2)}
 _CHECKSUM = b"sha256"
 _TARGETS = b"targets"
 
@@ -30,7 +30,7 @@ def save(graph: Graph, path: Path) -> None:
         graph: On the CPU.
         path: The file; its folder is made.
     """
-    arrays = {name: np.ascontiguousarray(getattr(graph, name).numpy()) for name in LIES}
+    arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in graph.tensors.items()}
     schema_columns, values = [], []
     for name, array in arrays.items():
         flat = pa.array(array.reshape(-1))
@@ -55,7 +55,7 @@ def load(path: Path) -> Graph:
         batch = pa.ipc.open_file(pa.BufferReader(buffer)).get_batch(0)
     except (pa.ArrowInvalid, OSError, ValueError) as error:
         raise DataError(f"{path} is no graph file ({error})", "Delete it; it will be built again") from error
-    arrays = {name: _view(memory, buffer, batch.column(name).values) for name in LIES}
+    arrays = {name: _view(memory, buffer, batch.column(name).values) for name in batch.schema.names}
     metadata = batch.schema.metadata
     if metadata[_CHECKSUM].decode() != _checksum(arrays):
         raise DataError(f"{path} is damaged: its checksum differs", "Delete it; it will be built again")
@@ -74,6 +74,6 @@ def _view(memory: mmap.mmap, whole: pa.Buffer, values: pa.Array) -> np.ndarray:
 
 def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
-    for name in LIES:
-        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).data)
+    for array in arrays.values():
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return digest.hexdigest()

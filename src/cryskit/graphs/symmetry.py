@@ -1,4 +1,4 @@
-"""The orbits of the space group: atoms that no invariant network can tell apart.
+"""The space group of a crystal, and its orbits: atoms that no invariant network can tell apart.
 
 Symmetry is detected (moyopy) and never read from a file: most published CIFs are written as P1.
 """
@@ -6,6 +6,7 @@ Symmetry is detected (moyopy) and never read from a file: most published CIFs ar
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import moyopy
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 """Angstrom: how far an operation may miss an atom. Tight, so that the reduced graph is the same function."""
+
+NAMED_TOLERANCE = 1e-2
+"""Angstrom: how far an operation may miss an atom where the space group is only named; what the Materials Project uses."""
+
+_LAST_GROUPS = (2, 15, 74, 142, 167, 194, 230)  # of the crystal systems, triclinic to cubic
 
 # moyo reports operations that the cell of a supercell cannot hold; its orbits are those of the primitive cell.
 logging.getLogger("moyo").setLevel(logging.ERROR)
@@ -34,10 +40,8 @@ def orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
         spec: The neighbourhood in which equivalent atoms must agree.
     """
     alone = np.arange(len(crystal))
-    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.fractional.tolist(), crystal.numbers.tolist())
-    try:
-        found = moyopy.MoyoDataset(cell, symprec=TOLERANCE)
-    except ValueError:
+    found = _detect(crystal, TOLERANCE)
+    if found is None:
         return alone
     _, first, orbit = np.unique(np.array(found.orbits), return_index=True, return_inverse=True)
     representative = first[orbit]
@@ -46,6 +50,27 @@ def orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
     if len(found.prim_std_cell.numbers) == len(crystal) or agree(crystal, representative, spec):
         return representative
     return alone
+
+
+def space_group(crystal: Crystal) -> tuple[int, int]:
+    """Return the number of the space group, 1..230, and the crystal system, 0 (triclinic) to 6 (cubic).
+
+    A crystal whose symmetry cannot be found counts as one without any: space group 1.
+
+    Args:
+        crystal: The crystal.
+    """
+    found = _detect(crystal, NAMED_TOLERANCE)
+    number = 1 if found is None else int(found.number)
+    return number, bisect_left(_LAST_GROUPS, number)
+
+
+def _detect(crystal: Crystal, tolerance: float) -> moyopy.MoyoDataset | None:
+    cell = moyopy.Cell(crystal.lattice.tolist(), crystal.fractional.tolist(), crystal.numbers.tolist())
+    try:
+        return moyopy.MoyoDataset(cell, symprec=tolerance)
+    except ValueError:
+        return None
 
 
 def agree(crystal: Crystal, representative: np.ndarray, spec: GraphSpec) -> bool:
