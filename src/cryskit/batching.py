@@ -14,7 +14,7 @@ import torch
 from cryskit.types import LIES, Axis, Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -69,33 +69,46 @@ class Batcher:
 
     Args:
         graph: The data set, on the CPU.
+
+    Attributes:
+        lengths: Axis to how many of its elements belong to each crystal, (B,).
     """
 
     def __init__(self, graph: Graph) -> None:
         self._arrays = {name: tensor.numpy() for name, tensor in graph.tensors.items()}
-        self.lengths = {axis: counts.numpy() for axis, counts in lengths(graph).items()}
+        self.lengths: dict[Axis, np.ndarray] = {axis: counts.numpy() for axis, counts in lengths(graph).items()}
         self._starts = {axis: np.cumsum(counts) - counts for axis, counts in self.lengths.items()}
 
     def __len__(self) -> int:
         return len(self.lengths["crystals"])
 
+    @property
+    def symmetry(self) -> np.ndarray | None:
+        """Space group and crystal system of each crystal, (B, 2), where the graph has them."""
+        return self._arrays.get("symmetry")
+
     def take(self, crystals: np.ndarray) -> Graph:
         """Return the crystals with these positions, in this order, as a batch."""
         counts = {axis: every[crystals] for axis, every in self.lengths.items()}
-        new_starts = {axis: np.cumsum(taken) - taken for axis, taken in counts.items()}
+        taken = self._gathered(crystals, counts)
+        for name, values in taken.items():
+            lies = LIES[name]
+            if lies.points_at:
+                pointed = counts[lies.points_at]
+                shift = np.cumsum(pointed) - pointed - self._starts[lies.points_at][crystals]
+                values += np.repeat(shift, counts[lies.axis])
+        return Graph(**{name: torch.from_numpy(values) for name, values in taken.items()})
+
+    def _gathered(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return a copy of the rows of these crystals in every field, what points at others not yet put right."""
         rows = {
-            axis: np.arange(taken.sum()) + np.repeat(self._starts[axis][crystals] - new_starts[axis], taken)
+            axis: np.arange(taken.sum()) + np.repeat(self._starts[axis][crystals] - np.cumsum(taken) + taken, taken)
             for axis, taken in counts.items()
         }
-        taken_fields: dict[str, Tensor] = {}
-        for name, array in self._arrays.items():
-            lies = LIES[name]
-            values = np.take(array, rows[lies.axis], axis=lies.dimension)
-            if lies.points_at:
-                shift = new_starts[lies.points_at] - self._starts[lies.points_at][crystals]
-                values += np.repeat(shift, counts[lies.axis])
-            taken_fields[name] = torch.from_numpy(values)
-        return Graph(**taken_fields)
+        return {
+            name: np.take(array, rows[LIES[name].axis], axis=LIES[name].dimension)
+            for name, array in self._arrays.items()
+        }
 
     def batches(self, edges: int, order: np.ndarray | None = None, multiple: int = 1) -> list[np.ndarray]:
         """Cut an order of crystals into batches of about equal cost.

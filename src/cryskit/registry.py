@@ -92,11 +92,33 @@ def configured(cls: T) -> T:
     return cls
 
 
+def preset_of(
+    kind: str, presets: Mapping[str, Mapping[str, Any]], name: str, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings of a preset, and over them what was given (is not None).
+
+    Args:
+        kind: Whose preset, for the error message.
+        presets: Settings by the name of the preset.
+        name: Of the preset.
+        given: Setting to value.
+
+    Raises:
+        UnknownNameError: There is no such preset.
+    """
+    if name not in presets:
+        raise UnknownNameError(f"preset of {kind}", name, presets)
+    return {**presets[name], **{setting: value for setting, value in given.items() if value is not None}}
+
+
 ENCODERS = Registry(
     "encoder",
     {
         "cgcnn": "cryskit.encoders.cgcnn:CGCNN",
         "steinhardt": "cryskit.encoders.steinhardt:Steinhardt",
+        "gatgnn": "cryskit.encoders.gatgnn:GATGNN",
+        "megnet": "cryskit.encoders.megnet:MEGNet",
+        "cogn": "cryskit.encoders.cogn:CoGN",
     },
 )
 OBJECTIVES = Registry(
@@ -104,5 +126,6 @@ OBJECTIVES = Registry(
     {
         "property": "cryskit.objectives.property:PropertyObjective",
         "crysae": "cryskit.objectives.crysae:CrysAE",
+        "crysgnn": "cryskit.objectives.crysgnn:CrysGNN",
     },
 )

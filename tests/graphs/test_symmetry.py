@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from laws.cells import supercell
+from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from cryskit.data.read import read
 from cryskit.data.sources import open_source
 from cryskit.graphs.build import build
-from cryskit.graphs.symmetry import agree, orbits
+from cryskit.graphs.symmetry import agree, orbits, space_group
 from cryskit.types import Crystal, GraphSpec
 
 SPEC = GraphSpec()
@@ -56,3 +58,36 @@ def test_multiplicities_count_the_atoms_of_the_cell() -> None:
     graph = build(list(CRYSTALS.values()), SPEC)
     totals = np.bincount(graph.crystal_of_atom.numpy(), graph.multiplicity.numpy())
     assert totals.tolist() == [len(crystal) for crystal in CRYSTALS.values()]
+
+
+NAMED = {"NaCl": (225, 6), "TiO2-rutile": (136, 3), "LiFePO4": (62, 2), "C-graphite": (194, 5), "SiO2-quartz": (154, 4)}
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("times", [(1, 1, 1), (1, 2, 1)])
+def test_space_group_and_crystal_system_are_those_of_any_cell(name: str, times: tuple[int, int, int]) -> None:
+    assert space_group(supercell(CRYSTALS[name], times)) == NAMED[name]
+
+
+@pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")  # spglib's, about its own default
+def test_crystal_systems_follow_the_space_groups() -> None:
+    analysed = [c for c in open_source("elastic_tensor") if len(c) <= 20][::20]
+    for crystal in analysed:
+        analyser = SpacegroupAnalyzer(Structure(crystal.lattice, crystal.numbers, crystal.fractional), symprec=0.01)
+        system = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
+        number = analyser.get_space_group_number()
+        assert space_group(crystal) == (number, system.index(analyser.get_crystal_system())), crystal.id
+
+
+def test_rattled_atoms_leave_no_symmetry() -> None:
+    silicon = supercell(CRYSTALS["Si"], (2, 2, 1))
+    noise = np.random.default_rng(0).normal(scale=0.05, size=silicon.fractional.shape)
+    assert space_group(Crystal("x", silicon.lattice, silicon.fractional + noise, silicon.numbers)) == (1, 0)
+
+
+def test_a_graph_names_the_symmetry_only_where_it_is_asked_for() -> None:
+    crystals = [CRYSTALS[name] for name in NAMED]
+    graph = build(crystals, GraphSpec(symmetry=True))
+    assert graph.symmetry is not None
+    assert [tuple(row) for row in graph.symmetry.tolist()] == list(NAMED.values())
+    assert build(crystals, SPEC).symmetry is None

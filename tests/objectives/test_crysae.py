@@ -15,6 +15,7 @@ from cryskit import batching, elements
 from cryskit.data.read import read
 from cryskit.errors import PlanError, UnknownNameError
 from cryskit.graphs.build import build
+from cryskit.layers.disturbance import hide
 from cryskit.objectives.crysae import PRESETS, CrysAE
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.training.fit import fit, seed
@@ -43,11 +44,10 @@ def plainly(objective: CrysAE, graph: Graph) -> dict[str, float]:
             if i in rows:
                 counts[i - rows[0], j - rows[0], min(max(round(float(vector.norm())), 1), 4) - 1] += 1
         truth = torch.tensor(elements.features()).float()[graph.numbers[rows]]
-        losses["bits"].append(float(binary_cross_entropy_with_logits(objective.decoders["bits"](own), truth)))
+        losses["bits"].append(float(binary_cross_entropy_with_logits(objective.bits.decoder(own), truth)))
         scores = {
-            name: torch.einsum("id,dke,je->ijk", own, objective.decoders[name].weight, own)
-            + objective.decoders[name].bias
-            for name in ("connectivity", "lengths")
+            name: torch.einsum("id,dke,je->ijk", own, decoder.weight, own) + decoder.bias
+            for name, decoder in objective.connections.named_children()
         }
         target = counts.sum(2).clamp_max(5).long().flatten()
         logs = log_softmax(scores["connectivity"].flatten(0, 1), dim=1)
@@ -104,8 +104,7 @@ def test_orbits_have_the_loss_of_their_atoms() -> None:
 
 
 def shown_and_hidden(graph: Graph, hidden: float) -> tuple[np.ndarray, np.ndarray]:
-    objective, _ = made(hidden=hidden, connectivity=0.0, scale=0.0)
-    covered, shown = objective._hide(graph, torch.Generator().manual_seed(0))
+    covered, shown = hide(graph, hidden, torch.Generator().manual_seed(0))
     return covered.numpy(), shown.numpy()
 
 
@@ -136,10 +135,10 @@ def test_every_crystal_hides_at_least_one_element_and_all_its_atoms() -> None:
 def test_hidden_bits_weigh_four_times_those_that_are_seen() -> None:
     objective, graph = made(hidden=0.5, connectivity=0.0, scale=0.0, swelling=0.0)
     objective.eval()
-    covered, shown = objective._hide(graph, torch.Generator().manual_seed(0))
+    covered, shown = hide(graph, 0.5, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        logits = objective.decoders["bits"](objective.encoder(replace(graph, numbers=shown)).atoms)
-        truth = objective.table[graph.numbers].float()
+        logits = objective.bits.decoder(objective.encoder(replace(graph, numbers=shown)).atoms)
+        truth = objective.bits.table[graph.numbers].float()
         each = binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(1)
         weight = graph.multiplicity * torch.where(covered, 1.0, 0.25)
         totals = [torch.zeros(graph.crystals).index_add(0, graph.crystal_of_atom, x) for x in (each * weight, weight)]
@@ -154,7 +153,7 @@ def test_displacements_and_swelling_are_what_the_decoders_are_asked_for() -> Non
     (disturbed,) = seen
     stretched = disturbed.vectors.norm(dim=1) / graph.vectors.norm(dim=1)
     assert 0.01 < float(stretched.log().std()) < 0.3
-    assert made()[0].displaced == 0
+    assert made()[0].disturbance.displaced == 0
     still, graph = made(scale=1.0, swelling=0.2, hidden=0.0)
     seen.clear()
     still.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))

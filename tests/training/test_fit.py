@@ -20,8 +20,9 @@ from cryskit.errors import ModelError, PlanError
 from cryskit.graphs.build import build
 from cryskit.layers.heads import PropertyHeads
 from cryskit.objectives.property import PropertyObjective
+from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import SafetensorsIO
-from cryskit.training.fit import EdgeBatches, fit, seed
+from cryskit.training.fit import fit, seed
 from cryskit.training.plan import Optimisation
 from cryskit.types import Graph, Property
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import moyopy
 import numpy as np
 
 from cryskit.graphs.neighbours import SHELL_TOLERANCE, Neighbours, neighbours
+from cryskit.types import Crystal
 
 if TYPE_CHECKING:
-    from cryskit.types import Crystal, GraphSpec
+    from cryskit.types import GraphSpec
 
 TOLERANCE = 1e-4
 """Angstrom: how far an operation may miss an atom. Tight, so that the reduced graph is the same function."""
@@ -40,7 +42,7 @@ def orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
         spec: The neighbourhood in which equivalent atoms must agree.
     """
     alone = np.arange(len(crystal))
-    found = _detect(crystal, TOLERANCE)
+    found = detect(crystal, TOLERANCE)
     if found is None:
         return alone
     _, first, orbit = np.unique(np.array(found.orbits), return_index=True, return_inverse=True)
@@ -60,12 +62,58 @@ def space_group(crystal: Crystal) -> tuple[int, int]:
     Args:
         crystal: The crystal.
     """
-    found = _detect(crystal, NAMED_TOLERANCE)
+    found = detect(crystal, NAMED_TOLERANCE)
     number = 1 if found is None else int(found.number)
     return number, bisect_left(_LAST_GROUPS, number)
 
 
-def _detect(crystal: Crystal, tolerance: float) -> moyopy.MoyoDataset | None:
+class Isometries(NamedTuple):
+    """Operations x -> rotation x + translation that turn a crystal into itself, the identity among them.
+
+    Attributes:
+        rotations: (S, 3, 3) float64, of Cartesian columns.
+        translations: (S, 3) float64, angstrom, each up to a translation of the lattice.
+        lattice: (3, 3) float64, angstrom, rows: all of the crystal's translations.
+    """
+
+    rotations: np.ndarray
+    translations: np.ndarray
+    lattice: np.ndarray
+
+
+def isometries(crystal: Crystal) -> Isometries:
+    """Return the operations of the space group, those that the cell of a supercell cannot hold included.
+
+    Args:
+        crystal: One whose symmetry cannot be found has the identity only.
+    """
+    found = detect(crystal, TOLERANCE)
+    if found is not None and len(found.prim_std_cell.numbers) < len(crystal):
+        crystal = _primitive(crystal, found)
+        found = detect(crystal, TOLERANCE)
+    if found is None:
+        return Isometries(np.eye(3)[None], np.zeros((1, 3)), crystal.lattice)
+    columns = crystal.lattice.T
+    rotations = columns @ np.array(found.operations.rotations) @ np.linalg.inv(columns)
+    return Isometries(rotations, np.array(found.operations.translations) @ crystal.lattice, crystal.lattice)
+
+
+def _primitive(crystal: Crystal, found: moyopy.MoyoDataset) -> Crystal:
+    """Return the primitive cell of a crystal, at its place in space."""
+    linear = np.array(found.prim_std_linear)
+    _, first = np.unique(found.mapping_std_prim, return_index=True)
+    fractional = crystal.fractional[first] @ np.linalg.inv(linear).T
+    return Crystal(crystal.id, linear.T @ crystal.lattice, fractional, crystal.numbers[first])
+
+
+@lru_cache(maxsize=2)
+def detect(crystal: Crystal, tolerance: float) -> moyopy.MoyoDataset | None:
+    """Return what moyo finds of the symmetry of a crystal; None where it finds none.
+
+    Args:
+        crystal: The crystal.
+        tolerance: Angstrom: how far an operation may miss an atom.
+    """
     cell = moyopy.Cell(crystal.lattice.tolist(), crystal.fractional.tolist(), crystal.numbers.tolist())
     try:
         return moyopy.MoyoDataset(cell, symprec=tolerance)

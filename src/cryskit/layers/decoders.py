@@ -64,3 +64,8 @@ class Displacements(nn.Module):
         hidden = wiring.spread(self.centre(atoms), self.neighbour(atoms), self.bond(self.radial.grid))
         along = nn.functional.normalize(graph.vectors, dim=1)
         return wiring.gather(self.last(silu(hidden)) * along)
+
+
+def perceptron(width: int, values: int) -> nn.Sequential:
+    """Return a perceptron with one hidden layer, from vectors to values."""
+    return nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, values))

@@ -14,20 +14,20 @@ import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from cryskit import batching
 from cryskit.batching import Batcher
 from cryskit.errors import PlanError
+from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import SafetensorsIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -43,8 +43,8 @@ _IDENTITY = "identity.json"
 
 def fit(
     objective: nn.Module,
-    training: Graph,
-    validation: Graph,
+    training: Graph | Batcher,
+    validation: Graph | Batcher,
     optimisation: Optimisation,
     folder: Path,
     *,
@@ -57,7 +57,7 @@ def fit(
     Args:
         objective: Turns a Graph into named losses. Parameters that require no gradient stay as they are, and a module
             all of whose parameters are such stays in evaluation mode, so that its batch norms do, too.
-        training: The training crystals with their targets.
+        training: The training crystals with their targets, in memory or (`graphs.shards.Shards`) on disk.
         validation: The crystals on which the best epoch is chosen.
         optimisation: The loop's settings.
         folder: Of the run: `log.jsonl` and the checkpoints. If it holds an unfinished run of the same identity, that run
@@ -72,14 +72,15 @@ def fit(
     Raises:
         PlanError: There are no crystals to train or validate on, or the folder holds another run.
     """
-    if not training.crystals or not validation.crystals:
+    training, validation = (d if isinstance(d, Batcher) else Batcher(d) for d in (training, validation))
+    if not len(training) or not len(validation):
         raise PlanError(
-            f"There are {training.crystals} training and {validation.crystals} validation crystals with labels",
+            f"There are {len(training)} training and {len(validation)} validation crystals with labels",
             "Give both at least one; change the split or the properties",
         )
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, identity)
-    train_batches = EdgeBatches(Batcher(training), optimisation.edges, optimisation.seed, optimisation.devices)
+    train_batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
     _set_modes(objective)
     loop = _Loop(objective, optimisation, rates or {}, len(train_batches) * optimisation.epochs, folder / "log.jsonl")
     best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
@@ -94,7 +95,7 @@ def fit(
         trainer.fit(
             loop,
             _loader(train_batches),
-            _loader(EdgeBatches(Batcher(validation), 4 * optimisation.edges, None, optimisation.devices)),
+            _loader(EdgeBatches(validation, 4 * optimisation.edges, None, optimisation.devices)),
             ckpt_path=str(resume) if resume.exists() else None,
         )
     state = SafetensorsIO().load_checkpoint(folder / f"{_BEST}{_SUFFIX}")
@@ -155,46 +156,6 @@ def _trainer(optimisation: Optimisation, folder: Path, checkpoints: list[Any], *
 def _loader(batches: EdgeBatches) -> DataLoader[Any]:
     rows: Any = range(len(batches.batcher))
     return DataLoader(rows, batch_sampler=batches, collate_fn=batches.collate)
-
-
-class EdgeBatches(Sampler[list[int]]):
-    """Batches of about equal cost, reshuffled every epoch, dealt out to the processes.
-
-    Args:
-        batcher: Of the data set.
-        edges: About how many edges a batch has.
-        seed: Of the order; None for the order of the data.
-        processes: Among how many the batches are dealt.
-    """
-
-    def __init__(self, batcher: Batcher, edges: int, seed: int | None, processes: int) -> None:
-        self.batcher = batcher
-        self._edges = edges
-        self._seed = seed
-        self._processes = processes
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of this epoch; Lightning calls it."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._batches()) // self._processes
-
-    def __iter__(self) -> Iterator[list[int]]:
-        rank = torch.distributed.get_rank() if self._processes > 1 and torch.distributed.is_initialized() else 0
-        for batch in self._batches()[rank :: self._processes]:
-            yield batch.tolist()
-
-    def collate(self, rows: list[int]) -> Graph:
-        """Slice a batch out of the data set."""
-        return self.batcher.take(np.array(rows))
-
-    def _batches(self) -> list[np.ndarray]:
-        order = np.arange(len(self.batcher))
-        if self._seed is not None:
-            order = np.random.default_rng((self._seed, self._epoch)).permutation(order)
-        return self.batcher.batches(self._edges, order, self._processes)
 
 
 class _Average:

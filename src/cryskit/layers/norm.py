@@ -1,0 +1,18 @@
+"""Batch norm that also trains where a batch has one row."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm; a single row, which has no variance, is normalised in training as in evaluation."""
+
+    def forward(self, values: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
+        """Return the normalised rows."""
+        if self.training and len(values) < 2:
+            return batch_norm(values, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        normed: Tensor = super().forward(values)
+        return normed

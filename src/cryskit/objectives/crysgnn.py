@@ -1,0 +1,157 @@
+"""CrysGNN: pre-train a deep network on atoms and on whole crystals without labels (doi 10.1609/aaai.v37i6.25892).
+
+    L = w_bits BCE(x_u) + w_connectivity NLL(k_uv) + w_space_group CE(g) + w_contrast NTXent(z_G, c) + w_descriptors H(D)
+
+Atoms are to rebuild their 92 bits x_u and how often v is among the neighbours of u, k_uv, as in CrysAE. Crystals are to
+tell their space group g, one of 230, and crystals of one crystal system c are drawn together, those of others pushed apart.
+z_G is the mean of the atoms' vectors, each of length 1. Symmetry is detected, never read from a file.
+
+The paper shows the network all that it asks for and weighs the four losses alike (preset "paper"). The preset "masked"
+hides elements, swells and shrinks crystals, and asks the crystal's vector for its descriptors D besides, as CrysAE does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize, smooth_l1_loss
+
+from cryskit.errors import PlanError
+from cryskit.layers.contrast import NTXent
+from cryskit.layers.decoders import perceptron
+from cryskit.layers.descriptors import COUNT, Descriptors
+from cryskit.layers.disturbance import Disturbance
+from cryskit.layers.pool import mean_pool
+from cryskit.layers.reconstruction import Bits, Connections
+from cryskit.registry import preset_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryskit.types import Graph, GraphSpec
+
+GROUPS = 230
+"""Space groups."""
+
+_QUARTERS = {"bits": 0.25, "connectivity": 0.25, "space_group": 0.25, "contrast": 0.25}
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "paper": MappingProxyType({**_QUARTERS, "average": "batch", "reduce": False}),
+        "masked": MappingProxyType({**_QUARTERS, "descriptors": 1.0, "hidden": 0.2, "swelling": 0.1}),
+    }
+)
+"""Weights and disturbances by name; what a preset does not name is 0."""
+
+_LOSSES = (*_QUARTERS, "descriptors")
+
+
+class CrysGNN(nn.Module):
+    """Rebuild bits and connectivity; tell space group and crystal system.
+
+    Args:
+        encoder: Any encoder; the paper's is five convolutions of 64.
+        preset: "masked" (ours) or "paper"; each of the following, if given, wins over it.
+        bits: Weight of the 92 bits; where atoms are hidden, those that are not count a quarter.
+        connectivity: Weight of the number of edges between two atoms.
+        space_group: Weight of the space group.
+        contrast: Weight of the contrast of crystal systems.
+        descriptors: Weight of the descriptors of the crystal, in units of their deviations.
+        temperature: Of the contrast.
+        hidden: Share of the elements of each crystal that are hidden, at least one.
+        swelling: Standard deviation of the logarithm of a factor on all distances.
+        average: Whether atoms and pairs count alike in the whole "batch", as in the paper, so that large cells count more, or
+            crystals do ("crystals").
+        reduce: Whether nodes are orbits of the space group.
+        seed: Of what is hidden and disturbed.
+
+    Raises:
+        PlanError: All losses have weight 0.
+        UnknownNameError: There is no such preset.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        preset: str = "masked",
+        *,
+        bits: float | None = None,
+        connectivity: float | None = None,
+        space_group: float | None = None,
+        contrast: float | None = None,
+        descriptors: float | None = None,
+        temperature: float = 0.07,
+        hidden: float | None = None,
+        swelling: float | None = None,
+        average: Literal["crystals", "batch"] | None = None,
+        reduce: bool | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        given = {
+            "bits": bits,
+            "connectivity": connectivity,
+            "space_group": space_group,
+            "contrast": contrast,
+            "descriptors": descriptors,
+            "hidden": hidden,
+            "swelling": swelling,
+            "average": average,
+            "reduce": reduce,
+        }
+        chosen = preset_of("crysgnn", PRESETS, preset, given)
+        self.weights = {name: float(chosen[name]) for name in _LOSSES if chosen.get(name)}
+        if not self.weights:
+            raise PlanError("All losses of CrysGNN have weight 0", "Give at least one a weight")
+        self.over_all = chosen.get("average") == "batch"
+        self.disturbance = Disturbance(chosen.get("hidden", 0.0), 0.0, chosen.get("swelling", 0.0), seed)
+        network: Any = encoder
+        reduced = chosen.get("reduce", network.needs.reduce)
+        self.needs: GraphSpec = replace(network.needs, reduce=reduced, symmetry=True)
+        self.encoder = encoder
+        self.bits = Bits(network.width) if "bits" in self.weights else None
+        self.connections = Connections(network.width) if "connectivity" in self.weights else None
+        self.space_group = nn.Linear(network.width, GROUPS) if "space_group" in self.weights else None
+        self.contrast = NTXent(temperature) if "contrast" in self.weights else None
+        self.described = perceptron(network.width, COUNT) if "descriptors" in self.weights else None
+        self.descriptors = Descriptors()
+
+    def forward(self, graph: Graph) -> dict[str, Tensor]:
+        """Return the weighted losses by name."""
+        disturbed = self.disturbance(graph)
+        encoding = self.encoder(disturbed.graph)
+        atoms = normalize(encoding.atoms, dim=1)
+        crystals = mean_pool(atoms, graph)
+        group, system = _symmetry(graph)
+        losses: dict[str, Tensor] = {}
+        if self.bits is not None:
+            losses["bits"] = self._mean(self.bits(atoms, graph, disturbed.hidden))
+        if self.connections is not None:
+            losses["connectivity"] = self._mean(self.connections(atoms, graph)["connectivity"])
+        if self.space_group is not None:
+            losses["space_group"] = cross_entropy(self.space_group(crystals), group - 1)
+        if self.contrast is not None:
+            losses["contrast"] = self.contrast(crystals, system)
+        if self.described is not None:
+            losses["descriptors"] = smooth_l1_loss(self.described(encoding.crystals), self.descriptors(graph))
+        return {name: self.weights[name] * loss for name, loss in losses.items()}
+
+    def sizes(self, graph: Graph) -> dict[str, int]:
+        """Return of how many crystals each loss is the mean, so that batches can be averaged."""
+        return dict.fromkeys(self.weights, graph.crystals)
+
+    def _mean(self, losses: Any) -> Float[Tensor, ""]:
+        mean: Tensor = losses.over_all() if self.over_all else losses.over_crystals()
+        return mean
+
+
+def _symmetry(graph: Graph) -> tuple[Tensor, Tensor]:
+    """Return space group and crystal system of each crystal, (B,) each."""
+    if graph.symmetry is None:
+        raise PlanError("The graph has no space groups", "Build it with the objective's own spec (`needs`)")
+    group, system = torch.unbind(graph.symmetry, dim=1)
+    return group, system
