@@ -251,12 +251,13 @@ def _variants(load: Workload) -> list[tuple[str, Graph, bool]]:
 
 def _inference(load: Workload, graph: Graph, *, compiled: bool) -> Callable[[], None]:
     learned, batcher = _objective(graph).eval(), Batcher(graph)
+    heads = learned.supervision.heads
     encoder = torch.compile(learned.encoder, dynamic=True) if compiled else learned.encoder
 
     @torch.inference_mode()
     def run() -> None:
         for rows_ in batches(load):
-            learned.heads.physical(learned.heads(encoder(batcher.take(rows_)).crystals))
+            heads.physical(heads(encoder(batcher.take(rows_)).crystals))
 
     return run
 

@@ -35,10 +35,12 @@ TRUTH = np.array([[1.0, 10.0], [2.0, np.nan], [np.nan, np.nan], [0.5, 50.0], [1.
 @pytest.mark.parametrize(("loss", "power"), [("absolute", 1), ("squared", 2)])
 def test_losses_are_means_over_known_labels(loss: str, power: int) -> None:
     objective, graph = objective_and_graph(TRUTH, loss=loss)
-    predictions = objective.heads(objective.encoder(graph).crystals).detach().numpy()
+    predictions = objective.supervision.heads(objective.encoder(graph).crystals).detach().numpy()
     for column, (name, value) in enumerate(objective(graph).items()):
         truth = np.log10(TRUTH[:, 1], where=TRUTH[:, 1] > 0, out=np.full(6, np.nan)) if column else TRUTH[:, 0]
-        scaled = (truth - float(objective.heads.mean[column])) / float(objective.heads.deviation[column])
+        scaled = (truth - float(objective.supervision.heads.mean[column])) / float(
+            objective.supervision.heads.deviation[column]
+        )
         expected = np.nanmean(np.abs(scaled - predictions[:, column]) ** power)
         assert float(value.detach()) == pytest.approx(expected, rel=1e-4), name
     assert objective.sizes(graph) == {"energy": 4, "modulus": 3}
@@ -63,7 +65,7 @@ def test_a_batch_without_labels_has_no_loss_and_no_gradient() -> None:
 def test_a_penalty_is_a_loss_of_training_alone() -> None:
     plain, graph = objective_and_graph(TRUTH)
     encoder = CGCNN(width=8, layers=1, inputs={"name": "selector", "penalty": 0.5})
-    objective = PropertyObjective(encoder, plain.heads)
+    objective = PropertyObjective(encoder, plain.supervision.heads)
     losses = objective.train()(graph)
     assert set(losses) == {"energy", "modulus", "selector"}
     torch.testing.assert_close(losses["selector"], encoder.inputs.penalty())

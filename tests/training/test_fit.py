@@ -121,7 +121,7 @@ def test_what_is_frozen_stays_and_keeps_its_statistics(tmp_path: Path) -> None:
     fit(fitted, training, validation, QUICK, tmp_path)
     same = {name for name, tensor in fitted.state_dict().items() if torch.equal(tensor, before[name])}
     frozen = {name for name in before if name.startswith("encoder.convolutions.0.")}
-    assert same == frozen | {"encoder.inputs.bits", "heads.mean", "heads.deviation"}
+    assert same == frozen | {"encoder.inputs.bits", "supervision.heads.mean", "supervision.heads.deviation"}
 
 
 def test_parameters_have_their_own_rates(tmp_path: Path) -> None:

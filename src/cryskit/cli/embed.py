@@ -16,18 +16,23 @@ def embed(
     paths: options.Paths,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write the table to a .parquet or .json file.")],
     model: options.Model = DEFAULT,
+    atoms: Annotated[
+        bool, typer.Option("--atoms", help="Write the vectors of all atoms, for `train --teacher`.")
+    ] = False,
     limit: options.Limit = options.LIMIT,
 ) -> None:
-    """Write the vector that a model makes of each crystal.
+    """Write the vector that a model makes of each crystal, or of each of its atoms.
 
-    One row per structure, in order: its id, its vector, status (ok or failed) and reason.
+    One row per structure, in order: its id, its vector (or `vectors`, atom by atom in a row), status (ok or failed) and
+    reason.
     """
     require(out, (".parquet", ".json"))
     keep_pages()
     from cryskit.predict.predictor import load
 
     predictor = load(model)
-    table = predictor.embed(stream(paths, limit, "embedding"), limit=limit)
+    embedded = predictor.embed_atoms if atoms else predictor.embed
+    table = embedded(stream(paths, limit, "embedding"), limit=limit)
     write_frame(table, out, {}, model=predictor.card.name)
     failed = int((table["status"] == "failed").sum())
     note(f"{len(table)} rows, {failed} of them failed, written to {out}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_SUPERVISED = ("heads", "loss", "weights")  # arguments of every objective that learns from labels
 
 AUTO = "auto"
 """In place of the selector's penalty: try some."""
@@ -41,7 +42,7 @@ def plan_of(
         top: Values of the plan itself; here and below None stands for an option that was not given.
         encoder: Name and constructor arguments. With another name than the file's, the arguments in the file are dropped.
         optimisation: Values of the loop.
-        objective: Name and constructor arguments, likewise.
+        objective: Name and constructor arguments, likewise; what says how labels are learned is kept.
         start: From whose weights the encoder starts; the arguments of the encoder that are not given are then those of
             that model.
         labels: Whether properties have to be named.
@@ -59,7 +60,7 @@ def plan_of(
     values |= _given(top)
     values |= {
         "encoder": _part(values.get("encoder"), encoder, {} if begin else {"name": "cgcnn"}),
-        "objective": _part(values.get("objective"), objective, {}),
+        "objective": _part(values.get("objective"), objective, {}, _SUPERVISED),
         "optimisation": _over(values.get("optimisation"), optimisation),
         "start": begin,
     }
@@ -117,12 +118,12 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _part(below: Any, above: Mapping[str, Any], default: Mapping[str, Any]) -> Any:
-    """Return the configuration of a part: what is given over what the file has, unless that is of another name."""
+def _part(below: Any, above: Mapping[str, Any], default: Mapping[str, Any], kept: Sequence[str] = ()) -> Any:
+    """Return the configuration of a part: what is given over what the file has; of another name only what is to be kept."""
     chosen = default if below is None else below
     name = above.get("name")
     if name is not None and isinstance(chosen, dict) and chosen.get("name", name) != name:
-        chosen = {}
+        chosen = {key: value for key, value in chosen.items() if key in kept}
     return _over(chosen, above)
 
 

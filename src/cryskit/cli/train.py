@@ -43,7 +43,22 @@ Decay = Annotated[
     float | None,
     typer.Option("--rate-decay", metavar="F", help="Multiply the learning rate of a level with F per level above it."),
 ]
-
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher", metavar="NAME|FILE", help="Also learn the atom vectors of this model or table; it is not trained."
+    ),
+]
+Delta = Annotated[
+    float | None,
+    typer.Option(
+        "--delta",
+        min=0,
+        max=1,
+        metavar="F",
+        help="Share of the labels in the loss; the teacher has the rest.  [default: 0.5]",
+    ),
+]
 Selector = Annotated[
     bool, typer.Option("--selector", help="Let the network select which of the 92 named features it is told.")
 ]
@@ -68,6 +83,8 @@ def train(
     start_parts: Parts = None,
     freeze: Freeze = None,
     rate_decay: Decay = None,
+    teacher: Teacher = None,
+    delta: Delta = None,
     selector: Selector = False,
     selector_penalty: Penalty = None,
     train_fraction: Fraction = 1.0,
@@ -95,7 +112,11 @@ def train(
     inputs = inputs_of(selector, selector_penalty)
     network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
-    plan = plan_of(config, {"properties": properties}, network, loop | flags, start=begin)
+    if delta is not None and not (teacher or config):
+        raise typer.BadParameter("name a teacher, too", param_hint="'--delta'")
+    learn = {"name": "distill" if teacher else None, "delta": delta}
+    top = {"properties": properties, "teacher": {"file": teacher} if teacher else None}
+    plan = plan_of(config, top, network, loop | flags, objective=learn, start=begin)
     crystals, failures = collect(data, limit)
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)

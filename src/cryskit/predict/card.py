@@ -31,11 +31,12 @@ class Card(BaseModel):
         elements: Atomic numbers in the training crystals; others are warned of.
         plan: The plan of the run.
         start: The file its encoder started from, and how many tensors were moved, reinitialised and left.
+        teacher: The file whose vectors it learned besides labels, and that file's digest.
         data: Source and manifest hash of the data set. If it was pre-trained: the names of the data sets, and name and
             SHA-256 of the manifest file, which lies beside the model and lists every crystal it has seen.
         sources: If it was pre-trained: each data set with its manifest hash.
         split: Name and hash of the split. If it was pre-trained: each data set that was split with the hash of the split.
-        rows: How many crystals trained, how many chose the epoch, and how many could not be used.
+        rows: How many crystals trained, chose the epoch, could not be used, were duplicates, were held out.
         epoch: The best epoch on the validation crystals.
         metrics: Property (or loss, if it was pre-trained) to metric to value, on the validation crystals unless named
             otherwise.
@@ -56,6 +57,7 @@ class Card(BaseModel):
     elements: list[int] = Field(default_factory=list)
     plan: dict[str, Any] = Field(default_factory=dict)
     start: dict[str, Any] = Field(default_factory=dict)
+    teacher: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, str] = Field(default_factory=dict)
     sources: dict[str, str] = Field(default_factory=dict)
     split: dict[str, str] = Field(default_factory=dict)

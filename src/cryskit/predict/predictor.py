@@ -6,6 +6,7 @@ from Python and from a reloaded file. No part of the file is executed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,10 @@ from cryskit.data.read import read
 from cryskit.errors import ModelError, UnknownNameError
 from cryskit.graphs.build import build_usable
 from cryskit.layers.heads import PropertyHeads
+from cryskit.layers.tap import tapped
 from cryskit.predict import published
 from cryskit.predict.card import CARD, Card, read_card
-from cryskit.predict.tables import embedding_table, prediction_table
+from cryskit.predict.tables import atom_table, embedding_table, prediction_table
 from cryskit.registry import ENCODERS
 from cryskit.types import Crystal, Encoding, Failure, Prediction
 from cryskit.weights import save_tensors
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryskit.errors import CrystalError
-    from cryskit.types import Graph
+    from cryskit.types import Graph, GraphSpec
 
 _CHUNK = 512
 _EDGES = 30_000
@@ -108,12 +110,41 @@ class Predictor(nn.Module):
         """Return a table of crystal vectors: id, `vector` (width floats), status, reason; one row per structure."""
         rows = []
         for items, graph, failures in self._chunks(read(structures, limit=limit)):
-            vectors = iter(self._run(graph, lambda encoding: encoding.crystals))
+            vectors = iter(self._run(graph, lambda batch: self._encode(batch).crystals))
             rows += [
                 (item.id, None, "failed", str(failures[i])) if i in failures else (item.id, next(vectors), "ok", "")
                 for i, item in enumerate(items)
             ]
         return embedding_table(rows)
+
+    def embed_atoms(self, structures: Any, layers: int = 1, *, limit: int = LIMIT) -> pd.DataFrame:
+        """Return a table of the vectors of all atoms of each cell, from which `cryskit train --teacher` learns.
+
+        Args:
+            structures: As for `predict`.
+            layers: How many layers, counted from the end of the encoder.
+            limit: Most atoms in a cell.
+
+        Returns:
+            One row per structure in order: id, `vectors` (atoms x layers x width floats in a row), layers, width, status,
+            reason.
+        """
+        spec = replace(self.card.spec, reduce=False)
+
+        def read_out(graph: Graph) -> torch.Tensor:
+            return torch.stack(tapped(self.encoder, graph, layers)[1], dim=1)
+
+        rows = []
+        for items, graph, failures in self._chunks(read(structures, limit=limit), spec):
+            sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
+            vectors = iter(np.split(self._run(graph, read_out), np.cumsum(sizes)[:-1]))
+            rows += [
+                (item.id, None, layers, self.encoder.width, "failed", str(failures[i]))
+                if i in failures
+                else (item.id, next(vectors).ravel(), layers, self.encoder.width, "ok", "")
+                for i, item in enumerate(items)
+            ]
+        return atom_table(rows)
 
     def stream(self, items: Iterable[Crystal | Failure]) -> Iterator[Prediction]:
         """Predict for crystals as they come; one prediction per item, in order, failed ones with their reason.
@@ -123,7 +154,7 @@ class Predictor(nn.Module):
         """
         self.require_heads()
         for chunk, graph, failures in self._chunks(items):
-            values = iter(self._run(graph, lambda encoding: self.heads.physical(self.heads(encoding.crystals))))
+            values = iter(self._run(graph, self))
             for position, item in enumerate(chunk):
                 if isinstance(item, Failure) or position in failures:
                     yield Prediction(item.id, {}, status="failed", reason=str(failures[position]))
@@ -159,13 +190,13 @@ class Predictor(nn.Module):
         return Prediction(crystal.id, named)
 
     def _chunks(
-        self, items: Iterable[Crystal | Failure]
+        self, items: Iterable[Crystal | Failure], spec: GraphSpec | None = None
     ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, CrystalError]]]:
         items = iter(items)
         while chunk := list(islice(items, _CHUNK)):
             failures = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
             read_well = {i: item for i, item in enumerate(chunk) if isinstance(item, Crystal)}
-            graph, errors = build_usable(list(read_well.values()), self.card.spec)
+            graph, errors = build_usable(list(read_well.values()), spec or self.card.spec)
             positions = list(read_well)
             failures |= {positions[i]: error for i, error in errors.items()}
             yield chunk, graph, failures
@@ -173,7 +204,7 @@ class Predictor(nn.Module):
     @torch.inference_mode()
     def _run(self, graph: Graph, read_out: Any) -> np.ndarray:
         batcher = Batcher(graph)
-        parts = [read_out(self._encode(batcher.take(rows))).cpu().numpy() for rows in batcher.batches(_EDGES)]
+        parts = [read_out(batcher.take(rows)).cpu().numpy() for rows in batcher.batches(_EDGES)]
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
     def _encode(self, graph: Graph) -> Encoding:

@@ -12,9 +12,11 @@ from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
-    from cryskit.training.plan import Plan, Start
+    from cryskit.training.plan import Plan, Start, Teacher
 
 _FIXED = ("name", "width")
 
@@ -32,17 +34,27 @@ def settled(plan: Plan) -> Plan:
     if plan.start is None:
         return plan
     path = path_of(plan.start.file)
-    found = digest(path)
-    if plan.start.digest not in {"", found}:
-        raise PlanError(
-            f"{plan.start.file} is not the file that the plan was made with: its SHA-256 is {found}",
-            "Give that file, or leave the digest out",
-        )
+    found = digested(path, plan.start)
     inside = read_card(path).encoder
     asked = plan.encoder if "encoder" in plan.model_fields_set else {}
     _refuse_conflicts(asked, inside, plan.start)
     start = plan.start.model_copy(update={"digest": found})
     return plan.model_copy(update={"start": start, "encoder": {**inside, **asked}})
+
+
+def digested(path: Path, named: Start | Teacher) -> str:
+    """Return the SHA-256 of a file that a plan names.
+
+    Raises:
+        PlanError: The file was changed since the plan was made.
+    """
+    found = digest(path)
+    if named.digest not in {"", found}:
+        raise PlanError(
+            f"{named.file} is not the file that the plan was made with: its SHA-256 is {found}",
+            "Give that file, or leave the digest out",
+        )
+    return found
 
 
 def tensors_of(start: Start) -> dict[str, Tensor]:

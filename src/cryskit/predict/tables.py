@@ -43,3 +43,8 @@ def prediction_table(
 def embedding_table(rows: Sequence[tuple[str, Any, str, str]]) -> pd.DataFrame:
     """Return a table with the columns id, vector, status, reason."""
     return pd.DataFrame(rows, columns=["id", "vector", "status", "reason"])
+
+
+def atom_table(rows: Sequence[tuple[str, Any, int, int, str, str]]) -> pd.DataFrame:
+    """Return a table with the columns id, vectors (atoms x layers x width numbers), layers, width, status, reason."""
+    return pd.DataFrame(rows, columns=["id", "vectors", "layers", "width", "status", "reason"])

@@ -211,8 +211,10 @@ class _Loop(LightningModule):
         return batching.to(batch, device, non_blocking=True)
 
     def training_step(self, batch: Graph, batch_idx: int) -> Tensor:
-        """Return the sum of the losses."""
+        """Return the sum of the losses; an objective with a buffer `progress` is told the share of the run that is done."""
         del batch_idx
+        if hasattr(self.objective, "progress"):
+            self.objective.progress.fill_(self.global_step / self._steps)
         losses = self._losses(batch)
         for name, loss in losses.items():
             self._training_losses[name].append(loss.detach())

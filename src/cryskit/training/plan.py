@@ -14,6 +14,8 @@ from cryskit.errors import PlanError
 
 Parts = Literal["encoder", "convolutions"]
 
+_FILES = ("start", "teacher")  # keys of a plan that name a file
+
 
 class Optimisation(BaseModel):
     """How the loop of `fit` runs.
@@ -73,6 +75,20 @@ class Start(BaseModel):
     decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
+class Teacher(BaseModel):
+    """Whose atom vectors are learned besides labels; see `objectives.distill`.
+
+    Attributes:
+        file: A model file, the name of a published model, or a table of vectors (Parquet; see `predict.teacher`).
+        digest: SHA-256 of the file; "" until a run has read it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    digest: str = ""
+
+
 class About(BaseModel):
     """What the card of the model says besides what is measured; it changes nothing in the run.
 
@@ -98,6 +114,7 @@ class Plan(BaseModel):
         objective: Its registry name and constructor arguments besides encoder and heads.
         start: Whose weights the encoder begins with; None for random ones. Where it is given, the arguments of the encoder
             that are not given are those of the file.
+        teacher: Whose atom vectors are learned besides labels; None for labels only.
         optimisation: The loop.
         about: What the model's card says besides.
     """
@@ -108,6 +125,7 @@ class Plan(BaseModel):
     encoder: dict[str, Any] = Field(default_factory=lambda: {"name": "cgcnn"})
     objective: dict[str, Any] = Field(default_factory=lambda: {"name": "property"})
     start: Start | None = None
+    teacher: Teacher | None = None
     optimisation: Optimisation = Optimisation()
     about: About = About()
 
@@ -115,18 +133,19 @@ class Plan(BaseModel):
     def hash(self) -> str:
         """Sixteen hexadecimal digits that change with anything that can change the result.
 
-        A file to start from counts by its content once its digest is known, until then by its name.
+        A file to start from or learn from counts by its content once its digest is known, until then by its name.
         """
         decisive = self.model_dump(mode="json", exclude={"about"})
-        if self.start is None:
-            del decisive["start"]  # so that plans keep the hash they had before there were starts
-        elif self.start.digest:
-            del decisive["start"]["file"]
+        for name in _FILES:
+            if decisive[name] is None:
+                del decisive[name]  # so that plans keep the hash they had before there were starts and teachers
+            elif decisive[name]["digest"]:
+                del decisive[name]["file"]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
         """Return the plan as a file that `from_yaml` reads."""
-        absent = {name for name in ("properties", "start") if not getattr(self, name)}
+        absent = {name for name in ("properties", *_FILES) if not getattr(self, name)}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=absent), sort_keys=False)
 
     @classmethod

@@ -1,0 +1,162 @@
+"""Learn properties from labels, and atom vectors from a teacher (CrysGNN, doi 10.1609/aaai.v37i6.25892).
+
+    L = delta L_property + (1 - delta) w L_KD,    L_KD = mean over crystals, and their atoms, of D(P z^S, z^T)
+
+z^S are the student's atom vectors behind its last layers, z^T those of a teacher that is not trained, P is a linear map.
+D is the mean square of the difference of the two vectors, each of length 1 ("square"; the paper's, which is
+(2 - 2 cos) / width), 1 - cos ("cosine"), or the mean square difference from vectors standardised over the training atoms
+("standard"). delta may be fixed, or rise to 1 in the course of the run, so that labels have the last word.
+
+The epoch is chosen by labels alone: in evaluation there is no L_KD.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, normalize
+
+from cryskit.errors import PlanError
+from cryskit.layers.pool import mean_pool
+from cryskit.layers.supervision import Loss, Supervision, penalties
+from cryskit.layers.tap import tapped
+from cryskit.registry import preset_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cryskit.layers.heads import PropertyHeads
+    from cryskit.types import Graph, GraphSpec
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "paper": MappingProxyType({"delta": 0.5, "matching": "square", "projector": "never", "weight": 1.0}),
+        "standard": MappingProxyType(
+            {"delta": 0.5, "matching": "standard", "projector": "always", "weight": 1.0, "schedule": "rising"}
+        ),
+    }
+)
+"""Settings by name."""
+
+
+class Distill(nn.Module):
+    """Properties from labels and atom vectors from a teacher.
+
+    Args:
+        encoder: The student, any encoder.
+        heads: Its scale is that of the training rows (`PropertyHeads.fit_scale`).
+        teacher: Width of the teacher's vectors.
+        preset: "standard" (ours) or "paper"; each of the following, if given, wins over it.
+        delta: Share of the labels in the loss, 0 to 1; with a rising schedule, at the start.
+        schedule: "fixed" or "rising" (to 1, linearly in the steps of the run).
+        weight: Of L_KD besides.
+        matching: "square", "cosine" or "standard".
+        projector: "always", "never", or where "needed" because widths differ.
+        layers: How many layers are matched, counted from the end of both networks.
+        loss: Of a label: "absolute", "squared" or "huber".
+        weights: Property name to weight; 1 where absent.
+
+    Raises:
+        PlanError: A number is out of range, or widths differ and there is to be no projector.
+        UnknownNameError: There is no such preset.
+    """
+
+    progress: Tensor
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        heads: PropertyHeads,
+        teacher: int,
+        preset: str = "standard",
+        *,
+        delta: float | None = None,
+        schedule: Literal["fixed", "rising"] | None = None,
+        weight: float | None = None,
+        matching: Literal["square", "cosine", "standard"] | None = None,
+        projector: Literal["always", "never", "needed"] | None = None,
+        layers: int = 1,
+        loss: Loss = "absolute",
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        given = {"delta": delta, "schedule": schedule, "weight": weight, "matching": matching, "projector": projector}
+        chosen = preset_of("distill", PRESETS, preset, given)
+        self.delta, self.weight = chosen["delta"], chosen["weight"]
+        if not 0 <= self.delta <= 1:
+            raise PlanError(f"delta is {self.delta}", "Give a share between 0 (teacher only) and 1 (labels only)")
+        self.rising = chosen.get("schedule") == "rising"
+        self.matching = chosen["matching"]
+        self.layers = layers
+        network: Any = encoder
+        self.needs: GraphSpec = replace(network.needs, origins=True)
+        self.encoder = encoder
+        self.supervision = Supervision(heads, loss, weights)
+        self.projectors = nn.ModuleList(_projector(chosen["projector"], network.width, teacher) for _ in range(layers))
+        self.register_buffer("progress", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(layers, teacher))
+        self.register_buffer("deviation", torch.ones(layers, teacher))
+
+    def fit_scale(self, graph: Graph) -> None:
+        """Take mean and deviation of the teacher's vectors over the training atoms."""
+        if self.matching != "standard":
+            return
+        vectors, weight = _teacher(graph).double(), graph.multiplicity.double()[:, None, None]
+        mean = (vectors * weight).sum(0) / weight.sum()
+        variance = ((vectors - mean).square() * weight).sum(0) / weight.sum()
+        self.mean.copy_(mean)
+        self.deviation.copy_(variance.sqrt().clamp_min(1e-6))
+
+    def forward(self, graph: Graph) -> dict[str, Tensor]:
+        """Return the weighted loss of each property, and in training those of the teacher and of penalties."""
+        if not self.training:
+            return self.supervision(self.encoder(graph).crystals, graph.targets)
+        encoding, student = tapped(self.encoder, graph, self.layers)
+        delta = self.delta + (1 - self.delta) * self.progress if self.rising else self.delta
+        learned = self.supervision(encoding.crystals, graph.targets)
+        losses = {name: delta * loss for name, loss in learned.items()}
+        losses["teacher"] = (1 - delta) * self.weight * self._distance(student, graph)
+        return losses | penalties(self)
+
+    def sizes(self, graph: Graph) -> dict[str, int]:
+        """Return how many labels each loss is the mean of, so that batches can be averaged."""
+        return self.supervision.sizes(graph.targets)
+
+    def _distance(self, student: list[Tensor], graph: Graph) -> Float[Tensor, ""]:
+        taught = (_teacher(graph) - self.mean) / self.deviation
+        given = (project(vectors) for project, vectors in zip(self.projectors, student, strict=True))
+        distance = _DISTANCES[self.matching]
+        each = torch.stack([distance(s, t) for s, t in zip(given, taught.unbind(1), strict=True)], dim=1)
+        return mean_pool(each, graph).mean()
+
+
+_DISTANCES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = MappingProxyType(
+    {
+        "square": lambda s, t: (normalize(s, dim=1) - normalize(t, dim=1)).square().mean(1),
+        "cosine": lambda s, t: 1 - cosine_similarity(s, t, dim=1),
+        "standard": lambda s, t: (s - t).square().mean(1),
+    }
+)
+
+
+def _projector(wanted: str, student: int, teacher: int) -> nn.Module:
+    if wanted == "never" and student != teacher:
+        raise PlanError(
+            f"The student's vectors have {student} numbers, the teacher's {teacher}",
+            "Give the student the teacher's width, or let there be a projector",
+        )
+    needed = wanted == "always" or student != teacher
+    return nn.Linear(student, teacher) if needed else nn.Identity()
+
+
+def _teacher(graph: Graph) -> Float[Tensor, "atoms layers width"]:
+    if graph.teacher is None:
+        raise PlanError("The graph has no vectors of a teacher", "Name a teacher in the plan")
+    return graph.teacher

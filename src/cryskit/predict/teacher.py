@@ -1,0 +1,167 @@
+"""What a teacher says of the atoms of crystals: a model that is asked once, or a table of vectors.
+
+A table is a Parquet file with the columns `id`, `vectors` (all atoms of the cell in their order, each its layers, each layer
+its `width` numbers, in a row), `width` and, unless it is 1, `layers`. `cryskit embed --atoms` writes one; any other program may,
+so that a network can be learned from without being installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from cryskit.data.atomic import replacing
+from cryskit.errors import DataError, PlanError
+from cryskit.predict.card import read_card
+from cryskit.predict.predictor import load
+from cryskit.predict.published import path_of
+from cryskit.predict.start import digested
+from cryskit.registry import ENCODERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryskit.training.plan import Plan, Teacher
+    from cryskit.types import Crystal, Graph
+
+_TABLE = ".parquet"
+
+
+class Vectors:
+    """The vectors of a teacher.
+
+    Args:
+        teacher: As named in a plan.
+
+    Attributes:
+        width: Of its vectors.
+        digest: SHA-256 of its file.
+
+    Raises:
+        DataError: The table is none.
+        ModelError: There is no such file, or it is no model.
+        PlanError: The file was changed since the plan was made.
+    """
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._path = Path(teacher.file) if Path(teacher.file).suffix == _TABLE else path_of(teacher.file)
+        if not self._path.is_file():
+            raise DataError(f"There is no table of vectors {self._path}", "Check the path")
+        self.digest = digested(self._path, teacher)
+        self.width = self._width()
+
+    def of(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> list[np.ndarray]:
+        """Return the vectors of each crystal, (atoms, layers, width) float32.
+
+        Args:
+            crystals: Those to learn from.
+            layers: How many layers, counted from the end of the teacher.
+            cache: A folder where the answers of a model are kept.
+
+        Raises:
+            DataError: The table lacks a crystal, or has other atoms or layers for it; or the model cannot see a crystal.
+        """
+        path = self._path if self._path.suffix == _TABLE else self._asked(crystals, layers, cache)
+        columns = _read(path)
+        place = {name: row for row, name in enumerate(columns["id"].to_pylist())}
+        return [self._row(columns, place, crystal, layers) for crystal in crystals]
+
+    def _asked(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
+        """Return a table of what the model says, made if it is not in the cache."""
+        key = hashlib.sha256(f"{self.digest} {layers}".encode())
+        for crystal in crystals:
+            key.update(f"{crystal.id} {crystal.fingerprint}".encode())
+        path = cache / f"teacher-{key.hexdigest()[:32]}{_TABLE}"
+        if not path.exists():
+            table = load(self._path).embed_atoms(list(crystals), layers)
+            with replacing(path) as temporary:
+                table.to_parquet(temporary, index=False)
+        return path
+
+    def _width(self) -> int:
+        if self._path.suffix != _TABLE:
+            return int(ENCODERS.build(read_card(self._path).encoder).width)
+        widths = set(_read(self._path)["width"].to_pylist())
+        if len(widths) != 1:
+            raise DataError(f"The vectors in {self._path} have widths {sorted(widths)}", "Give all the same width")
+        return int(widths.pop())
+
+    def _row(self, columns: pa.Table, place: dict[str, int], crystal: Crystal, layers: int) -> np.ndarray:
+        row = place.get(crystal.id)
+        numbers = None if row is None else columns["vectors"][row].values
+        if row is None or numbers is None:
+            why = (
+                columns["reason"][row].as_py()
+                if row is not None and "reason" in columns.column_names
+                else "no such row"
+            )
+            raise DataError(
+                f"The teacher says nothing of the crystal {crystal.id} ({why})",
+                "Leave it out, or give a table that has it",
+            )
+        there = columns["layers"][row].as_py() if "layers" in columns.column_names else 1
+        values = numbers.to_numpy(zero_copy_only=False).astype(np.float32)
+        if there != layers or values.size != len(crystal) * layers * self.width:
+            raise DataError(
+                f"The teacher's vectors of {crystal.id} are {values.size} numbers in {there} layers, "
+                f"expected {len(crystal)} atoms x {layers} layers x {self.width}",
+                "Make the table from the same crystals, with as many layers as are matched",
+            )
+        return values.reshape(len(crystal), layers, self.width)
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            f"{path} is no Parquet file ({error})", "Give a table that `cryskit embed --atoms` wrote"
+        ) from error
+    missing = {"id", "vectors", "width"} - set(table.column_names)
+    if missing:
+        raise DataError(
+            f"{path} lacks the columns {', '.join(sorted(missing))}", "Give a table that `cryskit embed --atoms` wrote"
+        )
+    return table.combine_chunks()
+
+
+def taught(graph: Graph, vectors: Sequence[np.ndarray]) -> Graph:
+    """Return the graph with what a teacher says of each node.
+
+    Args:
+        graph: B crystals, with the origins of its nodes.
+        vectors: Of each crystal, (atoms, layers, width).
+    """
+    if graph.origin is None:
+        raise PlanError("The graph does not say which atoms its nodes are", "Build it with the objective's own `needs`")
+    starts = np.cumsum([0, *(len(each) for each in vectors[:-1])])
+    rows = starts[graph.crystal_of_atom.numpy()] + graph.origin.numpy()
+    return replace(graph, teacher=torch.from_numpy(np.concatenate(vectors)[rows]))
+
+
+def teacher_of(plan: Plan) -> tuple[Plan, Vectors | None]:
+    """Return the plan with the digest of its teacher's file, and the teacher, if it has one.
+
+    Raises:
+        PlanError: A teacher nobody learns from, or a pupil without one; or the file was changed since the plan was made.
+    """
+    learns = plan.objective.get("name") == "distill"
+    if plan.teacher is None:
+        if learns:
+            raise PlanError("The objective distill needs a teacher", "Name one: teacher: {file: ...}, or `--teacher`")
+        return plan, None
+    if not learns:
+        raise PlanError(
+            f"The plan names a teacher but its objective is {plan.objective.get('name')}",
+            "Set the objective to distill",
+        )
+    vectors = Vectors(plan.teacher)
+    teacher = plan.teacher.model_copy(update={"digest": vectors.digest})
+    return plan.model_copy(update={"teacher": teacher}), vectors

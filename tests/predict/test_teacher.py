@@ -1,0 +1,135 @@
+"""A teacher is asked once, of every atom of the cell; a table does as well as a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from cryskit.data.read import read
+from cryskit.data.splits import make
+from cryskit.errors import CryskitError, DataError, PlanError
+from cryskit.graphs.build import build
+from cryskit.predict.card import Card
+from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.teacher import Vectors, taught, teacher_of
+from cryskit.registry import ENCODERS
+from cryskit.runs import train
+from cryskit.training.plan import Plan, Teacher
+from cryskit.types import Crystal, GraphSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstance(c, Crystal)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    encoder = ENCODERS.build({"name": "cgcnn", "width": 6, "layers": 3})
+    card = Card(name="teacher", encoder=ENCODERS.config_of(encoder), spec=encoder.needs, properties=[])
+    path: Path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    Predictor(encoder, None, card).save(path)
+    return path
+
+
+def test_every_atom_has_the_vector_of_its_orbit(model: Path, tmp_path: Path) -> None:
+    vectors = Vectors(Teacher(file=str(model))).of(CRYSTALS, 1, tmp_path)
+    assert [v.shape for v in vectors] == [(len(c), 1, 6) for c in CRYSTALS]
+    for reduce in (True, False):
+        graph = taught(build(CRYSTALS, GraphSpec(origins=True, reduce=reduce)), vectors)
+        expected = load(model).encoder(build(CRYSTALS, GraphSpec(reduce=reduce))).atoms
+        torch.testing.assert_close(graph.teacher[:, 0], expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_it_is_asked_once(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Vectors(Teacher(file=str(model))).of(CRYSTALS, 2, tmp_path)
+    monkeypatch.setattr(Predictor, "embed_atoms", None)
+    again = Vectors(Teacher(file=str(model))).of(CRYSTALS, 2, tmp_path)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_table_does_as_well(model: Path, tmp_path: Path) -> None:
+    table = load(model).embed_atoms(CRYSTALS[::-1])
+    path = tmp_path / "vectors.parquet"
+    table[["id", "vectors", "width"]].to_parquet(path)
+    expected = Vectors(Teacher(file=str(model))).of(CRYSTALS, 1, tmp_path)
+    found = Vectors(Teacher(file=str(path)))
+    assert found.width == 6
+    for given, wanted in zip(found.of(CRYSTALS, 1, tmp_path), expected, strict=True):
+        np.testing.assert_allclose(given, wanted, rtol=1e-4, atol=1e-5)
+
+
+def spoiled(table: pd.DataFrame, how: str) -> pd.DataFrame:
+    if how == "missing":
+        return table.iloc[1:]
+    if how == "column":
+        return table.drop(columns="width")
+    if how == "widths":
+        return table.assign(width=[7, *table["width"][1:]])
+    cut = [vectors[:-1] for vectors in table["vectors"]]
+    return table.assign(vectors=cut)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"), [("missing", CRYSTALS[0].id), ("column", "width"), ("widths", "7"), ("cut", "numbers")]
+)
+def test_a_bad_table_is_refused(model: Path, tmp_path: Path, how: str, says: str) -> None:
+    path = tmp_path / "vectors.parquet"
+    spoiled(load(model).embed_atoms(CRYSTALS), how).to_parquet(path)
+    with pytest.raises(DataError, match=says):
+        Vectors(Teacher(file=str(path))).of(CRYSTALS, 1, tmp_path)
+
+
+def test_a_teacher_and_a_pupil_need_one_another(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="distill"):
+        teacher_of(Plan(teacher=Teacher(file=str(model))))
+    with pytest.raises(PlanError, match="teacher"):
+        teacher_of(Plan(objective={"name": "distill"}))
+    with pytest.raises(PlanError, match="SHA-256"):
+        teacher_of(Plan(teacher=Teacher(file=str(model), digest="0"), objective={"name": "distill"}))
+    with pytest.raises(CryskitError, match="absent"):
+        Vectors(Teacher(file=str(tmp_path / "absent.parquet")))
+
+
+def run(teacher: Path, folder: Path, **settings: Any) -> Card:
+    truth = np.random.default_rng(0).normal(size=len(CRYSTALS))
+    crystals = [
+        Crystal(c.id, c.lattice, c.fractional, c.numbers, None, {"x": float(y)})
+        for c, y in zip(CRYSTALS, truth, strict=True)
+    ]
+    plan = Plan.make(
+        {
+            "properties": ["x"],
+            "encoder": {"name": "cgcnn", "width": 8, "layers": 3},
+            "objective": {"name": "distill", **settings},
+            "teacher": {"file": str(teacher)},
+            "optimisation": {"epochs": 4, "edges": 500},
+        }
+    )
+    return train(plan, crystals, make(crystals, seed=0), folder / "student.safetensors", folder / "run")
+
+
+@pytest.mark.parametrize("settings", [{}, {"preset": "paper", "projector": "needed"}, {"layers": 2}])
+def test_a_student_is_trained_and_says_of_whom_it_learned(
+    model: Path, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    card = run(model, tmp_path, **settings)
+    student = load(tmp_path / "student.safetensors")
+    assert student.card.teacher["digest"] == card.teacher["digest"]
+    assert not any("projector" in name for name in student.state_dict())
+    assert student.predict(CRYSTALS)["status"].ne("failed").all()
+    assert set(card.metrics) == {"x"}
+
+
+def test_another_teacher_is_another_run(model: Path, tmp_path: Path) -> None:
+    run(model, tmp_path)
+    table = load(model).embed_atoms(CRYSTALS)
+    other = tmp_path / "other.parquet"
+    table.assign(vectors=[v + 1 for v in table["vectors"]]).to_parquet(other)
+    with pytest.raises(PlanError, match="another run"):
+        run(other, tmp_path)
