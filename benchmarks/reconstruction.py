@@ -27,7 +27,8 @@ from cryskit.data.splits import Split
 from cryskit.graphs.build import build
 from cryskit.layers.pairs import pairs
 from cryskit.layers.pool import mean_pool
-from cryskit.objectives.crysae import CLASSES, CrysAE
+from cryskit.layers.reconstruction import CLASSES
+from cryskit.objectives.crysae import CrysAE
 from cryskit.registry import ENCODERS
 from cryskit.training.fit import fit, seed
 from cryskit.training.plan import Optimisation

@@ -80,6 +80,16 @@ def test_the_selector_is_an_input_of_the_encoder(config: Path, options: tuple[bo
     assert plan.encoder["inputs"] == (inputs or "embedding")
 
 
+def test_another_objective_keeps_how_labels_are_learned(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(PLAN | {"objective": {"name": "property", "loss": "huber"}}), encoding="utf-8")
+    teacher = {"teacher": {"file": "crysae"}}
+    plan = plan_of(path, teacher, NOTHING, {}, objective={"name": "distill", "delta": 0.3})
+    assert plan.objective == {"name": "distill", "loss": "huber", "delta": 0.3}
+    assert plan.teacher is not None
+    assert plan.teacher.file == "crysae"
+
+
 @pytest.mark.parametrize(
     "text", ["encoder: cgcnn", "optimisation: 3", "colour: red", "- a", "encoder: {}\noptimisation: []"]
 )
@@ -115,6 +125,9 @@ def test_a_split_is_made_or_read(crystals: list[Crystal], tmp_path: Path) -> Non
         (["--property", "bulk_modulus", "--split", "colour"], "'colour' is neither random, formula, system nor a file"),
         (["--property", "bulk_modulus", "--train-fraction", "0"], "Give 0 < fraction <= 1"),
         (["--property", "bulk_modulus", "--precision", "8"], "optimisation.precision"),
+        (["--property", "bulk_modulus", "--delta", "0.5"], "name a teacher, too"),
+        (["--property", "bulk_modulus", "--teacher", "absent"], "There is no model called 'absent'"),
+        (["--property", "bulk_modulus", "--teacher", "absent.parquet"], "There is no table of vectors absent.parquet"),
         (["--property", "bulk_modulus", "--selector-penalty", "much"], "'much' is neither a number nor auto"),
         (["--property", "bulk_modulus", "--out", "model.pt"], "model.pt should be a file that ends in .safetensors"),
         (["--property", "bulk_modulus", "--config", "absent.yaml"], "absent.yaml cannot be read as YAML"),
@@ -182,6 +195,18 @@ def test_train_evaluate_and_predict_say_the_same(
     )
     assert json.loads(again.stdout)["validation"] == card.metrics, "and no progress bar among the output"
     assert "Epoch 1: 100%" in again.stderr
+
+
+def test_a_student_learns_from_a_table_that_embed_wrote(cryskit: Call, data: Path, model: Path, tmp_path: Path) -> None:
+    assert cryskit("embed", data, "--model", model, "--atoms", "--out", "vectors.parquet").exit_code == 0
+    result = cryskit(
+        *("train", "--data", data, "--property", "bulk_modulus", "--width", 8, "--layers", 1, "--epochs", 1),
+        *("--teacher", "vectors.parquet", "--delta", 0.3, "--out", "student.safetensors"),
+    )
+    assert result.exit_code == 0, result.output
+    plan = yaml.safe_load((tmp_path / "student.safetensors.run" / "plan.yaml").read_text(encoding="utf-8"))
+    assert plan["objective"] == {"name": "distill", "delta": 0.3}
+    assert load(tmp_path / "student.safetensors").card.teacher["file"] == "vectors.parquet"
 
 
 def test_a_run_that_is_stopped_says_how_it_goes_on(cryskit: Call, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
