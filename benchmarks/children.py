@@ -73,6 +73,16 @@ def allocators(data: str, count: int, threads: int, rounds: int) -> list[dict[st
     ]
 
 
+def run(*arguments: str, threads: int) -> dict[str, Any]:
+    """Run a command of cryskit and return what it `printed` and its `peak_mib`.
+
+    Args:
+        arguments: Of the command, without its name.
+        threads: That torch uses.
+    """
+    return _child("peak", _command(), *arguments, threads=threads)
+
+
 def start_up(rounds: int) -> list[dict[str, Any]]:
     """Return how long the commands take that a user types first; a command that fails is left out."""
     example = _ROOT / "examples" / "Si.cif"

@@ -21,6 +21,7 @@ from crystals import BUNDLED, chosen
 from pretraining import pretraining_stage
 from stages import STAGES as PREDICTING
 from stages import Workload
+from zoo import zoo_stage
 
 from cryskit.cli.memory import keep_pages
 from cryskit.data.interchange import manifest
@@ -28,7 +29,7 @@ from cryskit.data.interchange import manifest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STAGES = {**PREDICTING, "pretraining": pretraining_stage}
+STAGES = {**PREDICTING, "pretraining": pretraining_stage, "zoo": zoo_stage}
 _RESULTS = Path(__file__).resolve().parent / "results"
 _CHILDREN = ("allocator", "startup", "memory")
 _ALLOCATOR = "as glibc has it, or keeping its pages as the commands of cryskit do; the same for reference and cryskit"

@@ -89,6 +89,28 @@ def test_labels_are_not_read(card: Card, folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "ae.safetensors").read_bytes() == (folder / "ae.safetensors").read_bytes()
 
 
+def test_a_stream_is_read_once_and_a_structure_is_seen_once(tmp_path: Path) -> None:
+    copies = [replace(c, id=f"moved {c.id}", fractional=c.fractional + 0.125) for c in CRYSTALS[:20]]
+    sources = {"elastic": iter(CRYSTALS), "copies": iter([*copies, *OTHERS])}
+    quick = plan(objective={"name": "crysae"}, optimisation={"epochs": 1, "edges": 1000, "accelerator": "cpu"})
+    made = pretrain(
+        quick, sources, tmp_path / "a.safetensors", tmp_path / "run", splits=[SPLIT], cache=tmp_path / "kept"
+    )
+    hidden = len({c.id for c in CRYSTALS[:20]} & set(SPLIT.test))
+    assert made.rows["duplicates"] == 20 - hidden
+    assert made.rows["held out"] == len(SPLIT.test) + hidden
+    assert made.rows["training"] + made.rows["validation"] == len(CRYSTALS) - len(SPLIT.test) + len(OTHERS)
+    assert len(list((tmp_path / "kept").glob("*.shard.arrow"))) == len(sources)
+    assert made.elements == sorted(
+        {int(z) for c in [*CRYSTALS, *OTHERS] if c.id in seen_in_training(tmp_path) for z in c.numbers}
+    )
+
+
+def seen_in_training(folder: Path) -> set[str]:
+    rows = pq.read_table(folder / "a.manifest.parquet").to_pylist()
+    return {row["id"] for row in rows if row["part"] == "train"}
+
+
 @pytest.mark.usefixtures("card")
 def test_a_model_starts_from_it(folder: Path, tmp_path: Path) -> None:
     start = {"file": str(folder / "ae.safetensors"), "freeze": 3}

@@ -214,6 +214,27 @@ def reconstruction() -> str:
     return table(["loss", "validation crystals", "published"], rows)
 
 
+def streaming() -> str:
+    """Return rates and peak memory of pre-training on generated corpora of two sizes."""
+    card = _card("streaming")
+    if card is None:
+        return "*The run has not been made yet.*"
+    rows = [
+        (
+            corpus["crystals"],
+            corpus["gigabytes_of_graphs"],
+            corpus["building"]["crystals_per_cpu_second"],
+            corpus["training"]["epoch_crystals_per_second"],
+            corpus["building"]["peak_mib"],
+            corpus["training"]["peak_mib"],
+        )
+        for corpus in card["corpora"]
+    ]
+    rates = ["built per second of a core", "trained per second"]
+    peaks = ["peak memory building, MiB", "reading and training, MiB"]
+    return table(["crystals", "graphs, GB", *rates, *peaks], rows)
+
+
 def _card(name: str) -> Any:
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
@@ -256,4 +277,5 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "properties": properties,
     "results": results,
     "selector": selector,
+    "streaming": streaming,
 }

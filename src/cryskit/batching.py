@@ -91,12 +91,12 @@ class Batcher:
         """Return the crystals with these positions, in this order, as a batch."""
         counts = {axis: every[crystals] for axis, every in self.lengths.items()}
         taken = self._gathered(crystals, counts)
-        for name, values in taken.items():
+        for name in taken:
             lies = LIES[name]
             if lies.points_at:
                 pointed = counts[lies.points_at]
                 shift = np.cumsum(pointed) - pointed - self._starts[lies.points_at][crystals]
-                values += np.repeat(shift, counts[lies.axis])
+                taken[name] += np.repeat(shift, counts[lies.axis])
         return Graph(**{name: torch.from_numpy(values) for name, values in taken.items()})
 
     def _gathered(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:

@@ -116,9 +116,13 @@ ENCODERS = Registry(
     {
         "cgcnn": "cryskit.encoders.cgcnn:CGCNN",
         "steinhardt": "cryskit.encoders.steinhardt:Steinhardt",
+        "alignn": "cryskit.encoders.alignn:ALIGNN",
+        "icgcnn": "cryskit.encoders.icgcnn:ICGCNN",
         "gatgnn": "cryskit.encoders.gatgnn:GATGNN",
         "megnet": "cryskit.encoders.megnet:MEGNet",
         "cogn": "cryskit.encoders.cogn:CoGN",
+        "cgat": "cryskit.encoders.cgat:CGAT",
+        "matformer": "cryskit.encoders.matformer:Matformer",
     },
 )
 OBJECTIVES = Registry(
@@ -127,5 +131,6 @@ OBJECTIVES = Registry(
         "property": "cryskit.objectives.property:PropertyObjective",
         "crysae": "cryskit.objectives.crysae:CrysAE",
         "crysgnn": "cryskit.objectives.crysgnn:CrysGNN",
+        "distill": "cryskit.objectives.distill:Distill",
     },
 )

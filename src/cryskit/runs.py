@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from contextlib import nullcontext
 from importlib.metadata import version
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,26 +14,29 @@ import numpy as np
 from cryskit import properties
 from cryskit.batching import with_targets
 from cryskit.data.atomic import write_json
-from cryskit.data.corpus import join, write_manifest
+from cryskit.data.corpus import Corpus, Fate
 from cryskit.data.interchange import manifest
 from cryskit.errors import DataError, PlanError, UnknownNameError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
+from cryskit.graphs.shards import Shards, problems_of, processes, shards, structures_of
 from cryskit.plots.curves import plot_curves, read_log
 from cryskit.plots.parity import plot_parity
 from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor
 from cryskit.predict.start import settled, tensors_of
+from cryskit.predict.teacher import taught, teacher_of
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.training.fit import fit, seed
 from cryskit.training.transfer import freeze, rates, transfer
 from cryskit.types import Property
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from cryskit.data.splits import Split
+    from cryskit.graphs.shards import Shard
     from cryskit.training.plan import Plan
     from cryskit.types import Crystal, Graph, GraphSpec
 
@@ -86,40 +91,52 @@ def train(
     plan = settled(plan)
     if not plan.properties:
         raise PlanError("The plan names no property to learn", "Name at least one")
+    plan, teacher = teacher_of(plan)
     wanted = [_property(column, crystals) for column in plan.properties]
-    labelled = [_labelled(part, wanted) for part in split.divide(crystals)[:2]]
+    divided = split.divide(crystals)
+    labelled = [_labelled(part, wanted) for part in divided[:2]]
     card = _card(plan, wanted, name or out.stem)
-    card.split = {"name": split.name, "hash": split.hash}
-    card.data = {"source": source, "manifest": manifest(crystals)}
+    card.split, card.data = {"name": split.name, "hash": split.hash}, {"source": source, "manifest": manifest(crystals)}
     seed(plan.optimisation.seed)
     predictor = Predictor.from_card(card)
     settings = {key: value for key, value in plan.objective.items() if key != "heads"}
+    settings |= {"teacher": teacher.width} if teacher else {}
     objective = OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
     shares = _start(plan, predictor, folder)
-    training, validation = (_built(part, objective.needs, cache or folder) for part in labelled)
-    _note(plan, card, (training, validation), folder)
+    company = teacher.company(plan.teacher.unlabelled, [*chain(*divided)]) if plan.teacher and teacher else []
+    parts = [*labelled[0], *company], labelled[1]
+    training, validation = (_built(part, objective.needs, cache or folder) for part in parts)
+    _note(plan, _unusable(card, training, validation), folder)
+    card.rows |= {"unlabelled": len(company)} if company else {}
     graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
     predictor.heads.fit_scale(graphs[0].targets)
-    identity = _digest(plan.hash, split.hash)
+    if plan.teacher and teacher:
+        card.teacher = plan.teacher.model_dump()
+        vectors = teacher.of(training.crystals, objective.layers, cache or folder)
+        graphs = taught(graphs[0], vectors), graphs[1]
+        objective.fit_scale(graphs[0])
+    identity = _digest(plan.hash, split.hash, *([manifest(company)] if company else []))
     card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     return _finish(predictor, validation.crystals, out, folder)
 
 
 def pretrain(
     plan: Plan,
-    sources: Mapping[str, Sequence[Crystal]],
+    sources: Mapping[str, Iterable[Crystal]],
     out: Path,
     folder: Path,
     *,
     splits: Sequence[Split] = (),
     name: str | None = None,
     cache: Path | None = None,
+    workers: int = 1,
     progress: bool = False,
 ) -> Card:
     """Train an encoder on crystals without looking at their labels, and write a model file that embeds.
 
-    Beside the model lies `<stem>.manifest.parquet`, which lists every crystal that was seen. A run that was killed goes on
-    from its last checkpoint in `folder`.
+    The crystals are read once, one after the other, and their graphs are kept on disk; memory holds neither. Of several
+    crystals of one structure the first is kept. Beside the model lies `<stem>.manifest.parquet`, which lists every crystal
+    that was seen. A run that was killed goes on from the last shard of graphs, or the last checkpoint in `folder`.
 
     Args:
         plan: By which objective, which network, and how.
@@ -127,9 +144,10 @@ def pretrain(
         out: The model file to write.
         folder: Of the run: plan, log, checkpoints, loss curve.
         splits: Of the data sets that have one: its training crystals train, its validation crystals choose the epoch, and its
-            test crystals are held out, with all of the same content in the other data sets.
+            test crystals are held out, with all of the same structure in the other data sets.
         name: Of the model; the stem of `out` by default.
         cache: Where built graphs are kept; `folder` by default.
+        workers: Processes that build graphs. A script that asks for several is guarded by `if __name__ == "__main__"`.
         progress: Show a progress bar.
 
     Returns:
@@ -141,30 +159,54 @@ def pretrain(
     """
     plan = settled(plan).model_copy(update={"properties": ()})
     _refuse_labels(plan.objective)
-    corpus = join(sources, splits, plan.optimisation.seed)
     card = _card(plan, [], name or out.stem)
-    card.sources, card.split = corpus.manifests, corpus.splits
     seed(plan.optimisation.seed)
     predictor = Predictor.from_card(card)
     objective = OBJECTIVES.build({**plan.objective, "encoder": predictor.encoder})
+    corpus, built = _gathered(sources, objective.needs, cache or folder, workers)
+    fates = corpus.divide(structures_of(built), splits, plan.optimisation.seed)
     shares = _start(plan, predictor, folder)
-    training, validation = (
-        _built(part, objective.needs, cache or folder) for part in (corpus.train, corpus.validation)
-    )
-    _note(plan, card, (training, validation), folder)
-    card.rows |= {"held out": corpus.held_out} if corpus.held_out else {}
-    identity = _digest(plan.hash, corpus.manifests, corpus.splits)
-    graphs = training.graph, validation.graph
-    card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
+    parts = Shards(built, np.flatnonzero(fates == Fate.TRAIN)), Shards(built, np.flatnonzero(fates == Fate.VALIDATION))
+    card.sources, card.split = corpus.manifests, {name: split.hash for name, split in corpus.matched(splits).items()}
+    card.elements, card.rows = parts[0].elements(), _counts(fates)
+    _note(plan, _problems(corpus, built, np.flatnonzero(fates == Fate.UNUSABLE)), folder)
+    identity = _digest(plan.hash, corpus.manifests, card.split, card.rows)
+    card.epoch = fit(objective, *parts, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     (best,) = (entry for entry in read_log(folder / "log.jsonl") if entry["epoch"] == card.epoch)
     card.metrics = {loss: {"loss": value} for loss, value in best["validation"].items()}
     seen = out.with_name(f"{out.stem}.manifest.parquet")
-    parts = {"train": training.crystals, "validation": validation.crystals}
-    digest = write_manifest(seen, parts, corpus.origin)
+    digest = corpus.write_manifest(seen, fates)
     card.data = {"source": ", ".join(corpus.manifests), "manifest": digest, "file": seen.name}
     predictor.save(out)
     plot_curves(folder / "log.jsonl", folder / "curve.png")
     return card
+
+
+def _gathered(
+    sources: Mapping[str, Iterable[Crystal]], spec: GraphSpec, cache: Path, workers: int
+) -> tuple[Corpus, list[Shard]]:
+    """Read every data set once: list its crystals and build their graphs."""
+    corpus = Corpus(sources)
+    with processes(workers) if workers > 1 else nullcontext() as pool:
+        built = [
+            shard
+            for source, crystals in sources.items()
+            for shard in shards(corpus.listed(source, crystals), spec, cache, pool)
+        ]
+    return corpus, built
+
+
+def _problems(corpus: Corpus, built: Sequence[Shard], rows: np.ndarray) -> dict[str, str]:
+    """Return for some crystals, by id, why they cannot be used."""
+    return dict(zip(corpus.ids(rows), problems_of(built, rows), strict=True))
+
+
+def _counts(fates: np.ndarray) -> dict[str, int]:
+    """Return how many crystals met which fate, for the card; nothing where none did."""
+    names = {Fate.UNUSABLE: "unusable", Fate.DUPLICATE: "duplicates", Fate.HELD_OUT: "held out"}
+    counts = np.bincount(fates, minlength=len(Fate)).tolist()
+    met = {name: counts[fate] for fate, name in names.items() if counts[fate]}
+    return {"training": counts[Fate.TRAIN], "validation": counts[Fate.VALIDATION], **met}
 
 
 def _card(plan: Plan, wanted: list[Property], name: str) -> Card:
@@ -208,15 +250,20 @@ def _start(plan: Plan, predictor: Predictor, folder: Path) -> dict[str, float]:
     return rates(predictor.encoder, plan.start.decay, report)
 
 
-def _note(plan: Plan, card: Card, parts: tuple[_Part, _Part], folder: Path) -> None:
-    """Write the plan, and on which crystals it is carried out."""
+def _unusable(card: Card, training: _Part, validation: _Part) -> dict[str, str]:
+    """Let the card say on which crystals the plan is carried out; return why others cannot be used."""
+    card.elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
+    card.rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
+    unusable = training.unusable | validation.unusable
+    card.rows |= {"unusable": len(unusable)} if unusable else {}
+    return unusable
+
+
+def _note(plan: Plan, unusable: Mapping[str, str], folder: Path) -> None:
+    """Write the plan, and why crystals cannot be used."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
-    card.elements = sorted({int(number) for crystal in parts[0].crystals for number in crystal.numbers})
-    card.rows = dict(zip(("training", "validation"), (len(part.crystals) for part in parts), strict=True))
-    unusable = {name: why for part in parts for name, why in part.unusable.items()}
     if unusable:
-        card.rows["unusable"] = len(unusable)
         write_json(unusable, folder / UNUSABLE)
 
 

@@ -98,7 +98,11 @@ class GraphSpec:
         shells: Keep every further neighbour that is as near as the last of the `count` (within 1e-3 angstrom), so that
             the graph depends neither on the choice of cell nor on the order of atoms.
         reduce: Nodes are the orbits of the space group, weighted by their multiplicity.
+        undirected: Two atoms are neighbours if either chose the other, by whole shells, and the graph says which edge is
+            the reverse of which and which edges are alike: what a line graph needs.
         symmetry: Also give the space group and crystal system of each crystal.
+        origins: Also say which atom of its crystal each node is.
+        translations: Also give the lengths of the crystal's shortest translations.
     """
 
     neighbours: Literal["nearest", "radius"] = "nearest"
@@ -106,7 +110,10 @@ class GraphSpec:
     count: int = 12
     shells: bool = True
     reduce: bool = True
+    undirected: bool = False
     symmetry: bool = False
+    origins: bool = False
+    translations: bool = False
 
     @property
     def hash(self) -> str:
@@ -143,6 +150,14 @@ class Graph:
         targets: (B, P) float32, NaN where unknown; encoders never read it.
         symmetry: (B, 2) int64, space group 1..230 and crystal system 0..6, from triclinic to cubic; encoders never read it.
             Only where the spec asks for it.
+        origin: (N,) int64, which atom of its crystal the node is, from 0; of an orbit the first. Only where the spec asks.
+        teacher: (N, L, t) float32, what L layers of a teacher say of each atom; encoders never read it. Never stored.
+        reverse: (E,) int64, the edge that each edge is when looked at from its other end, turned by a symmetry operation
+            to where that end's node has its edges. Only of undirected graphs.
+        orbit_of_edge: (E,) int64, the first edge of the same node that an operation turns this edge into. Only of
+            undirected graphs.
+        translations: (B, 6) float32, angstrom, lengths of the shortest translations; see `graphs.translations`. Only where
+            the spec asks for it.
     """
 
     numbers: Tensor = field(metadata=_lies("atoms"))
@@ -153,6 +168,11 @@ class Graph:
     lattice: Tensor = field(metadata=_lies("crystals"))
     targets: Tensor = field(metadata=_lies("crystals"))
     symmetry: Tensor | None = field(default=None, metadata=_lies("crystals"))
+    origin: Tensor | None = field(default=None, metadata=_lies("atoms"))
+    teacher: Tensor | None = field(default=None, metadata=_lies("atoms"))
+    reverse: Tensor | None = field(default=None, metadata=_lies("edges", points_at="edges"))
+    orbit_of_edge: Tensor | None = field(default=None, metadata=_lies("edges", points_at="edges"))
+    translations: Tensor | None = field(default=None, metadata=_lies("crystals"))
 
     @property
     def atoms(self) -> int:

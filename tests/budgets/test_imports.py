@@ -29,6 +29,7 @@ ORDER = [
     {"explain", "evaluate", "screen"},
     {"plots"},
     {"runs", "sparsity"},
+    {"benchmark"},
     {"cli", "service"},
 ]
 LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}

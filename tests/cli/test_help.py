@@ -25,6 +25,7 @@ VERBS = [
     "train",
     "pretrain",
     "evaluate",
+    "benchmark",
     "models list",
     "models show",
     *(f"data {v}" for v in ("list", "convert", "audit", "split")),

@@ -93,13 +93,15 @@ def test_pretrain_then_train(cryskit: Call, data: Path, crystals: list[Crystal],
 
 
 def test_pretrain_in_json(cryskit: Call, data: Path, tmp_path: Path) -> None:
+    where = ("--cache", "graphs", "--workers", 1)
     made = cryskit(
-        "pretrain", "crysae", "--data", data, "--preset", "code", *SMALL, "--out", "ae.safetensors", "--json"
+        "pretrain", "crysae", "--data", data, "--preset", "code", *SMALL, *where, "--out", "ae.safetensors", "--json"
     )
     document = json.loads(made.stdout)
     assert document["crystals"] == {"training": 54, "validation": 6}
     assert set(document["validation"]) == {"bits", "connectivity"}
     assert document["manifest"] == "ae.manifest.parquet"
+    assert len(list((tmp_path / "graphs").glob("*.shard.arrow"))) == 1
     assert read_card(tmp_path / "ae.safetensors").plan["objective"] == {"name": "crysae", "preset": "code"}
 
 

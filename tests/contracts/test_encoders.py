@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from contracts.settings import SMALL
 
 from cryskit import batching
 from cryskit.batching import Batcher
@@ -31,7 +32,7 @@ KINDS = [pytest.param((name, worn), id=f"{name}, {kind}") for name in ENCODERS f
 def encoder(request: pytest.FixtureRequest) -> torch.nn.Module:
     torch.manual_seed(0)
     name, arguments = request.param
-    return ENCODERS[name](**arguments).eval()
+    return ENCODERS[name](**SMALL.get(name, {}), **arguments).eval()
 
 
 def graph_of(encoder: torch.nn.Module, crystals: list[Crystal]) -> Graph:

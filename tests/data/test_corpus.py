@@ -1,4 +1,4 @@
-"""Data sets are joined without a clash of ids, and what a split holds out is seen from no side."""
+"""Data sets are listed without a clash of ids, and what a split holds out is seen from no side."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cryskit.data.corpus import join, write_manifest
+from cryskit.data import corpus as corpus_module
+from cryskit.data.corpus import SHARES, Corpus, Fate
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import make
 from cryskit.errors import DataError, PlanError
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from cryskit.data.splits import Split
 
 
 def crystals(prefix: str, count: int, size: float) -> list[Crystal]:
@@ -27,63 +31,108 @@ def crystals(prefix: str, count: int, size: float) -> list[Crystal]:
     ]
 
 
+def listed(sources: Mapping[str, Sequence[Crystal]]) -> tuple[Corpus, np.ndarray]:
+    """Return the list of data sets, and a number for the structure of each crystal: its size."""
+    corpus = Corpus(sources)
+    sizes = [
+        int(crystal.lattice[0, 0] * 1000) for name, every in sources.items() for crystal in corpus.listed(name, every)
+    ]
+    return corpus, np.array(sizes, dtype=np.uint64)
+
+
+def divided(
+    sources: Mapping[str, Sequence[Crystal]], splits: Sequence[Split] = (), seed: int = 0
+) -> dict[Fate, list[str]]:
+    """Return the ids that meet each fate."""
+    corpus, structures = listed(sources)
+    fates = corpus.divide(structures, splits, seed)
+    return {fate: corpus.ids(np.flatnonzero(fates == fate)) for fate in Fate}
+
+
 def test_each_data_set_is_divided_by_itself() -> None:
-    found = join({"data/big.parquet": crystals("b", 40, 3), "small": crystals("s", 10, 5)}, seed=1)
-    assert (len(found.train), len(found.validation), found.held_out) == (45, 5, 0)
-    assert sum(c.id.startswith("s") for c in found.validation) == 1
-    assert {found.origin[c.id] for c in found.train} == {"big", "small"}
-    assert found.manifests == {"big": manifest(crystals("b", 40, 3)), "small": manifest(crystals("s", 10, 5))}
-    again = join({"data/big.parquet": crystals("b", 40, 3)[::-1], "small": crystals("s", 10, 5)}, seed=1)
-    assert {c.id for c in again.train} == {c.id for c in found.train}, "the order of rows does not matter"
+    big, small = crystals("b", 40, 3), crystals("s", 10, 5)
+    found = divided({"data/big.parquet": big, "small": small}, seed=1)
+    assert [len(found[fate]) for fate in Fate] == [45, 5, 0, 0, 0, 0]
+    assert sum(name.startswith("s") for name in found[Fate.VALIDATION]) == 1
+    again = divided({"data/big.parquet": big[::-1], "small": small}, seed=1)
+    assert set(again[Fate.TRAIN]) == set(found[Fate.TRAIN]), "the order of rows does not matter"
+    assert set(found[Fate.VALIDATION]) > set(make(big, fractions=SHARES, seed=1).validation), (
+        "the rule is that of splits"
+    )
+    corpus, _ = listed({"data/big.parquet": big, "small": small})
+    assert corpus.manifests == {"big": manifest(big), "small": manifest(small)}
+    assert len(corpus) == 50
 
 
 def test_ids_that_clash_get_the_name_of_their_data_set() -> None:
     left, right = [*crystals("x", 20, 3), *crystals("l", 1, 9)], crystals("x", 20, 5)
-    found = join({"a/mp.parquet": left, "perov.parquet": right})
-    ids = {c.id for c in [*found.train, *found.validation]}
-    assert ids == {"l0", *(f"{name}/x{i}" for name in ("mp", "perov") for i in range(20))}
-    alike = join({"a/mp.parquet": left, "b/mp.parquet": right})
+    corpus, _ = listed({"a/mp.parquet": left, "perov.parquet": right})
+    assert corpus.ids(np.arange(41)) == [
+        *(f"mp/x{i}" for i in range(20)),
+        "l0",
+        *(f"perov/x{i}" for i in range(20)),
+    ]
+    alike, _ = listed({"a/mp.parquet": left, "b/mp.parquet": right})
     assert set(alike.manifests) == {"a/mp.parquet", "b/mp.parquet"}
-    with pytest.raises(DataError, match="occur twice"):
-        join({"a": [*left, left[0]]})
+    with pytest.raises(DataError, match="1 ids occur twice in a, the first 'x0'"):
+        listed({"a": [*left, left[0]]})
+    with pytest.raises(DataError, match="No crystal is left for validation"):
+        divided({"a": left[:1]})
 
 
 def test_a_split_is_followed_and_its_test_crystals_are_held_out_everywhere() -> None:
     left = crystals("x", 20, 3)
-    split = make(left, fractions=(0.5, 0.25, 0.25))
+    split = make(left, fractions=(0.5, 0.25, 0.25)).first(0.5)
     copies = [replace(c, id=f"copy of {c.id}") for c in left] + crystals("y", 20, 5)
-    found = join({"mp": left, "other": copies}, [split])
-    seen = [*found.train, *found.validation]
-    by_id = {c.id: c for c in left}
-    hidden = {by_id[name].fingerprint for name in split.test}
-    assert set(split.train) <= {c.id for c in found.train}
-    assert set(split.validation) <= {c.id for c in found.validation}
-    assert not hidden & {c.fingerprint for c in seen}
-    assert found.held_out == 2 * len(split.test)
-    assert len(seen) + found.held_out == 60
-    assert found.splits == {"mp": split.hash}
+    found = divided({"mp": left, "other": copies}, [split])
+    seen = {*found[Fate.TRAIN], *found[Fate.VALIDATION]}
+    assert set(split.train) <= set(found[Fate.TRAIN])
+    assert set(split.validation) <= set(found[Fate.VALIDATION])
+    assert set(found[Fate.HELD_OUT]) == {name for test in split.test for name in (test, f"copy of {test}")}
+    assert set(found[Fate.DUPLICATE]) == {f"copy of {name}" for name in (*split.train, *split.validation)}
+    assert set(found[Fate.LEFT_OUT]) == {c.id for c in left} - {*split.train, *split.validation, *split.test}
+    assert {f"copy of {name}" for name in found[Fate.LEFT_OUT]} < seen, "what the split does not name hides nothing"
+
+
+def test_of_one_structure_the_first_crystal_is_kept_and_what_is_unusable_is_told() -> None:
+    left = crystals("x", 20, 3)
+    corpus, structures = listed({"mp": left})
+    structures[[3, 7, 9]] = structures[3]
+    structures[[4, 5]] = 0
+    fates = corpus.divide(structures)
+    assert np.flatnonzero(fates == Fate.DUPLICATE).tolist() == [7, 9]
+    assert np.flatnonzero(fates == Fate.UNUSABLE).tolist() == [4, 5]
 
 
 def test_a_split_of_other_data_or_a_second_one_is_refused() -> None:
     left, right = crystals("x", 20, 3), crystals("y", 20, 3)
     with pytest.raises(PlanError, match=r"random-seed0 is of none of the data sets mp"):
-        join({"mp": left}, [make(right)])
+        divided({"mp": left}, [make(right)])
     with pytest.raises(PlanError, match="Two splits of mp"):
-        join({"mp": left}, [make(left), make(left, seed=1)])
+        divided({"mp": left}, [make(left), make(left, seed=1)])
 
 
-def test_the_manifest_lists_every_crystal(tmp_path: Path) -> None:
-    found = join({"mp": crystals("x", 20, 3), "other": crystals("x", 20, 5)})
+@pytest.mark.parametrize("piece", [7, 10_000])
+def test_the_manifest_lists_every_crystal_that_was_seen(
+    tmp_path: Path, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus_module, "_PIECE", piece)
+    sources = {"other": crystals("x", 20, 5), "mp": crystals("x", 20, 3)}
+    corpus, structures = listed(sources)
+    structures[30] = structures[25]
+    fates = corpus.divide(structures)
     path = tmp_path / "seen.parquet"
-    digest = write_manifest(path, {"train": found.train, "validation": found.validation}, found.origin)
-    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert corpus.write_manifest(path, fates) == hashlib.sha256(path.read_bytes()).hexdigest()
     table = pq.read_table(path)
     assert table.column_names == ["id", "source", "part", "fingerprint"]
-    rows = {row["id"]: row for row in table.to_pylist()}
-    assert len(rows) == 40
-    for part, members in (("train", found.train), ("validation", found.validation)):
-        for crystal in members:
-            row = rows[crystal.id]
-            assert (row["part"], row["source"]) == (part, crystal.id.split("/")[0])
-            assert crystal.fingerprint.startswith(row["fingerprint"])
-            assert len(row["fingerprint"]) == 32
+    rows = table.to_pylist()
+    assert [(row["source"], row["id"]) for row in rows] == sorted((row["source"], row["id"]) for row in rows)
+    expected = {
+        f"{name}/{crystal.id}": (name, Fate(fate).name.lower(), crystal.fingerprint[:32])
+        for (name, crystal), fate in zip(
+            ((name, crystal) for name, every in sources.items() for crystal in every), fates, strict=True
+        )
+        if fate != Fate.DUPLICATE
+    }
+    assert {row["id"]: (row["source"], row["part"], row["fingerprint"]) for row in rows} == expected
+    assert len(rows) == 39

@@ -9,6 +9,7 @@ import pytest
 from data.samples import cif, p1
 from pymatgen.core import Lattice, Structure
 
+from cryskit.data.interchange import write
 from cryskit.data.read import read
 from cryskit.errors import DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -135,3 +136,15 @@ def test_a_folder_without_structures_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(DataError, match="holds no structure files"):
         read(tmp_path)
+
+
+def test_a_folder_of_parquet_files_is_one_data_set(folder: Path, tmp_path: Path) -> None:
+    crystals = list(read(folder))
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    write(shards / "b.parquet", crystals[2:])
+    write(shards / "a.parquet", crystals[:2])
+    (shards / "c.parquet").write_bytes(b"none")
+    assert [row.id for row in read(shards)] == [*(crystal.id for crystal in crystals), "c"]
+    write(folder / "predicted.parquet", crystals)
+    assert [row.id for row in read(folder)] == [crystal.id for crystal in crystals], "beside structure files it is none"

@@ -14,7 +14,7 @@ from data.samples import cif, crystals, same
 from hypothesis import given
 from pymatgen.core import Lattice, Structure
 
-from cryskit.data import records
+from cryskit.data import frames, records
 from cryskit.data.interchange import write
 from cryskit.data.read import read, read_one
 from cryskit.errors import CoordinatesError, DataError, DisorderError, ElementError, LatticeError, UnreadableError
@@ -152,6 +152,25 @@ def test_json_that_is_damaged_or_holds_no_structures_is_an_error_as_a_whole(tmp_
     assert isinstance(row, Failure)
 
 
+def test_json_lines_are_read_one_by_one(tmp_path: Path) -> None:
+    lines = [
+        json.dumps(SALT.as_dict()),
+        "",
+        '{"a',
+        json.dumps({"id": "x", "structure": SALT.as_dict(), "gap": 1.5}),
+        "3",
+    ]
+    for name, pack in (("many.jsonl", bytes), ("many.jsonl.gz", gzip.compress)):
+        (tmp_path / name).write_bytes(pack("\n".join(lines).encode()))
+        rows = list(read(tmp_path / name))
+        assert [row.id for row in rows] == ["many:0", "many:2", "x", "many:4"]
+        assert errors(rows) == [None, UnreadableError, None, UnreadableError]
+        assert same(rows[2], FOUND)
+    (tmp_path / "broken.jsonl.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError, match=r"broken\.jsonl\.gz.*cannot be read"):
+        read(tmp_path / "broken.jsonl.gz")
+
+
 def frame(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"structure": [SALT, SALT.as_dict(), SHARED]} | columns)
 
@@ -272,3 +291,16 @@ def test_a_damaged_parquet_is_an_error_as_a_whole(tmp_path: Path, data: bytes) -
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "b.parquet")
     with pytest.raises(DataError, match="has no column"):
         read(tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize("index", [None, ["a", "b", "c", "d", "e"]])
+def test_parquet_of_structures_is_read_piece_by_piece(
+    tmp_path: Path, index: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "_ROWS", 2)
+    table = pd.DataFrame({"structure": [SALT.to_json()] * 4 + ["{"], "gap": [1.0, 2, None, 4, 5]}, index=index)
+    table.to_parquet(tmp_path / "many.parquet")
+    rows = list(read(tmp_path / "many.parquet"))
+    assert [row.id for row in rows] == [f"many:{label}" for label in (index or range(5))]
+    assert errors(rows) == [None] * 4 + [UnreadableError]
+    assert [row.targets.get("gap") for row in rows if isinstance(row, Crystal)] == [1.0, 2.0, None, 4.0]

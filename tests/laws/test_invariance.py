@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from contracts.settings import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.cells import ANY
@@ -28,7 +29,7 @@ RELATIVE = 1e-4
 
 def encode(name: str, crystals: list[Crystal]) -> torch.Tensor:
     torch.manual_seed(0)
-    encoder = ENCODERS[name]().eval()
+    encoder = ENCODERS[name](**SMALL.get(name, {})).eval()
     with torch.inference_mode():
         return encoder(build(crystals, encoder.needs)).crystals
 
@@ -60,7 +61,12 @@ def test_every_description_of_the_examples_gives_the_same(name: str, change: str
     assert_same(encode(name, [ANY[change](crystal, rng) for crystal in small]), encode(name, small))
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+def _by_strain(name: str) -> object:
+    blind = pytest.mark.xfail(strict=True, reason="by design CGAT sees ranks of neighbours and no distances")
+    return pytest.param(name, marks=[blind] if name == "cgat" else [])
+
+
+@pytest.mark.parametrize("name", [_by_strain(name) for name in ENCODERS])
 def test_another_crystal_changes_it(name: str) -> None:
     strained = [Crystal(c.id, c.lattice * 1.01, c.fractional, c.numbers) for c in EXAMPLES]
     difference = encode(name, strained) - encode(name, EXAMPLES)

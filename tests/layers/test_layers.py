@@ -39,7 +39,7 @@ def test_spread_is_the_sum_of_three_gathers() -> None:
 def test_spread_and_gather_have_the_right_gradients() -> None:
     graph = build(CRYSTALS[:3], GraphSpec(count=2, radius=4.0))
     wiring = Wiring(graph, 4.0, 50)
-    for bag in (wiring.spread_bag, wiring.spread_back):
+    for bag in (wiring.spread_bag, wiring.spread_bag.back):
         bag.weights = bag.weights.double()
     inputs = [torch.randn(n, 2, dtype=torch.float64, requires_grad=True) for n in (graph.atoms, graph.atoms, 50)]
     assert torch.autograd.gradcheck(wiring.spread, inputs)

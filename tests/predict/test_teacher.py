@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -20,9 +22,6 @@ from cryskit.registry import ENCODERS
 from cryskit.runs import train
 from cryskit.training.plan import Plan, Teacher
 from cryskit.types import Crystal, GraphSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstance(c, Crystal)]
 
@@ -133,3 +132,44 @@ def test_another_teacher_is_another_run(model: Path, tmp_path: Path) -> None:
     table.assign(vectors=[v + 1 for v in table["vectors"]]).to_parquet(other)
     with pytest.raises(PlanError, match="another run"):
         run(other, tmp_path)
+
+
+def write_seen(model: Path, parts: dict[str, list[Crystal]]) -> None:
+    rows = [{"id": c.id, "part": part, "fingerprint": c.fingerprint[:32]} for part, cs in parts.items() for c in cs]
+    pd.DataFrame(rows).to_parquet(model.with_name(f"{model.stem}.manifest.parquet"))
+
+
+def test_a_student_is_shown_no_crystal_that_its_teacher_was_not_trained_on(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(model, copy)
+    teacher = Vectors(Teacher(file=str(copy)))
+    sources = [str(Path(__file__).parents[2] / "examples")]
+    with pytest.raises(DataError, match="manifest"):
+        teacher.company(sources, [])
+    write_seen(copy, {"train": CRYSTALS[:8], "validation": CRYSTALS[8:12]})
+    found = teacher.company(sources, CRYSTALS[:3])
+    assert {c.fingerprint for c in found} == {c.fingerprint for c in CRYSTALS[3:8]}
+    assert all(not c.targets for c in found)
+    with pytest.raises(DataError, match="no crystal of"):
+        teacher.company(sources, CRYSTALS[:8])
+
+
+def test_unlabelled_crystals_are_learned_from_the_teacher_only(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(model, copy)
+    write_seen(copy, {"train": CRYSTALS})
+    labels = {"x": 1.0}
+    half = [Crystal(c.id, c.lattice, c.fractional, c.numbers, None, labels) for c in CRYSTALS[:9]]
+    unlabelled = [str(Path(__file__).parents[2] / "examples")]
+    plan = Plan.make(
+        {
+            "properties": ["x"],
+            "encoder": {"name": "cgcnn", "width": 8, "layers": 2},
+            "objective": {"name": "distill"},
+            "teacher": {"file": str(copy), "unlabelled": unlabelled},
+            "optimisation": {"epochs": 2, "edges": 500},
+        }
+    )
+    split = make(half, fractions=(0.6, 0.2, 0.2), seed=0)
+    card = train(plan, half, split, tmp_path / "student.safetensors", tmp_path / "run")
+    assert card.rows["unlabelled"] == len(CRYSTALS) - len(half)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryskit.cli import data, embed, evaluate, explain, models, predict, pretrain, train
+from cryskit.cli import benchmark, data, embed, evaluate, explain, models, predict, pretrain, train
 from cryskit.cli.output import note, one_line
 from cryskit.errors import CryskitError
 
@@ -42,6 +42,7 @@ app.command("embed")(embed.embed)
 app.command("train")(train.train)
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
+app.command("benchmark")(benchmark.benchmark)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 

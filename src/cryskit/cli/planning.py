@@ -33,6 +33,7 @@ def plan_of(
     *,
     objective: Mapping[str, Any] = _NOTHING,
     start: Mapping[str, Any] = _NOTHING,
+    default: Mapping[str, Any] | None = None,
     labels: bool = True,
 ) -> Plan:
     """Return the plan of a file with what the options say in its place.
@@ -45,6 +46,7 @@ def plan_of(
         objective: Name and constructor arguments, likewise; what says how labels are learned is kept.
         start: From whose weights the encoder starts; the arguments of the encoder that are not given are then those of
             that model.
+        default: The encoder where none is named; by default cgcnn.
         labels: Whether properties have to be named.
 
     Raises:
@@ -59,7 +61,7 @@ def plan_of(
         raise typer.BadParameter("say how to start from a model; name it, too", param_hint=f"'{', '.join(begin)}'")
     values |= _given(top)
     values |= {
-        "encoder": _part(values.get("encoder"), encoder, {} if begin else {"name": "cgcnn"}),
+        "encoder": _part(values.get("encoder"), encoder, {} if begin else default or {"name": "cgcnn"}),
         "objective": _part(values.get("objective"), objective, {}, _SUPERVISED),
         "optimisation": _over(values.get("optimisation"), optimisation),
         "start": begin,

@@ -7,22 +7,25 @@ import typer
 
 from cryskit.cli import options, running
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import Column, print_json, print_table, require
+from cryskit.cli.output import Column, note, print_json, print_table, require
 from cryskit.cli.planning import plan_of
-from cryskit.cli.reading import collect, on_terminal
+from cryskit.cli.reading import on_terminal, usable
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
+    from cryskit.types import Failure
 
 
-Objective = Annotated[str, typer.Argument(metavar="OBJECTIVE", help="What is learned without labels: crysae.")]
+Objective = Annotated[
+    str, typer.Argument(metavar="OBJECTIVE", help="What is learned without labels: crysae or crysgnn.")
+]
 Sources = Annotated[
     list[str],
     typer.Option("--data", metavar="SRC", help="A bundled data set, a file or a folder; may be given several times."),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", metavar="NAME", help="Settings of the objective; for crysae: masked, paper, code."),
+    typer.Option("--preset", metavar="NAME", help="Settings of the objective: masked, paper, and for crysae code."),
 ]
 Splits = Annotated[
     list[Path] | None,
@@ -35,6 +38,16 @@ Patience = Annotated[
     typer.Option(
         "--patience", min=1, metavar="N", help="Stop after this many epochs without a better validation loss."
     ),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache", metavar="DIR", help="Where built graphs are kept for other runs, too.  [default: the run's]"
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, metavar="N", help="Processes that build graphs.  [default: one per core]"),
 ]
 
 
@@ -57,33 +70,42 @@ def pretrain(
     precision: running.Precision = None,
     compiled: running.Compile = False,
     tensorboard: running.TensorBoard = False,
+    cache: Cache = None,
+    workers: Workers = None,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
     """Train an encoder on crystals without looking at their labels, for `cryskit train --start`.
 
-    Of each data set, 90 % of the crystals train and 10 % choose the epoch, unless a split of it is given. Every crystal that
-    was seen is listed in a manifest beside the model. A run that was stopped goes on when the same command is given again.
+    Of each data set, 90 % of the crystals train and 10 % choose the epoch, unless a split of it is given; of several crystals
+    of one structure the first is kept. Data sets may be larger than memory (a folder of Parquet files is one data set). Every
+    crystal that was seen is listed in a manifest beside the model. A run that was stopped goes on when the same command is
+    given again.
     """
     require(out, running.SUFFIX)
     keep_pages()
     loop = {"seed": seed, "epochs": epochs, "patience": patience, "accelerator": accelerator, "devices": devices}
     flags = {"precision": precision, "compile": compiled or None, "tensorboard": tensorboard or None}
     network = {"name": encoder, "width": width, "layers": layers}
-    plan = plan_of(config, {}, network, loop | flags, objective={"name": objective, "preset": preset}, labels=False)
+    from cryskit.registry import OBJECTIVES
+
+    learn = {"name": objective, "preset": preset}
+    default = getattr(OBJECTIVES[objective], "default", None)
+    plan = plan_of(config, {}, network, loop | flags, objective=learn, default=default, labels=False)
     from cryskit.data.splits import Split
     from cryskit.runs import pretrain as run
 
     divisions = [Split.load(path) for path in split or ()]
-    read = {src: collect(src, limit) for src in data}
-    sources = {src: crystals for src, (crystals, _) in read.items()}
+    failures: list[Failure] = []
+    sources = {src: usable(src, limit, failures) for src in data}
     place = running.place_of(out, folder)
+    count = workers or running.cores()
     with running.quietly(place):
-        card = run(plan, sources, out, place, splits=divisions, progress=on_terminal())
+        card = run(plan, sources, out, place, splits=divisions, cache=cache, workers=count, progress=on_terminal())
     if running.speaks():
         running.tell_unusable(card, place)
         _show(card, out, place, as_json=as_json)
-    if "unusable" in card.rows or any(failures for _, failures in read.values()):
+    if "unusable" in card.rows or failures:
         raise typer.Exit(1)
 
 
@@ -102,6 +124,9 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
             }
         )
         return
+    apart = ", ".join(f"{card.rows[name]} {name}" for name in ("duplicates", "held out") if name in card.rows)
+    if apart:
+        note(f"Not trained on: {apart}")
     typer.echo(f"{card.rows['training']} crystals trained; on the {card.rows['validation']} of the validation part:\n")
     print_table([Column("loss"), Column("validation")], losses.items())
     typer.echo(

@@ -69,14 +69,41 @@ def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
     Raises:
         DataError: The source as a whole cannot be read.
     """
+    failures: list[Failure] = []
+    return list(usable(src, limit, failures)), failures
+
+
+def usable(src: str, limit: int, failures: list[Failure]) -> Iterator[Crystal]:
+    """Read the crystals of a data set, and say on stderr in the end which rows cannot be used.
+
+    Args:
+        src: A bundled name, a file or a folder.
+        limit: Atoms that a cell may have.
+        failures: To which the rows that cannot be used are added.
+
+    Returns:
+        The crystals as they are read, in order.
+
+    Raises:
+        DataError: The source as a whole cannot be read; raised when this is called.
+    """
     from cryskit.data.sources import resolve, sources
-    from cryskit.types import Crystal, Failure
 
     total = sources()[src].rows if src in sources() else rows_of(Path(src))
-    items = list(bar(resolve(src, limit), "reading", total))
-    failures = [item for item in items if isinstance(item, Failure)]
-    report(failures, len(items))
-    return [item for item in items if isinstance(item, Crystal)], failures
+    return _usable(resolve(src, limit), total, failures)
+
+
+def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: list[Failure]) -> Iterator[Crystal]:
+    from cryskit.types import Crystal
+
+    before, rows = len(failures), 0
+    for item in bar(items, "reading", total):
+        rows += 1
+        if isinstance(item, Crystal):
+            yield item
+        else:
+            failures.append(item)
+    report(failures[before:], rows)
 
 
 def on_terminal() -> bool:
@@ -90,9 +117,12 @@ def rows_of(path: Path) -> int | None:
     import pyarrow.parquet as pq
 
     from cryskit.data.files import kind
+    from cryskit.data.folder import tables
 
     found = kind(path.name) if path.is_file() else None
     try:
+        if path.is_dir() and tables(path):
+            return sum(int(pq.read_metadata(table).num_rows) for table in tables(path))
         return int(pq.read_metadata(path).num_rows) if found == "parquet" else {"cif": 1, "poscar": 1}.get(str(found))
     except (pa.ArrowException, OSError, ValueError):
         return None

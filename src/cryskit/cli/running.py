@@ -47,6 +47,12 @@ def place_of(out: Path, folder: Path | None) -> Path:
     return folder or out.with_name(f"{out.name}.run")
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 @contextmanager
 def quietly(folder: Path) -> Iterator[None]:
     """Let Lightning show its progress bar on stderr but not speak of other products, and end as other verbs do if stopped.

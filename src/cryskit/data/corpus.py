@@ -1,28 +1,32 @@
 """Crystals of several data sets for learning without labels: what trains, what validates, what must not be seen.
 
 Each data set is divided by itself, at random or by a split of it. The test crystals of a split are held out, and so is
-every crystal of any data set that has the content of one of them.
+every crystal of any data set that has the structure of one of them. Of several crystals of one structure the first is kept.
+
+The crystals themselves are not held in memory: they are listed while they go by, with some sixty bytes for each.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cryskit.data.atomic import replacing
 from cryskit.data.files import stem
-from cryskit.data.interchange import manifest
-from cryskit.data.splits import make
-from cryskit.errors import PlanError
+from cryskit.data.interchange import entry
+from cryskit.data.splits import shares
+from cryskit.errors import DataError, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cryskit.data.splits import Split
     from cryskit.types import Crystal
@@ -31,104 +35,215 @@ SHARES = (0.9, 0.1, 0.0)
 """Of the crystals of a data set that train, validate and are held out where no split says otherwise."""
 
 _DIGITS = 32  # hexadecimal, of a fingerprint in a manifest
+_PIECE = 16_384  # rows that are Python objects at a time
+_COLUMNS = ("id", "source", "part", "fingerprint")
 
 
-@dataclass(frozen=True, eq=False)
+class Fate(IntEnum):
+    """What becomes of a crystal of a corpus."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    HELD_OUT = 2
+    LEFT_OUT = 3  # the split does not name it
+    UNUSABLE = 4
+    DUPLICATE = 5
+
+
 class Corpus:
-    """The crystals of several data sets, their ids unique.
+    """The list of the crystals of several data sets.
+
+    Args:
+        sources: Name or path of each data set.
 
     Attributes:
-        train: Crystals to learn from.
-        validation: Crystals that choose the epoch.
-        held_out: How many must not be seen.
-        origin: Id to the short name of its data set.
-        manifests: Short name of each data set to its manifest hash.
-        splits: Short name of each data set to the hash of its split, of those that a split was given for.
+        manifests: Short name of each data set to its manifest hash, of those that were listed.
     """
 
-    train: list[Crystal]
-    validation: list[Crystal]
-    held_out: int
-    origin: dict[str, str]
-    manifests: dict[str, str]
-    splits: dict[str, str]
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._names = _short(list(sources))
+        self.manifests: dict[str, str] = {}
+        self._ids: dict[str, pa.ChunkedArray] = {}
+        self._fingerprints = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._fingerprints) * 2 // _DIGITS
+
+    def listed(self, source: str, crystals: Iterable[Crystal]) -> Iterator[Crystal]:
+        """Yield the crystals of a data set, and list them.
+
+        Args:
+            source: One of those that the corpus was made with.
+            crystals: All of its crystals.
+
+        Raises:
+            DataError: An id occurs twice in it.
+        """
+        digest, pieces, ids = hashlib.sha256(), [pa.array([], pa.string())], []
+        for crystal in crystals:
+            fingerprint = crystal.fingerprint
+            digest.update(entry(crystal.id, fingerprint))
+            self._fingerprints += bytes.fromhex(fingerprint[:_DIGITS])
+            ids.append(crystal.id)
+            if len(ids) == _PIECE:
+                pieces.append(pa.array(ids, pa.string()))
+                ids.clear()
+            yield crystal
+        name = self._names[source]
+        self._ids[name] = pa.chunked_array([*pieces, pa.array(ids, pa.string())])
+        self.manifests[name] = digest.hexdigest()
+        twice = _repeated([self._ids[name]])
+        if len(twice):
+            raise DataError(
+                f"{len(twice)} ids occur twice in {name}, the first {twice[0].as_py()!r}", "Make the ids unique"
+            )
+
+    def divide(self, structures: np.ndarray, splits: Sequence[Split] = (), seed: int = 0) -> np.ndarray:
+        """Return what becomes of each crystal.
+
+        Args:
+            structures: (N,) for each crystal in the order in which they were listed a number that is the same for the same
+                structure; 0 for one that cannot be used.
+            splits: Each of exactly one of the data sets (by its manifest hash).
+            seed: Of the random order of the data sets that have no split.
+
+        Returns:
+            (N,) of Fate.
+
+        Raises:
+            PlanError: A split is of none of the data sets, or two are of the same.
+            DataError: A data set has too few crystals to be divided.
+        """
+        given = self.matched(splits)
+        fates = np.concatenate(
+            [_named(ids, given[name]) if name in given else _at_random(ids, seed) for name, ids in self._ids.items()]
+        )
+        fates[np.isin(fates, (Fate.TRAIN, Fate.VALIDATION)) & (structures == 0)] = Fate.UNUSABLE
+        hidden = np.unique(structures[(fates == Fate.HELD_OUT) & (structures != 0)])
+        seen = np.flatnonzero(np.isin(fates, (Fate.TRAIN, Fate.VALIDATION)))
+        like_hidden = np.isin(structures[seen], hidden)
+        fates[seen[like_hidden]] = Fate.HELD_OUT
+        seen = seen[~like_hidden]
+        first = np.unique(structures[seen], return_index=True)[1]
+        fates[np.delete(seen, first)] = Fate.DUPLICATE
+        return fates
+
+    def matched(self, splits: Sequence[Split]) -> dict[str, Split]:
+        """Return the split of each data set that has one, by its short name.
+
+        Raises:
+            PlanError: A split is of none of the data sets, or two are of the same.
+        """
+        matched: dict[str, Split] = {}
+        for split in splits:
+            found = [name for name, data in self.manifests.items() if data == split.data]
+            if not found:
+                raise PlanError(
+                    f"The split {split.name} is of none of the data sets {', '.join(self.manifests)}",
+                    "Give the data it was made of, unchanged, or make it again",
+                )
+            if found[0] in matched:
+                raise PlanError(f"Two splits of {found[0]} are given", "Give one")
+            matched |= dict.fromkeys(found, split)
+        return matched
+
+    def write_manifest(self, path: Path, fates: np.ndarray) -> str:
+        """Write which crystals were seen, so that anyone can check whether a crystal was among them.
+
+        Args:
+            path: A Parquet file with the columns id, source, part, fingerprint (the first 32 digits of
+                `Crystal.fingerprint`), sorted by source and id.
+            fates: As `divide` returns them.
+
+        Returns:
+            The SHA-256 of the file.
+        """
+        schema = pa.schema([(name, pa.string()) for name in _COLUMNS])
+        with replacing(path) as temporary:
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+                for table in self._rows(fates):
+                    writer.write_table(table)
+            with temporary.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """Return the ids of some crystals; where several data sets have an id, its data set's short name in front.
+
+        Args:
+            rows: Places in the list, ascending.
+        """
+        clashing, starts = _repeated(list(self._ids.values())), self._starts()
+        found: list[str] = []
+        for name, ids in self._ids.items():
+            mine = rows[(rows >= starts[name]) & (rows < starts[name] + len(ids))] - starts[name]
+            found += _unique(ids.take(pa.array(mine)), name, clashing).to_pylist()
+        return found
+
+    def _rows(self, fates: np.ndarray) -> Iterator[pa.Table]:
+        """Yield the rows of the manifest, some thousand at a time."""
+        clashing, starts = _repeated(list(self._ids.values())), self._starts()
+        parts = np.array([fate.name.lower() for fate in (Fate.TRAIN, Fate.VALIDATION)])
+        for name in sorted(self._ids):
+            start, ids = starts[name], self._ids[name]
+            seen = np.flatnonzero(np.isin(fates[start : start + len(ids)], (Fate.TRAIN, Fate.VALIDATION)))
+            order = pc.sort_indices(ids.take(pa.array(seen))).to_numpy()
+            for piece in np.split(seen[order], range(_PIECE, len(seen), _PIECE)):
+                columns = {
+                    "id": _unique(ids.take(pa.array(piece)), name, clashing),
+                    "source": pa.array([name] * len(piece), pa.string()),
+                    "part": pa.array(parts[fates[start + piece]], pa.string()),
+                    "fingerprint": pa.array([self._fingerprint(start + row) for row in piece.tolist()], pa.string()),
+                }
+                yield pa.table(columns)
+
+    def _fingerprint(self, row: int) -> str:
+        size = _DIGITS // 2
+        return self._fingerprints[row * size : (row + 1) * size].hex()
+
+    def _starts(self) -> dict[str, int]:
+        ends = np.cumsum([len(ids) for ids in self._ids.values()]).tolist()
+        return dict(zip(self._ids, [0, *ends], strict=False))
 
 
-def join(sources: Mapping[str, Sequence[Crystal]], splits: Sequence[Split] = (), seed: int = 0) -> Corpus:
-    """Join data sets; an id that occurs in several gets the short name of its data set in front.
-
-    Args:
-        sources: Name or path of each data set to its crystals.
-        splits: Each of exactly one of the data sets (by its manifest hash); its test crystals are held out.
-        seed: Of the random order of the data sets that have no split.
-
-    Raises:
-        PlanError: A split is of none of the data sets, or two are of the same.
-        DataError: An id occurs twice in a data set, or it has too few crystals to be divided.
-    """
-    names = _short(sources)
-    manifests = {names[source]: manifest(crystals) for source, crystals in sources.items()}
-    given = _matched(splits, manifests)
-    divided = {
-        names[source]: (given.get(names[source]) or make(crystals, fractions=SHARES, seed=seed)).divide(crystals)
-        for source, crystals in sources.items()
-    }
-    hidden = {crystal.fingerprint for *_, test in divided.values() for crystal in test}
-    times = Counter(crystal.id for crystals in sources.values() for crystal in crystals)
-    parts: tuple[list[Crystal], list[Crystal]] = ([], [])
-    origin: dict[str, str] = {}
-    for name, (*seen, _) in divided.items():
-        for part, crystals in zip(parts, seen, strict=True):
-            for crystal in (c for c in crystals if c.fingerprint not in hidden):
-                unique = crystal.id if times[crystal.id] == 1 else f"{name}/{crystal.id}"
-                origin[unique] = name
-                part.append(replace(crystal, id=unique))
-    held_out = sum(len(test) for *_, test in divided.values())
-    held_out += sum(len(c) for *seen, _ in divided.values() for c in seen) - len(parts[0]) - len(parts[1])
-    return Corpus(*parts, held_out, origin, manifests, {name: split.hash for name, split in given.items()})
+def short(crystal: Crystal) -> str:
+    """Return the digits of the fingerprint of a crystal that stand in a manifest."""
+    return crystal.fingerprint[:_DIGITS]
 
 
-def write_manifest(path: Path, parts: Mapping[str, Sequence[Crystal]], origin: Mapping[str, str]) -> str:
-    """Write which crystals were seen, so that anyone can check whether a crystal was among them.
-
-    Args:
-        path: A Parquet file with the columns id, source, part, fingerprint (the first 32 digits of `Crystal.fingerprint`).
-        parts: Name of the part to its crystals.
-        origin: Id to the short name of its data set.
-
-    Returns:
-        The SHA-256 of the file.
-    """
-    rows = sorted(
-        (origin[crystal.id], crystal.id, part, crystal.fingerprint[:_DIGITS])
-        for part, crystals in parts.items()
-        for crystal in crystals
-    )
-    columns = dict(zip(("source", "id", "part", "fingerprint"), zip(*rows, strict=True), strict=True))
-    table = pa.table({name: pa.array(columns[name], pa.string()) for name in ("id", "source", "part", "fingerprint")})
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
-        return hashlib.sha256(temporary.read_bytes()).hexdigest()
+def trained(path: Path) -> set[str]:
+    """Return the short fingerprints of the crystals that train, according to a manifest."""
+    found = pq.read_table(path, columns=["fingerprint"], filters=[("part", "=", "train")])
+    return set(found["fingerprint"].to_pylist())
 
 
-def _short(sources: Mapping[str, Sequence[Crystal]]) -> dict[str, str]:
+def _short(sources: Sequence[str]) -> dict[str, str]:
     """Return a short name for each data set: its stem, or all of its name where stems are alike."""
     stems = {source: stem(Path(source).name) for source in sources}
     times = Counter(stems.values())
     return {source: short if times[short] == 1 else source for source, short in stems.items()}
 
 
-def _matched(splits: Sequence[Split], manifests: Mapping[str, str]) -> dict[str, Split]:
-    """Return the split of each data set that has one."""
-    matched: dict[str, Split] = {}
-    for split in splits:
-        found = [name for name, data in manifests.items() if data == split.data]
-        if not found:
-            raise PlanError(
-                f"The split {split.name} is of none of the data sets {', '.join(manifests)}",
-                "Give the data it was made of, unchanged, or make it again",
-            )
-        if found[0] in matched:
-            raise PlanError(f"Two splits of {found[0]} are given", "Give one")
-        matched |= dict.fromkeys(found, split)
-    return matched
+def _repeated(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+    """Return the ids that occur more than once."""
+    counted = pc.value_counts(pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
+    return counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+
+
+def _unique(ids: pa.ChunkedArray, name: str, clashing: pa.Array) -> pa.ChunkedArray:
+    """Return ids with the name of their data set in front of those that others have, too."""
+    if not len(clashing):
+        return ids
+    return pc.if_else(pc.is_in(ids, value_set=clashing), pc.binary_join_element_wise(name, ids, "/"), ids)
+
+
+def _named(ids: pa.ChunkedArray, split: Split) -> np.ndarray:
+    fates = np.full(len(ids), Fate.LEFT_OUT, dtype=np.int8)
+    for fate, part in ((Fate.TRAIN, split.train), (Fate.VALIDATION, split.validation), (Fate.HELD_OUT, split.test)):
+        fates[pc.is_in(ids, value_set=pa.array(part, pa.string())).to_numpy()] = fate
+    return fates
+
+
+def _at_random(ids: pa.ChunkedArray, seed: int) -> np.ndarray:
+    fates = np.empty(len(ids), dtype=np.int8)
+    fates[pc.sort_indices(ids).to_numpy()] = shares(len(ids), SHARES, seed)
+    return fates

@@ -25,6 +25,7 @@ FORMATS = Registry(
         "poscar": "cryskit.data.poscar:read_file",
         "xyz": "cryskit.data.from_ase:read_file",
         "json": "cryskit.data.records:read_file",
+        "json lines": "cryskit.data.records:read_lines",
         "csv": "cryskit.data.frames:read_file",
         "parquet": "cryskit.data.parquet:read_file",
     },
@@ -39,11 +40,12 @@ _EXTENSIONS = {
     ".xyz": "xyz",
     ".extxyz": "xyz",
     ".json": "json",
+    ".jsonl": "json lines",
     ".csv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-KINDS = "CIF (.cif), POSCAR (POSCAR*, CONTCAR*, .vasp, .poscar), XYZ (.xyz, .extxyz), .json, .csv, .parquet"
+KINDS = "CIF (.cif), POSCAR (POSCAR*, CONTCAR*, .vasp, .poscar), XYZ (.xyz, .extxyz), .json, .jsonl, .csv, .parquet"
 
 
 def kind(name: str) -> str | None:

@@ -27,10 +27,10 @@ def read_folder(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
 
     With an id_prop.csv, one item per line of it: the id (with or without the extension of its file), then a value for
     each target; a header names them, else they are called "target", or "target_1" and so on. With an id_prop.json, its
-    entries. Else every structure file, sorted by name.
+    entries. Else every structure file, sorted by name, or, where there is none, every Parquet file.
 
     Args:
-        folder: Of CIF, POSCAR, XYZ or JSON files.
+        folder: Of CIF, POSCAR, XYZ or JSON files, or of Parquet files, which together are one data set of any size.
         limit: Atoms that a cell may have.
 
     Raises:
@@ -41,19 +41,28 @@ def read_folder(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
     elif (folder / _ENTRIES).exists():
         yield from FORMATS["json"](folder / _ENTRIES, limit)
     else:
-        paths = _structures(folder)
+        paths = _structures(folder) or _files(folder, ("parquet",))
         if not paths:
             raise DataError(f"{folder} holds no structure files", f"Put some into it: {KINDS}")
         for path in paths:
             yield from _file(path, limit)
 
 
+def tables(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder, sorted by name; none where it has structure files, too."""
+    return [] if _structures(folder) else _files(folder, ("parquet",))
+
+
 def _structures(folder: Path) -> list[Path]:
+    return [path for path in _files(folder, _STRUCTURES) if path.name != _FEATURES]
+
+
+def _files(folder: Path, kinds: tuple[str, ...]) -> list[Path]:
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror})", "Check that you may read it") from error
-    return [p for p in paths if p.name != _FEATURES and not p.name.startswith(".") and kind(p.name) in _STRUCTURES]
+    return [path for path in paths if not path.name.startswith(".") and kind(path.name) in kinds]
 
 
 def _file(path: Path, limit: int) -> Iterator[Crystal | Failure]:

@@ -1,10 +1,11 @@
-"""pandas frames and CSV files to crystals."""
+"""pandas frames, CSV files and Parquet files of structures to crystals."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from cryskit.data.files import stem
 from cryskit.data.records import STRUCTURES, read_record
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from cryskit.types import Crystal, Failure
 
-_ROWS = 1000  # of a CSV file in memory at a time
+_ROWS = 1000  # of a file in memory at a time
 _ARRAYS = {"atomic_numbers", "lattice", "frac_coords"}
 
 
@@ -68,6 +69,23 @@ def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
         raise DataError(
             f"{path} is no CSV file ({error})", "Check that it is whole, with commas and a header"
         ) from error
+
+
+def read_parquet(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+    """Read a Parquet file with a structure column, a thousand rows in memory.
+
+    Args:
+        path: Rows without id are called by its stem, ":" and their label or number.
+        limit: Atoms that a cell may have.
+    """
+    start = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS):
+            frame = batch.to_pandas()
+            if isinstance(frame.index, pd.RangeIndex):
+                frame.index = pd.RangeIndex(start, start + len(frame))
+            start += len(frame)
+            yield from from_frame(frame, limit, str(path), f"{stem(path.name)}:")
 
 
 def _numeric(chunk: pd.DataFrame) -> pd.DataFrame:

@@ -50,8 +50,13 @@ def manifest(crystals: Iterable[Crystal]) -> str:
     """Return the SHA-256 over the ids and fingerprints of crystals in their order: the identity of a data set."""
     digest = hashlib.sha256()
     for crystal in crystals:
-        digest.update(_entry(crystal))
+        digest.update(entry(crystal.id, crystal.fingerprint))
     return digest.hexdigest()
+
+
+def entry(name: str, fingerprint: str) -> bytes:
+    """Return what the manifest hash is taken of for one crystal, given its id and fingerprint."""
+    return f"{name}\0{fingerprint}\n".encode()
 
 
 def write(path: Path | str, crystals: Iterable[Crystal], properties: Sequence[str] | None = None) -> Written:
@@ -79,7 +84,7 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: Sequence[st
     with replacing(path) as temporary, _writer(temporary, schema) as writer:
         while group := list(islice(remaining, ROWS)):
             for crystal in group:
-                digest.update(_entry(crystal))
+                digest.update(entry(crystal.id, crystal.fingerprint))
             writer.write_batch(_batch(group, properties, schema))
             rows += len(group)
         writer.add_key_value_metadata({_MANIFEST: digest.hexdigest()})
@@ -125,10 +130,6 @@ def manifest_of(path: Path | str) -> str | None:
     except _BROKEN as error:
         raise DataError(f"{path} is no Parquet file ({error})", "Check that it is whole") from error
     return metadata[_MANIFEST].decode() if _MANIFEST in metadata else None
-
-
-def _entry(crystal: Crystal) -> bytes:
-    return f"{crystal.id}\0{crystal.fingerprint}\n".encode()
 
 
 def _schema(properties: Sequence[str], *, text: bool) -> pa.Schema:

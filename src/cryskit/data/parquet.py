@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryskit.data.check import checked
-from cryskit.data.files import stem
 from cryskit.data.interchange import read_rows
 from cryskit.data.records import STRUCTURES
 from cryskit.errors import DataError
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_FRAMES = Registry("frame reader", {"pandas": "cryskit.data.frames:from_frame"})
+_FRAMES = Registry("frame reader", {"pandas": "cryskit.data.frames:read_parquet"})
 
 
 def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
@@ -34,11 +33,11 @@ def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
     """
     try:
         columns = set(pq.read_schema(path).names)
+        if "atomic_numbers" not in columns and columns & set(STRUCTURES):
+            yield from _FRAMES["pandas"](path, limit)
+            return
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is no Parquet file ({error})", "Check that it is whole") from error
-    if "atomic_numbers" not in columns and columns & set(STRUCTURES):
-        yield from _FRAMES["pandas"](pq.read_table(path).to_pandas(), limit, str(path), f"{stem(path.name)}:")
-        return
     for row in read_rows(path):
         if isinstance(row, Failure):
             yield row

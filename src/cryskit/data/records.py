@@ -11,7 +11,7 @@ import numpy as np
 
 from cryskit.data.check import attempt
 from cryskit.data.cif import read_blocks
-from cryskit.data.files import read_bytes, stem
+from cryskit.data.files import opened, read_bytes, stem
 from cryskit.data.objects import from_object, kind_of
 from cryskit.data.symbols import atomic_number
 from cryskit.data.targets import known_id, known_text, targets
@@ -170,6 +170,35 @@ def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
         raise DataError(f"{path}: {error.problem}", error.cure) from error
     for label, record in _records(data, name, str(path)):
         yield read_record(record if isinstance(record, dict) else {}, label, str(path), limit)
+
+
+def read_lines(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+    """Read a file of JSON lines, each a structure or a row with one; a line is in memory at a time.
+
+    Args:
+        path: Rows without id are called by its stem, ":" and the number of their line, from 0.
+        limit: Atoms that a cell may have.
+
+    Raises:
+        DataError: It cannot be opened or unpacked.
+    """
+    name = stem(path.name)
+    try:
+        with opened(path) as file:
+            for i, line in enumerate(file):
+                if line.strip():
+                    yield _line(line, f"{name}:{i}", str(path), limit)
+    except UnreadableError as error:
+        raise DataError(f"{path}: {error.problem}", error.cure) from error
+
+
+def _line(line: bytes, name: str, path: str, limit: int) -> Crystal | Failure:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        problem = UnreadableError(f"The line is no whole JSON ({error})", "Fetch or write it again", f"{path}, {name}")
+        return Failure(name, problem)
+    return read_record(record if isinstance(record, dict) else {}, name, path, limit)
 
 
 def _records(data: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:

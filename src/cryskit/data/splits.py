@@ -145,17 +145,31 @@ def make(
     if min(fractions) < 0 or not isclose(sum(fractions), 1, abs_tol=1e-9):
         raise PlanError(f"The fractions {fractions} are not positive shares of 1", "For example 0.8, 0.1, 0.1")
     ids, middles = _order(crystals, kind, seed)
-    bounds = np.cumsum(fractions[:2])
-    part_of = np.searchsorted(bounds, middles, side="right")
+    part_of = _parts(middles, fractions)
     parts = [tuple(ids[i] for i in np.flatnonzero(part_of == part)) for part in range(3)]
-    for part, fraction, members in zip(_PARTS, fractions, parts, strict=True):
-        if fraction > 0 and not members:
-            raise DataError(
-                f"No crystal is left for {part}: {len(ids)} crystals lie in {len(set(middles))} groups",
-                "Use more crystals, a larger share, or the kind 'random'",
-            )
     split = Split(name or f"{kind}-seed{seed}", kind, seed, parts[0], parts[1], parts[2], manifest(crystals))
     return split.first(train_fraction)
+
+
+def shares(count: int, fractions: tuple[float, float, float], seed: int) -> np.ndarray:
+    """Return to which part `make` at random assigns each of `count` crystals in the order of their ids.
+
+    Args:
+        count: Number of crystals.
+        fractions: As for `make`.
+        seed: Of the random order.
+
+    Returns:
+        (count,) 0 for training, 1 for validation, 2 for test.
+
+    Raises:
+        DataError: A part that should have crystals would have none.
+    """
+    part_of = np.empty(count, dtype=np.int8)
+    part_of[np.random.default_rng(seed).permutation(count)] = _parts(
+        (np.arange(count) + 0.5) / max(count, 1), fractions
+    )
+    return part_of
 
 
 def folds(
@@ -213,6 +227,18 @@ def _order(crystals: Sequence[Crystal], kind: str, seed: int) -> tuple[list[str]
     sizes = np.array([len(members) for members in order], dtype=np.int64)
     middles = np.repeat((np.cumsum(sizes) - sizes / 2) / max(sizes.sum(), 1), sizes)
     return [name for members in order for name in members], middles
+
+
+def _parts(middles: np.ndarray, fractions: tuple[float, float, float]) -> np.ndarray:
+    """Return for each middle of a group the part in which it falls."""
+    part_of = np.searchsorted(np.cumsum(fractions[:2]), middles, side="right")
+    for part, name in enumerate(_PARTS):
+        if fractions[part] > 0 and not (part_of == part).any():
+            raise DataError(
+                f"No crystal is left for {name}: {len(middles)} crystals lie in {len(np.unique(middles))} groups",
+                "Use more crystals, a larger share, or the kind 'random'",
+            )
+    return part_of
 
 
 def _group(crystal: Crystal, kind: str) -> str:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cryskit.data.atomic import replacing
 from cryskit.errors import CrystalError
 from cryskit.graphs import store
-from cryskit.graphs.neighbours import neighbours
+from cryskit.graphs.neighbours import mutual, neighbours
+from cryskit.graphs.reverse import other_ends
 from cryskit.graphs.symmetry import NAMED_TOLERANCE, TOLERANCE, orbits, space_group
+from cryskit.graphs.translations import COUNT, shortest
 from cryskit.types import Graph
 
 if TYPE_CHECKING:
@@ -109,30 +113,59 @@ def _orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
     return orbits(crystal, spec) if spec.reduce else np.arange(len(crystal))
 
 
-def _build_one(crystal: Crystal, spec: GraphSpec, representative: np.ndarray) -> tuple[np.ndarray, ...]:
+class _Part(NamedTuple):
+    """The arrays of one crystal, counted from its own first node and edge; the last two of undirected graphs only."""
+
+    origin: np.ndarray
+    numbers: np.ndarray
+    multiplicity: np.ndarray
+    edges: np.ndarray
+    vectors: np.ndarray
+    reverse: np.ndarray
+    orbit_of_edge: np.ndarray
+
+
+def _build_one(crystal: Crystal, spec: GraphSpec, representative: np.ndarray) -> _Part:
     nodes, node_of_atom, multiplicity = np.unique(representative, return_inverse=True, return_counts=True)
-    found = neighbours(crystal, nodes, spec)
+    chosen = neighbours(crystal, nodes, spec)
+    found = mutual(crystal, chosen, nodes, node_of_atom, spec) if spec.undirected else chosen
     steps = crystal.fractional[found.neighbour] + found.image - crystal.fractional[nodes[found.centre]]
+    vectors = steps @ crystal.lattice
     edges = np.stack([found.centre, node_of_atom[found.neighbour]])
-    return crystal.numbers[nodes], multiplicity, edges, steps @ crystal.lattice
+    part = _Part(nodes, crystal.numbers[nodes], multiplicity, edges, vectors, *np.zeros((2, 0), np.int64))
+    if not spec.undirected:
+        return part
+    ends = other_ends(crystal, nodes, node_of_atom, found, vectors, reduce=spec.reduce)
+    if ends is None:
+        return _build_one(crystal, replace(spec, reduce=False), np.arange(len(crystal)))
+    return part._replace(reverse=ends.reverse, orbit_of_edge=ends.orbit_of_edge)
 
 
-def _join(crystals: Sequence[Crystal], parts: Sequence[tuple[np.ndarray, ...]], spec: GraphSpec) -> Graph:
-    starts = np.cumsum([0, *(len(numbers) for numbers, *_ in parts)])
-    numbers, multiplicity, edges, vectors = zip(*parts, strict=True) if parts else ([], [], [], [])
+def _join(crystals: Sequence[Crystal], parts: Sequence[_Part], spec: GraphSpec) -> Graph:
+    nodes = [len(part.numbers) for part in parts]
+    first_node, first_edge = (np.cumsum([0, *sizes[:-1]]) for sizes in (nodes, [len(part.vectors) for part in parts]))
+
+    def joined(name: str, dtype: type, shape: tuple[int, ...] = (0,), starts: np.ndarray | None = None) -> Tensor:
+        arrays = [getattr(part, name) for part in parts]
+        if starts is not None:
+            arrays = [array + start for array, start in zip(arrays, starts, strict=False)]
+        return torch.from_numpy(np.concatenate([np.zeros(shape, dtype), *arrays], axis=shape.index(0)).astype(dtype))
+
     return Graph(
-        numbers=torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *numbers])),
-        multiplicity=torch.from_numpy(np.concatenate([np.zeros(0), *multiplicity]).astype(np.float32)),
-        crystal_of_atom=torch.from_numpy(np.repeat(np.arange(len(parts)), np.diff(starts))),
-        edges=torch.from_numpy(
-            np.concatenate([np.zeros((2, 0), np.int64), *(e + s for e, s in zip(edges, starts, strict=False))], axis=1)
-        ),
-        vectors=torch.from_numpy(np.concatenate([np.zeros((0, 3)), *vectors]).astype(np.float32)),
-        lattice=torch.from_numpy(np.stack([c.lattice for c in crystals]).astype(np.float32))
-        if crystals
-        else torch.zeros(0, 3, 3),
+        numbers=joined("numbers", np.int64),
+        multiplicity=joined("multiplicity", np.float32),
+        crystal_of_atom=torch.from_numpy(np.repeat(np.arange(len(parts)), nodes)),
+        edges=joined("edges", np.int64, (2, 0), first_node),
+        vectors=joined("vectors", np.float32, (0, 3)),
+        lattice=torch.from_numpy(np.array([c.lattice for c in crystals], np.float32).reshape(-1, 3, 3)),
         targets=torch.zeros(len(parts), 0),
         symmetry=torch.tensor([space_group(c) for c in crystals], dtype=torch.int64).reshape(-1, 2)
         if spec.symmetry
         else None,
+        translations=torch.tensor(np.array([shortest(c) for c in crystals]), dtype=torch.float32).reshape(-1, COUNT)
+        if spec.translations
+        else None,
+        origin=joined("origin", np.int64) if spec.origins else None,
+        reverse=joined("reverse", np.int64, starts=first_edge) if spec.undirected else None,
+        orbit_of_edge=joined("orbit_of_edge", np.int64, starts=first_edge) if spec.undirected else None,
     )

@@ -6,6 +6,7 @@ grows until it provably holds all the neighbours wanted: a fraction of the pairs
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -67,6 +68,26 @@ def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighb
     return found._replace(image=image)
 
 
+def mutual(
+    crystal: Crystal, chosen: Neighbours, centres: np.ndarray, node_of_atom: np.ndarray, spec: GraphSpec
+) -> Neighbours:
+    """Find the neighbours that a centre chose or by which it was chosen, by whole shells.
+
+    Args:
+        crystal: As for `neighbours`.
+        chosen: What `neighbours` found.
+        centres: (C,) int64, as for `neighbours`.
+        node_of_atom: (N,) int64, for each atom the centre that is equivalent to it.
+        spec: Kind of neighbourhood, radius in angstrom, count.
+    """
+    reach = np.full(len(centres), spec.radius + SHELL_TOLERANCE)
+    if spec.neighbours == "nearest":
+        reach = np.minimum(_shell_ends(chosen, len(centres), spec.count), reach)
+    every = neighbours(crystal, centres, replace(spec, neighbours="radius", radius=float(reach.max())))
+    keep = every.distance <= np.maximum(reach[every.centre], reach[node_of_atom[every.neighbour]])
+    return Neighbours(*(field[keep] for field in every))
+
+
 def _refuse_endless(crystal: Crystal, radius: float) -> None:
     """Refuse a cell so thin that the radius spans an absurd number of its images."""
     planes_per_angstrom = np.linalg.norm(np.linalg.inv(crystal.lattice), axis=0)
@@ -109,11 +130,17 @@ def _holds_count(found: Neighbours, centres: int, count: int, radius: float) -> 
 
 
 def _nearest(found: Neighbours, centres: int, spec: GraphSpec) -> Neighbours:
-    counts, starts, rank = _ranks(found.centre, centres)
-    keep = rank < spec.count
-    if spec.shells and len(rank):
-        enough = counts >= spec.count
-        last = np.full(centres, np.inf)
-        last[enough] = found.distance[(starts + spec.count - 1)[enough]]
-        keep = found.distance <= last[found.centre] + SHELL_TOLERANCE
+    if spec.shells:
+        keep = found.distance <= _shell_ends(found, centres, spec.count)[found.centre]
+    else:
+        keep = _ranks(found.centre, centres)[2] < spec.count
     return Neighbours(*(field[keep] for field in found))
+
+
+def _shell_ends(found: Neighbours, centres: int, count: int) -> np.ndarray:
+    """Return the distance up to which each centre has neighbours, (C,); infinity where there are fewer than `count`."""
+    counts, starts, _ = _ranks(found.centre, centres)
+    enough = counts >= count
+    ends = np.full(centres, np.inf)
+    ends[enough] = found.distance[(starts + count - 1)[enough]] + SHELL_TOLERANCE
+    return ends

@@ -1,17 +1,17 @@
-"""Attention over the edges of each atom and over the atoms of each crystal, for segments of any length.
+"""Attention over the edges of each atom, or over the atoms or edges of each crystal: segments of any length.
 
-    a_k = w_k exp(s_k) / sum_l w_l exp(s_l)
+    a_k = exp(s_k) / sum_l w_l exp(s_l),   y = sum_k w_k a_k x_k
 
-The sum runs over the segment that k is in. A row that stands for several (an orbit, a merged edge) has that number as its
-weight w. The largest score of a segment is taken off all of its scores first, so that no exponential overflows.
+The sums run over one segment. A row that stands for several (an orbit, a merged edge) has their number as its weight w. The
+largest score of a segment is taken off all of its scores first, so that no exponential overflows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
@@ -24,73 +24,79 @@ if TYPE_CHECKING:
     from cryskit.types import Graph
 
 
-def segment_softmax(
-    scores: Float[Tensor, "rows heads"],
-    segment: Int[Tensor, " rows"],
-    segments: int,
-    weight: Float[Tensor, " rows"] | None = None,
-) -> Float[Tensor, "rows heads"]:
-    """Return the shares of the rows of each segment, head by head.
+class Segments(NamedTuple):
+    """Runs of consecutive rows that belong together.
 
-    Args:
-        scores: Of each row.
-        segment: That each row is in, 0..segments-1.
-        segments: How many there are; some may be empty.
-        weight: How many rows each row stands for; one by default.
-
-    Returns:
-        Shares, to be multiplied with `weight` where the rows are summed: weighted, they add up to one in every segment.
+    Attributes:
+        segment: (rows,) int64, that each row is in, sorted.
+        counts: (segments,) int64, rows of each segment, 0 for an empty one.
+        weight: (rows,) how many rows each stands for, or None for one.
     """
-    index = segment[:, None].expand_as(scores)
-    highest = scores.new_full((segments, scores.shape[1]), -torch.inf)
-    highest = highest.scatter_reduce(0, index, scores.detach(), "amax")
+
+    segment: Tensor
+    counts: Tensor
+    weight: Tensor | None
+
+    @classmethod
+    def of_atoms(cls, wiring: Wiring) -> Segments:
+        """Return the edges of each atom."""
+        return cls(wiring.wired.centre, wiring.degree, wiring.wired.copies)
+
+    @classmethod
+    def of_crystals(cls, graph: Graph) -> Segments:
+        """Return the nodes of each crystal, weighted with their multiplicity."""
+        counts = torch.bincount(graph.crystal_of_atom, minlength=graph.crystals)
+        return cls(graph.crystal_of_atom, counts, graph.multiplicity)
+
+    @classmethod
+    def edges_of_crystals(cls, graph: Graph, wiring: Wiring) -> Segments:
+        """Return the edges of each crystal, weighted with their copies and the multiplicity of their centre."""
+        centre, copies = wiring.wired.centre, wiring.wired.copies
+        crystal = graph.crystal_of_atom[centre]
+        weight = graph.multiplicity[centre] if copies is None else graph.multiplicity[centre] * copies
+        return cls(crystal, torch.bincount(crystal, minlength=graph.crystals), weight)
+
+
+def softmax(scores: Float[Tensor, "rows heads"], segments: Segments) -> Float[Tensor, "rows heads"]:
+    """Return the shares of the rows of each segment, head by head; times weight they add up to one."""
+    segment, counts, weight = segments
+    highest = scores.new_full((len(counts), scores.shape[1]), -torch.inf)
+    highest = highest.scatter_reduce(0, segment[:, None].expand_as(scores), scores.detach(), "amax")
     powers = torch.exp(scores - highest[segment])
     counted = powers if weight is None else powers * weight[:, None].to(powers.dtype)
-    total = scores.new_zeros(segments, scores.shape[1]).index_add(0, segment, counted)
+    total = scores.new_zeros(highest.shape).index_add(0, segment, counted)
     return powers / total[segment]
 
 
-def atom_softmax(scores: Float[Tensor, "atoms heads"], graph: Graph) -> Float[Tensor, "atoms heads"]:
-    """Return the shares of the nodes of each crystal, multiplicity included: they add up to one in every crystal."""
-    weight = graph.multiplicity.to(scores.dtype)
-    return segment_softmax(scores, graph.crystal_of_atom, graph.crystals, weight) * weight[:, None]
-
-
-def edge_softmax(scores: Float[Tensor, "edges heads"], wiring: Wiring) -> Float[Tensor, "edges heads"]:
-    """Return the shares of the edges of each atom, copies not included: `Wiring.gather` and `attend` count them."""
-    return segment_softmax(scores, wiring.wired.centre, len(wiring.degree), wiring.wired.copies)
-
-
 def attend(
-    shares: Float[Tensor, "edges heads"], values: Float[Tensor, "edges features"], wiring: Wiring
-) -> Float[Tensor, "atoms width"]:
-    """Return sum_h sum_j shares_ijh values_ijh of each atom i, copies included.
+    shares: Float[Tensor, "rows heads"], values: Float[Tensor, "rows features"], segments: Segments
+) -> Float[Tensor, "segments width"]:
+    """Return the sum over the rows of each segment, and over the heads, of weight times share times values.
 
     Args:
-        shares: Of the edges, for each head.
-        values: Of the edges; a head has a run of width = features / heads of them.
-        wiring: The edges.
+        shares: Of the rows, for each head.
+        values: Of the rows; every head has a run of width = features / heads of them.
+        segments: Of the rows.
     """
-    return apply(_Attend, shares, values, wiring)
+    return apply(_Attend, shares, values, segments)
 
 
 class _Attend(Function):
-    """A weighted embedding bag: a row is one head of one edge, a bag all heads of all edges of one atom."""
+    """A weighted embedding bag: one head of one row is looked up, the heads and rows of one segment are a bag."""
 
     @staticmethod
-    def forward(ctx: Any, shares: Tensor, values: Tensor, wiring: Wiring) -> Tensor:
+    def forward(ctx: Any, shares: Tensor, values: Tensor, segments: Segments) -> Tensor:
         ctx.save_for_backward(shares, values)
-        ctx.wiring = wiring
-        copies = wiring.wired.copies
-        counted = shares if copies is None else shares * copies[:, None].to(shares.dtype)
-        if not len(values):
-            return values.new_zeros(len(wiring.degree), values.shape[1] // shares.shape[1])
-        heads = shares.shape[1]
-        rows = torch.arange(len(values) * heads, device=values.device)
+        ctx.segments = segments
+        rows, heads = shares.shape
+        width = values.shape[1] // heads
+        if not rows:
+            return values.new_zeros(len(segments.counts), width)
+        counted = shares if segments.weight is None else shares * segments.weight[:, None].to(shares.dtype)
         return embedding_bag(
-            rows,
-            values.reshape(len(rows), -1),
-            wiring.gather_bag.offsets * heads,
+            torch.arange(rows * heads, device=values.device),
+            values.reshape(rows * heads, width),
+            (segments.counts.cumsum(0) - segments.counts) * heads,
             mode="sum",
             per_sample_weights=counted.reshape(-1).to(values.dtype),
         )
@@ -99,9 +105,9 @@ class _Attend(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         shares, values = ctx.saved_tensors
-        wiring, heads = ctx.wiring, shares.shape[1]
-        back = torch.repeat_interleave(gradient, wiring.degree, dim=0, output_size=len(values))
-        if wiring.wired.copies is not None:
-            back = back * wiring.wired.copies[:, None].to(back.dtype)
-        of_shares = torch.bmm(values.view(len(values), heads, -1), back[:, :, None]).squeeze(2)
+        _, counts, weight = ctx.segments
+        back = torch.repeat_interleave(gradient, counts, dim=0, output_size=len(values))
+        if weight is not None:
+            back = back * weight[:, None].to(back.dtype)
+        of_shares = torch.bmm(values.reshape(*shares.shape, -1), back[:, :, None].to(values.dtype)).squeeze(2)
         return of_shares, (shares[:, :, None] * back[:, None, :]).flatten(1), None

@@ -18,8 +18,3 @@ def mean_pool(atoms: Float[Tensor, "atoms width"], graph: Graph) -> Float[Tensor
     share = weight / total[graph.crystal_of_atom]
     pooled = atoms.new_zeros(graph.crystals, atoms.shape[1])
     return pooled.index_add(0, graph.crystal_of_atom, atoms * share[:, None])
-
-
-def sum_pool(values: Float[Tensor, "atoms width"], graph: Graph) -> Float[Tensor, "crystals width"]:
-    """Return the sum over the nodes of each crystal, each counted once: weights are the caller's."""
-    return values.new_zeros(graph.crystals, values.shape[1]).index_add(0, graph.crystal_of_atom, values)

@@ -43,4 +43,4 @@ def glorot(linear: nn.Linear) -> nn.Linear:
 
 def shifted_softplus(values: Tensor) -> Tensor:
     """Return log((1 + e^x) / 2), which is 0 at 0."""
-    return softplus(values) - log(2)
+    return softplus(values).sub_(log(2))

@@ -9,7 +9,7 @@ operation on the transposed bag, which is sorted once per batch and shared by al
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +21,43 @@ from torch.nn.functional import embedding_bag
 if TYPE_CHECKING:
     from cryskit.types import Graph
 
+_EQUAL = 1e-4  # angstrom: edges that differ by less in length are equally long
+
+
+class Edges(NamedTuple):
+    """Edges as a network that knows distances but no directions sees them, sorted by centre.
+
+    Attributes:
+        centre: (E,) int64.
+        neighbour: (E,) int64.
+        length: (E,) float32, angstrom.
+        copies: (E,) float32, how many equal edges each stands for, or None for one.
+    """
+
+    centre: Tensor
+    neighbour: Tensor
+    length: Tensor
+    copies: Tensor | None = None
+
+    @classmethod
+    def of(cls, graph: Graph) -> Edges:
+        """Return the edges of a batch as they are."""
+        return cls(graph.edges[0], graph.edges[1], graph.vectors.norm(dim=1))
+
+    @classmethod
+    def distinct(cls, graph: Graph) -> Edges:
+        """Return each kind of edge once: those of one atom to one orbit, equally long, carry the same message."""
+        (centre, neighbour), length = graph.edges, graph.vectors.norm(dim=1)
+        steps = (length / _EQUAL).round().long()
+        span = steps.max() + 1 if len(steps) else 1
+        kinds, kind, copies = torch.unique(
+            (centre * graph.atoms + neighbour) * span + steps, return_inverse=True, return_counts=True
+        )
+        pairs = kinds.div(span, rounding_mode="floor")
+        copies = copies.to(length.dtype)
+        mean = length.new_zeros(len(kinds)).index_add(0, kind, length) / copies
+        return cls(pairs.div(max(graph.atoms, 1), rounding_mode="floor"), pairs % max(graph.atoms, 1), mean, copies)
+
 
 class Wiring:
     """The edges of a batch, prepared for every layer of an encoder.
@@ -29,36 +66,78 @@ class Wiring:
         graph: The batch.
         radius: Angstrom; where the grid of distances ends.
         points: Points of the grid of distances.
+        edges: What to wire instead of the graph's edges as they are.
+
+    Attributes:
+        wired: The edges.
+        edges: How many they are.
+        degree: (N,) int64, how many of them each atom is the centre of.
     """
 
-    def __init__(self, graph: Graph, radius: float, points: int) -> None:
-        centre, neighbour = graph.edges
-        atoms, edges = graph.atoms, graph.edges.shape[1]
-        position = graph.vectors.norm(dim=1) * ((points - 1) / radius)
-        cell = position.floor().clamp(0, points - 2)
-        fraction = position - cell
-        lower = cell.long() + 2 * atoms
-        rows = torch.stack([centre, neighbour + atoms, lower, lower + 1], dim=1)
-        weights = torch.stack([torch.ones_like(fraction), torch.ones_like(fraction), 1 - fraction, fraction], dim=1)
-        self.spread_bag = Bag.regular(rows, weights)
-        self._spread_rows = 2 * atoms + points
-        self.edges = edges
-        self.degree = torch.bincount(centre, minlength=atoms)
-        self.gather_bag = Bag(torch.arange(edges, device=centre.device), None, self.degree.cumsum(0) - self.degree)
+    def __init__(self, graph: Graph, radius: float, points: int, edges: Edges | None = None) -> None:
+        self.wired = Edges.of(graph) if edges is None else edges
+        centre, neighbour, length, copies = self.wired
+        position = length * ((points - 1) / radius)
+        lower = position.floor().clamp(0, points - 2)
+        self._sizes = graph.atoms, points
+        self._fraction = position - lower
+        self._lower = lower.long()
+        rows, weights = self._on_grid(2 * graph.atoms, centre, neighbour + graph.atoms)
+        self.spread_bag = Bag.regular(rows, weights, 2 * graph.atoms + points)
+        self.edges = len(centre)
+        self.degree = torch.bincount(centre, minlength=graph.atoms)
+        self.gather_bag = Bag(torch.arange(self.edges, device=centre.device), copies, _starts(self.degree))
+
+    def _on_grid(self, start: int, *ends: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rows and weights of bags that add the value at the length, of a grid that starts at a row, to others."""
+        ones = [torch.ones_like(self._fraction)] * len(ends)
+        rows = torch.stack([*ends, self._lower + start, self._lower + start + 1], dim=1)
+        return rows, torch.stack([*ones, 1 - self._fraction, self._fraction], dim=1)
 
     @cached_property
-    def spread_back(self) -> Bag:
-        """The transposed bag, sorted when the first backward pass asks for it."""
-        return self.spread_bag.transposed(self._spread_rows)
+    def neighbours(self) -> Tensor:
+        """How many edges each atom is the centre of, copies included, (N,)."""
+        copies = self.wired.copies
+        if copies is None:
+            return self.degree.to(self.wired.length.dtype)
+        return copies.new_zeros(len(self.degree)).index_add(0, self.wired.centre, copies)
+
+    @cached_property
+    def _pair_bag(self) -> Bag:
+        atoms = self._sizes[0]
+        return Bag.regular(torch.stack([self.wired.centre, self.wired.neighbour + atoms], dim=1), None, 2 * atoms)
+
+    @cached_property
+    def _grid_bag(self) -> Bag:
+        return Bag.regular(*self._on_grid(0), self._sizes[1])
+
+    @cached_property
+    def _end_bag(self) -> Bag:
+        atoms, points = self._sizes
+        ends = [self._on_grid(atoms, end) for end in self.wired[:2]]
+        rows, weights = (torch.cat(parts) for parts in zip(*ends, strict=True))
+        return Bag.regular(rows, weights, atoms + points)
 
     def spread(
         self,
         centre: Float[Tensor, "atoms width"],
         neighbour: Float[Tensor, "atoms width"],
-        radial: Float[Tensor, "grid width"],
+        radial: Float[Tensor, "grid width"] | None = None,
     ) -> Float[Tensor, "edges width"]:
         """Return centre_i + neighbour_j + radial(d_ij) for every edge (i, j)."""
-        return apply(_Spread, torch.cat([centre, neighbour, radial]), self)
+        if radial is None:
+            return apply(_Spread, torch.cat([centre, neighbour]), self._pair_bag)
+        return apply(_Spread, torch.cat([centre, neighbour, radial]), self.spread_bag)
+
+    def interpolate(self, radial: Float[Tensor, "grid width"]) -> Float[Tensor, "edges width"]:
+        """Return radial(d_ij) for every edge (i, j)."""
+        return apply(_Spread, radial, self._grid_bag)
+
+    def ends(
+        self, atoms: Float[Tensor, "atoms width"], radial: Float[Tensor, "grid width"]
+    ) -> Float[Tensor, "2 edges width"]:
+        """Return atoms_i + radial(d_ij) and atoms_j + radial(d_ij) for every edge (i, j)."""
+        return apply(_Spread, torch.cat([atoms, radial]), self._end_bag).view(2, self.edges, atoms.shape[1])
 
     def gather(self, messages: Float[Tensor, "edges width"]) -> Float[Tensor, "atoms width"]:
         """Return the sum of the messages of each atom's edges; zero for an atom without edges."""
@@ -72,24 +151,32 @@ class Bag:
         rows: (n,) int64.
         weights: (n,) float32, or None for ones.
         offsets: (bags,) int64.
+        values: How many rows the values have that are summed, where the sum is to be transposed.
     """
 
-    def __init__(self, rows: Tensor, weights: Tensor | None, offsets: Tensor) -> None:
-        self.rows, self.weights, self.offsets = rows, weights, offsets
+    def __init__(self, rows: Tensor, weights: Tensor | None, offsets: Tensor, values: int = 0) -> None:
+        self.rows, self.weights, self.offsets, self.values = rows, weights, offsets, values
 
     @classmethod
-    def regular(cls, rows: Int[Tensor, "bags size"], weights: Float[Tensor, "bags size"]) -> Bag:
+    def regular(
+        cls, rows: Int[Tensor, "bags size"], weights: Float[Tensor, "bags size"] | None, values: int = 0
+    ) -> Bag:
         """Make bags of equal size."""
         bags, size = rows.shape
-        return cls(rows.reshape(-1), weights.reshape(-1), torch.arange(bags, device=rows.device) * size)
+        offsets = torch.arange(bags, device=rows.device) * size
+        return cls(rows.reshape(-1), None if weights is None else weights.reshape(-1), offsets, values)
 
-    def transposed(self, rows: int) -> Bag:
-        """Return the bags of the transposed sum: for each of `rows` rows, the equal-sized bags that it is in."""
+    @cached_property
+    def back(self) -> Bag:
+        """The transposed sum of equal-sized bags, sorted when the first backward pass asks for it."""
         size = len(self.rows) // max(len(self.offsets), 1)
         order = torch.argsort(self.rows, stable=True)
-        counts = torch.bincount(self.rows, minlength=rows)
         weights = None if self.weights is None else self.weights[order]
-        return Bag(order // max(size, 1), weights, counts.cumsum(0) - counts)
+        return Bag(order // max(size, 1), weights, _starts(torch.bincount(self.rows, minlength=self.values)))
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the sums of equal-sized bags, so that gradients reach the values."""
+        return apply(_Spread, values, self)
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the weighted sums of the rows of `values`, (bags, width), at no less than the precision of the weights."""
@@ -98,6 +185,10 @@ class Bag:
         if not len(self.rows):
             return values.new_zeros(len(self.offsets), values.shape[1])
         return embedding_bag(self.rows, values, self.offsets, mode="sum", per_sample_weights=self.weights)
+
+
+def _starts(counts: Tensor) -> Tensor:
+    return counts.cumsum(0) - counts
 
 
 def apply(function: type[Function], *arguments: Any) -> Tensor:
@@ -109,25 +200,26 @@ def apply(function: type[Function], *arguments: Any) -> Tensor:
 
 class _Spread(Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, wiring: Wiring) -> Tensor:
-        ctx.wiring = wiring
-        return wiring.spread_bag.sum(values)
+    def forward(ctx: Any, values: Tensor, bag: Bag) -> Tensor:
+        ctx.bag = bag
+        return bag.sum(values)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return ctx.wiring.spread_back.sum(gradient.contiguous()), None
+        return ctx.bag.back.sum(gradient.contiguous()), None
 
 
 class _Gather(Function):
     @staticmethod
     def forward(ctx: Any, messages: Tensor, bag: Bag, degree: Tensor) -> Tensor:
         ctx.save_for_backward(degree)
-        ctx.edges = len(messages)
+        ctx.bag, ctx.edges = bag, len(messages)
         return bag.sum(messages)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (degree,) = ctx.saved_tensors
-        return torch.repeat_interleave(gradient, degree, dim=0, output_size=ctx.edges), None, None
+        back = torch.repeat_interleave(gradient, degree, dim=0, output_size=ctx.edges)
+        return back if ctx.bag.weights is None else back * ctx.bag.weights[:, None], None, None

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -72,7 +72,12 @@ class CrysGNN(nn.Module):
     Raises:
         PlanError: All losses have weight 0.
         UnknownNameError: There is no such preset.
+
+    Attributes:
+        default: The encoder where a plan names none.
     """
+
+    default: ClassVar[Mapping[str, Any]] = MappingProxyType({"name": "cgcnn", "width": 64, "layers": 5})
 
     def __init__(
         self,

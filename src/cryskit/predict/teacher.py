@@ -18,18 +18,21 @@ import pyarrow.parquet as pq
 import torch
 
 from cryskit.data.atomic import replacing
+from cryskit.data.corpus import short, trained
+from cryskit.data.read import read
 from cryskit.errors import DataError, PlanError
 from cryskit.predict.card import read_card
 from cryskit.predict.predictor import load
 from cryskit.predict.published import path_of
 from cryskit.predict.start import digested
 from cryskit.registry import ENCODERS
+from cryskit.types import Crystal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryskit.training.plan import Plan, Teacher
-    from cryskit.types import Crystal, Graph
+    from cryskit.types import Graph
 
 _TABLE = ".parquet"
 
@@ -72,6 +75,34 @@ class Vectors:
         columns = _read(path)
         place = {name: row for row, name in enumerate(columns["id"].to_pylist())}
         return [self._row(columns, place, crystal, layers) for crystal in crystals]
+
+    def company(self, sources: Sequence[str], known: Sequence[Crystal]) -> list[Crystal]:
+        """Return the crystals of data sets that the teacher was trained on, without labels.
+
+        Args:
+            sources: Bundled data sets, files or folders.
+            known: Crystals of the run; what has the content of one of them is left out.
+
+        Raises:
+            DataError: There is no manifest beside the teacher, or none of the crystals is in it.
+        """
+        if not sources:
+            return []
+        path = self._path.with_name(f"{self._path.stem}.manifest.parquet")
+        if not path.is_file():
+            raise DataError(
+                f"There is no manifest {path}, so nobody knows what the teacher has seen",
+                "Take a teacher that `cryskit pretrain` wrote, with the manifest beside it, or leave out `unlabelled`",
+            )
+        wanted = trained(path) - {short(crystal) for crystal in known}
+        found: dict[str, Crystal] = {}
+        for number, source in enumerate(sources):
+            for item in read(source):
+                if isinstance(item, Crystal) and short(item) in wanted:
+                    found.setdefault(short(item), replace(item, id=f"{number}/{item.id}", targets={}))
+        if not found:
+            raise DataError(f"The teacher was trained on no crystal of {', '.join(sources)}", "Leave out `unlabelled`")
+        return list(found.values())
 
     def _asked(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
         """Return a table of what the model says, made if it is not in the cache."""

@@ -58,7 +58,7 @@ def fit(
         objective: Turns a Graph into named losses. Parameters that require no gradient stay as they are, and a module
             all of whose parameters are such stays in evaluation mode, so that its batch norms do, too.
         training: The training crystals with their targets, in memory or (`graphs.shards.Shards`) on disk.
-        validation: The crystals on which the best epoch is chosen.
+        validation: The crystals that choose the epoch.
         optimisation: The loop's settings.
         folder: Of the run: `log.jsonl` and the checkpoints. If it holds an unfinished run of the same identity, that run
             goes on.
@@ -72,36 +72,35 @@ def fit(
     Raises:
         PlanError: There are no crystals to train or validate on, or the folder holds another run.
     """
-    training, validation = (d if isinstance(d, Batcher) else Batcher(d) for d in (training, validation))
-    if not len(training) or not len(validation):
+    training, validation = _batcher(training), _batcher(validation)
+    if not (len(training) and len(validation)):
         raise PlanError(
             f"There are {len(training)} training and {len(validation)} validation crystals with labels",
             "Give both at least one; change the split or the properties",
         )
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, identity)
-    train_batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
+    batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
     _set_modes(objective)
-    loop = _Loop(objective, optimisation, rates or {}, len(train_batches) * optimisation.epochs, folder / "log.jsonl")
+    loop = _Loop(objective, optimisation, rates or {}, len(batches) * optimisation.epochs, folder / "log.jsonl")
     best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
     last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
     best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
     resume = folder / f"{_LAST}{_SUFFIX}"
     with warnings.catch_warnings():
         logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-        # Lightning advises more workers for loaders; slicing a batch out of flat tables needs none.
-        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", module="lightning")  # it advises workers for loaders; slices need none
         trainer = _trainer(optimisation, folder, [best, last], progress=progress)
         trainer.fit(
             loop,
-            _loader(train_batches),
+            _loader(batches),
             _loader(EdgeBatches(validation, 4 * optimisation.edges, None, optimisation.devices)),
             ckpt_path=str(resume) if resume.exists() else None,
         )
-    state = SafetensorsIO().load_checkpoint(folder / f"{_BEST}{_SUFFIX}")
-    loop.load_state_dict(state["state_dict"])
+    kept = SafetensorsIO().load_checkpoint(folder / f"{_BEST}{_SUFFIX}")
+    loop.load_state_dict(kept["state_dict"])
     objective.eval()
-    return int(state["epoch"])
+    return int(kept["epoch"])
 
 
 def seed(value: int) -> None:
@@ -109,6 +108,10 @@ def seed(value: int) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         seed_everything(value, verbose=False)
+
+
+def _batcher(data: Graph | Batcher) -> Batcher:
+    return data if isinstance(data, Batcher) else Batcher(data)
 
 
 def _set_modes(objective: nn.Module) -> None:

@@ -81,12 +81,15 @@ class Teacher(BaseModel):
     Attributes:
         file: A model file, the name of a published model, or a table of vectors (Parquet; see `predict.teacher`).
         digest: SHA-256 of the file; "" until a run has read it.
+        unlabelled: Data sets from which the student is shown, without labels, every crystal that its teacher was trained on
+            (the manifest beside the model lists them) and that is in no part of the split.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: str
     digest: str = ""
+    unlabelled: tuple[str, ...] = ()
 
 
 class About(BaseModel):

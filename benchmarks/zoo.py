@@ -1,0 +1,199 @@
+"""Networks of the zoo, each timed against a plain one written from the same equations, and the memory that each takes.
+
+One reference per network, in `zoo_<name>.py`; a network takes part by one line in `CONTENDERS`. Called as a script it is the
+process whose memory is measured: it prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+import zoo_alignn
+import zoo_gatgnn
+import zoo_megnet
+from clock import REFERENCE
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from cryskit.batching import Batcher
+from cryskit.cli.memory import keep_pages
+from cryskit.data.interchange import write
+from cryskit.data.read import read
+from cryskit.encoders.alignn import ALIGNN
+from cryskit.encoders.gatgnn import GATGNN
+from cryskit.encoders.megnet import MEGNet
+from cryskit.graphs.build import build
+from cryskit.types import Crystal, GraphSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from stages import Workload
+
+    from cryskit.types import Graph
+
+OURS = "cryskit"
+FULL = "cryskit, full cells"
+_RATE = 1e-3
+
+
+class Contender(NamedTuple):
+    """A network of cryskit at its published size, and a plain one of the same size.
+
+    Attributes:
+        encoder: Makes cryskit's.
+        reference: Makes the plain one, from tensors to one number per crystal.
+        tensors: What the plain one is given, made of a batch of full cells.
+        spec: The graph of the plain one, full cells.
+        batch: Crystals of a batch.
+        target: Least ratio that is asked for.
+    """
+
+    encoder: Callable[[], nn.Module]
+    reference: Callable[[], nn.Module]
+    tensors: Callable[[Graph], Any]
+    spec: GraphSpec
+    batch: int
+    target: float
+
+
+# The plain ALIGNN takes 0.3 GB for each crystal of a batch, so its batches are smaller than the published 64.
+CONTENDERS: Mapping[str, Contender] = MappingProxyType(
+    {
+        "ALIGNN": Contender(
+            ALIGNN,
+            zoo_alignn.Network,
+            zoo_alignn.tensors,
+            GraphSpec(undirected=True, reduce=False),
+            batch=16,
+            target=3.0,
+        ),
+        "GATGNN": Contender(
+            GATGNN,
+            zoo_gatgnn.Network,
+            zoo_gatgnn.tensors,
+            GraphSpec(shells=False, reduce=False),
+            batch=256,
+            target=4.0,
+        ),
+        "MEGNet": Contender(
+            MEGNet,
+            zoo_megnet.Network,
+            zoo_megnet.tensors,
+            GraphSpec(neighbours="radius", radius=4.0, reduce=False),
+            batch=128,
+            target=4.0,
+        ),
+    }
+)
+
+
+class Runner:
+    """A network with its graphs, batches and optimiser.
+
+    Args:
+        network: From what `prepare` gives to one number per crystal.
+        prepare: What the network is given of a batch.
+        graph: All crystals.
+        batch: Crystals of a batch.
+    """
+
+    def __init__(self, network: nn.Module, prepare: Callable[[Graph], Any], graph: Graph, batch: int) -> None:
+        self.network, self._prepare = network, prepare
+        self._batcher = Batcher(graph)
+        self._batches = [np.arange(start, graph.crystals)[:batch] for start in range(0, graph.crystals, batch)]
+        self._optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE)
+
+    def train(self) -> None:
+        """Run an epoch: batch, forward, squared loss, backward, AdamW."""
+        self.network.train()
+        for rows in self._batches:
+            self._optimiser.zero_grad()
+            out: Tensor = self.network(self._prepare(self._batcher.take(rows)))
+            mse_loss(out, torch.zeros_like(out)).backward()
+            self._optimiser.step()
+
+    @torch.inference_mode()
+    def infer(self) -> None:
+        """Predict all crystals: batch, forward."""
+        self.network.eval()
+        for rows in self._batches:
+            self.network(self._prepare(self._batcher.take(rows)))
+
+
+class _Headed(nn.Module):
+    """An encoder with a linear map to one number."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        width: Any = encoder.width
+        self.out = nn.Linear(width, 1)
+
+    def forward(self, graph: Graph) -> Tensor:
+        """Return one number per crystal, (B, 1)."""
+        out: Tensor = self.out(self.encoder(graph).crystals)
+        return out
+
+
+def runner(network: str, variant: str, crystals: list[Crystal]) -> Runner:
+    """Return a contender ready to run.
+
+    Args:
+        network: Of `CONTENDERS`.
+        variant: `REFERENCE`, `OURS` or `FULL`.
+        crystals: To learn from.
+    """
+    of = CONTENDERS[network]
+    if variant == REFERENCE:
+        return Runner(of.reference(), of.tensors, build(crystals, of.spec), of.batch)
+    encoder: Any = of.encoder()
+    graph = build(crystals, replace(encoder.needs, reduce=variant != FULL))
+    return Runner(_Headed(encoder), lambda batch: batch, graph, of.batch)
+
+
+def zoo_stage(load: Workload) -> list[dict[str, Any]]:
+    """An epoch and a prediction of every network, and the peak memory of an epoch in a process of its own."""
+    crystals = load.crystals[: load.few]
+    file = load.folder / "zoo.parquet"
+    write(file, crystals)
+    records = []
+    for network, of in CONTENDERS.items():
+        runners = {variant: runner(network, variant, crystals) for variant in (REFERENCE, OURS, FULL)}
+        for action in ("train", "infer"):
+            calls = {variant: getattr(each, action) for variant, each in runners.items()}
+            stage = f"{network} {'training' if action == 'train' else 'inference'}"
+            records += load.timed(stage, len(crystals), calls, of.target)
+        for record in records[-4:-2]:
+            record["peak_mib"] = _peak(network, record["variant"], file)
+            record["reference_peak_mib"] = _peak(network, REFERENCE, file)
+    return records
+
+
+def _peak(network: str, variant: str, file: Path) -> float:
+    command = [sys.executable, __file__, network, variant, str(file)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    peak: float = json.loads(done.stdout.splitlines()[-1])["peak_mib"]
+    return peak
+
+
+def _main(network: str, variant: str, file: str) -> None:
+    keep_pages()
+    crystals = [row for row in read(Path(file)) if isinstance(row, Crystal)]
+    runner(network, variant, crystals).train()
+    print(json.dumps({"peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

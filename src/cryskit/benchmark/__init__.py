@@ -1,0 +1,1 @@
+"""Benchmarks: the same rows, budgets and choices for every model, and test crystals that no training can reach."""

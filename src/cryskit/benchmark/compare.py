@@ -1,0 +1,220 @@
+"""What the cards of a benchmark say together: errors over seeds, gains over a base with their intervals, ranks.
+
+Errors are absolute errors of test crystals, of the logarithm where the property is learned as one. Two regimes are compared
+on the same test crystals and seeds. The interval of a gain is that of a paired bootstrap: test crystals and seeds are drawn
+with replacement, both regimes' errors of what was drawn are averaged, and the 2.5 and 97.5 percentiles of the gain are taken.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+DRAWS = 2000
+"""Of the bootstrap."""
+MEAN = "mean"
+"""In place of a property: the mean over all of them."""
+
+_CHUNK = 100  # draws at a time, so that the counts of many test crystals fit into memory
+_TAIL = 2.5  # percent of the draws beyond either end of an interval
+_PLACE = ["data", "property", "fraction"]
+
+
+class Gain(NamedTuple):
+    """How much smaller the error of a regime is than that of the base.
+
+    Attributes:
+        data: Name of the data set, "" for the mean.
+        property: What is predicted, or "mean".
+        fraction: Share of the crystals that trained.
+        encoder: Name of the encoder.
+        regime: That is compared with the base.
+        seeds: On how many seeds.
+        crystals: On how many test crystals.
+        gain: Percent of the error of the base.
+        low: Lower end of the 95 % interval.
+        high: Upper end.
+    """
+
+    data: str
+    property: str
+    fraction: float
+    encoder: str
+    regime: str
+    seeds: int
+    crystals: int
+    gain: float
+    low: float
+    high: float
+
+
+def results(cards: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row per card that is done: its row, errors and sizes."""
+    done = [card for card in cards if card["status"] == "done"]
+    rows = [
+        {
+            **card["row"],
+            "error": card["test"].get(card["figure"], np.nan),
+            "validation": card["validation"].get(card["figure"], np.nan),
+            "unit": _unit(card["property"]),
+            "training": card["crystals"]["training"],
+            "epoch": card["epoch"],
+            "parameters": card["parameters"],
+            "seconds": card["seconds"]["training"],
+            "memory_mib": card["memory_mib"].get("process", np.nan),
+        }
+        for card in done
+    ]
+    return pd.DataFrame(rows)
+
+
+def errors(table: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and standard deviation of the test error over seeds (and folds) for each model.
+
+    Args:
+        table: From `results`.
+
+    Returns:
+        One row per data set, property, fraction, encoder and regime, with the columns training, runs, mean and deviation (NaN
+        for a single run), unit, validation, parameters, seconds, memory_mib.
+    """
+    keys = [*_PLACE, "encoder", "regime"]
+    return table.groupby(keys, sort=False, as_index=False).agg(
+        training=("training", "mean"),
+        runs=("error", "count"),
+        mean=("error", "mean"),
+        deviation=("error", "std"),
+        unit=("unit", "first"),
+        validation=("validation", "mean"),
+        parameters=("parameters", "first"),
+        seconds=("seconds", "mean"),
+        memory_mib=("memory_mib", "max"),
+    )
+
+
+def gains(cards: Sequence[Mapping[str, Any]], folder: Path, base: str) -> list[Gain]:
+    """Return the gain of every regime over the base, for each property and for the mean over those that both have.
+
+    Args:
+        cards: Of the benchmark.
+        folder: Of its predictions.
+        base: The regime to compare with.
+    """
+    measured = _measured(cards, folder)
+    rows: list[Gain] = []
+    means: dict[tuple[float, str, str], list[tuple[Gain, np.ndarray]]] = {}
+    for (*place, encoder, regime), others in measured.items():
+        bases = measured.get((*place, encoder, base))
+        paired = None if bases is None or regime == base else _paired(bases, others)
+        if paired is None:
+            continue
+        draws = bootstrap(*paired)
+        data, prop, fraction = place
+        seeds, crystals = paired[0].shape
+        low, high = _interval(draws)
+        rows.append(Gain(data, prop, fraction, encoder, regime, seeds, crystals, gain(*paired), low, high))
+        means.setdefault((fraction, encoder, regime), []).append((rows[-1], draws))
+    for (fraction, encoder, regime), parts in means.items():
+        if len(parts) > 1:
+            one = [part for part, _ in parts]
+            low, high = _interval(np.mean([draws for _, draws in parts], axis=0))
+            seeds, crystals = min(part.seeds for part in one), sum(part.crystals for part in one)
+            middle = float(np.mean([part.gain for part in one]))
+            rows.append(Gain("", MEAN, fraction, encoder, regime, seeds, crystals, middle, low, high))
+    return rows
+
+
+def gain(base: np.ndarray, other: np.ndarray) -> float:
+    """Return by how many percent the mean error is smaller than that of the base.
+
+    Args:
+        base: (seeds, crystals) absolute errors.
+        other: (seeds, crystals) of the same seeds and crystals.
+    """
+    return float(100 * (1 - other.mean() / base.mean()))
+
+
+def bootstrap(base: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+    """Return the gains of samples of seeds and crystals drawn with replacement, the same for both.
+
+    Args:
+        base: (seeds, crystals) absolute errors.
+        other: (seeds, crystals) of the same seeds and crystals.
+        draws: How many samples.
+        seed: Of the draws.
+
+    Returns:
+        (draws,) percent.
+    """
+    chance = np.random.default_rng(seed)
+    seeds, crystals = base.shape
+    found = []
+    for start in range(0, draws, _CHUNK):
+        size = min(_CHUNK, draws - start)
+        rows = chance.multinomial(seeds, np.full(seeds, 1 / seeds), size)
+        columns = chance.multinomial(crystals, np.full(crystals, 1 / crystals), size)
+        sums = [np.einsum("ds,sc,dc->d", rows, errors, columns, optimize=True) for errors in (base, other)]
+        found.append(100 * (1 - sums[1] / sums[0]))
+    return np.concatenate(found)
+
+
+def ranks(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean rank of each model (encoder and regime) over data sets and properties, by fraction.
+
+    Args:
+        table: From `errors`.
+
+    Returns:
+        One row per fraction, encoder and regime: rank (1 is best; ties share) and over how many tasks; best first.
+    """
+    ranked = table.assign(rank=table.groupby(_PLACE)["mean"].rank())
+    mean = ranked.groupby(["fraction", "encoder", "regime"], sort=False, as_index=False)
+    found = mean.agg(rank=("rank", "mean"), tasks=("rank", "count"))
+    return found.sort_values(["fraction", "rank"], kind="stable", ignore_index=True)
+
+
+def _measured(cards: Sequence[Mapping[str, Any]], folder: Path) -> dict[tuple[Any, ...], dict[int, pd.Series[float]]]:
+    """Return for every model (data, property, fraction, encoder, regime) its absolute errors by seed and crystal."""
+    found: dict[tuple[Any, ...], dict[int, list[pd.Series[float]]]] = {}
+    for card in cards:
+        if card["status"] == "done":
+            row = card["row"]
+            key = tuple(row[name] for name in (*_PLACE, "encoder", "regime"))
+            found.setdefault(key, {}).setdefault(row["seed"], []).append(_absolute(card, folder))
+    return {key: {seed: pd.concat(folds) for seed, folds in seeds.items()} for key, seeds in found.items()}
+
+
+def _absolute(card: Mapping[str, Any], folder: Path) -> pd.Series[float]:
+    name = card["property"]["name"]
+    table = pd.read_parquet(folder / card["predictions"]).set_index("id")
+    values, truth = table[name], table[f"{name}_true"]
+    if card["property"]["transform"] == "log10":
+        values, truth = (np.log10(column.where(column > 0)) for column in (values, truth))
+    found: pd.Series[float] = (values - truth).abs()
+    return found
+
+
+def _paired(bases: Mapping[int, pd.Series[float]], others: Mapping[int, pd.Series[float]]) -> Any:
+    """Return the errors of both on the seeds and crystals that both have, (seeds, crystals) each; None if there are none."""
+    seeds = [seed for seed in bases if seed in others]
+    if not seeds:
+        return None
+    tables = [pd.DataFrame({seed: table[seed] for seed in seeds}) for table in (bases, others)]
+    whole = pd.concat(tables, axis=1, join="inner").dropna()
+    both: np.ndarray = whole.to_numpy().T
+    return (both[: len(seeds)], both[len(seeds) :]) if len(whole) else None
+
+
+def _interval(draws: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(draws, (_TAIL, 100 - _TAIL))
+    return float(low), float(high)
+
+
+def _unit(prop: Mapping[str, str]) -> str:
+    return f"log10({prop['unit'] or '1'})" if prop["transform"] == "log10" else prop["unit"]

@@ -1,0 +1,105 @@
+"""The leakage report of a row: what its test and training crystals share with one another and with what its models saw."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryskit.data.atomic import write_json
+from cryskit.errors import ModelError, UnknownNameError
+from cryskit.evaluate.leakage import Comparison, Seen
+from cryskit.predict.card import digest
+from cryskit.predict.published import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cryskit.benchmark.draw import Drawn
+    from cryskit.training.plan import Plan
+    from cryskit.types import Crystal
+
+
+def files_of(plan: Plan) -> dict[str, str]:
+    """Return every file that a plan names, a model to start from or to learn from, with its SHA-256.
+
+    Args:
+        plan: Whatever stands under a key "file" in it counts; one that is not there has the digest "".
+    """
+    found = {}
+    for name in _files(plan.model_dump(mode="json")):
+        path = _path(name)
+        found[name] = _digest(path, path.stat().st_mtime_ns) if path.is_file() else ""
+    return found
+
+
+class Reports:
+    """Writes leakage reports, each once, whatever number of rows it is of.
+
+    Args:
+        folder: Of the reports.
+        corpus: Crystals among which the structures of a manifest are found.
+    """
+
+    def __init__(self, folder: Path, corpus: Sequence[Crystal]) -> None:
+        self._folder = folder
+        self._corpus = corpus
+        self._comparison = Comparison()
+
+    def of(self, drawn: Drawn, files: Mapping[str, str]) -> dict[str, Any]:
+        """Return the counts of the report of a row and the name of its file.
+
+        Args:
+            drawn: The crystals of the row.
+            files: From `files_of`.
+        """
+        parts = [drawn.split.hash, *(c.fingerprint for c in drawn.test), *sorted(files.values()), len(self._corpus)]
+        path = self._folder / f"{hashlib.sha256(' '.join(map(str, parts)).encode()).hexdigest()[:16]}.json"
+        if path.exists():
+            report = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            report = self._compare(drawn, files)
+            write_json(report, path)
+        counts = {what: found["counts"] for what, found in report["overlaps"].items()}
+        return {"file": path.name, "counts": counts, "unknown": report["unknown"]}
+
+    def _compare(self, drawn: Drawn, files: Mapping[str, str]) -> dict[str, Any]:
+        overlaps = {"training and test": self._comparison.overlap(drawn.test, Seen.of(drawn.seen)).to_json()}
+        unknown = []
+        for name in files:
+            path = _path(name)
+            manifest = path.with_name(f"{path.stem}.manifest.parquet")
+            if not manifest.is_file():
+                unknown.append(name)
+                continue
+            seen = Seen.of_manifest(manifest, self._corpus)
+            for part, crystals in (("test", drawn.test), ("training", drawn.seen)):
+                overlaps[f"{name} and {part}"] = self._comparison.overlap(crystals, seen).to_json()
+        return {"overlaps": overlaps, "unknown": unknown}
+
+
+def _files(values: Any) -> Iterator[str]:
+    if isinstance(values, dict):
+        for key, value in values.items():
+            if key == "file" and isinstance(value, str):
+                yield value
+            else:
+                yield from _files(value)
+    elif isinstance(values, list):
+        for value in values:
+            yield from _files(value)
+
+
+@cache
+def _digest(path: Path, changed: int) -> str:
+    del changed  # so that the digest is remembered until the file changes
+    return digest(path)
+
+
+def _path(name: str) -> Path:
+    try:
+        return path_of(name)
+    except (ModelError, UnknownNameError):
+        return Path(name)

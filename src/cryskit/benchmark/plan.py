@@ -1,0 +1,232 @@
+"""The plan of a benchmark, and the rows that it stands for."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cryskit.errors import PlanError
+from cryskit.training.plan import Plan, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+Config = dict[str, Any]
+_SCRATCH: dict[str, Config] = {"scratch": {}}
+_RESERVED = ("properties", *(f"optimisation.{key}" for key in ("epochs", "seed", "edges", "patience")))
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Part):
+    """A data set, how it is divided, and what of it is learned.
+
+    Attributes:
+        source: A bundled data set, a file or a folder.
+        properties: Names of properties or columns; each is learned by itself.
+        split: "random", "formula" or "system" for 80:10:10 at seed 0, or a split file; "matbench" for the five folds of
+            Matbench v0.1; "jarvis" for the ids in the file `ids`.
+        ids: The train, val and test ids and labels of a JARVIS-Leaderboard benchmark (.json or .json.zip).
+        task: What the protocol calls the task: "matbench_log_kvrh" (default: the stem of the source), or
+            "AI-SinglePropertyPrediction-exfoliation_energy-dft_3d-test-mae".
+        validation: Share of the training crystals of a protocol that choose the epoch instead, where it names none.
+    """
+
+    source: str
+    properties: Annotated[tuple[str, ...], Field(min_length=1)]
+    split: str = "random"
+    ids: str | None = None
+    task: str = ""
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Data:
+        if (self.split == "jarvis") != (self.ids is not None):
+            message = "`ids` and `split: jarvis` belong together"
+            raise ValueError(message)
+        if self.split in {"jarvis", "matbench"} and len(self.properties) != 1:
+            message = f"a task of {self.split} has one property"
+            raise ValueError(message)
+        return self
+
+
+class Budget(_Part):
+    """How long every run trains: the same for all regimes.
+
+    Attributes:
+        epochs: Passes over the training crystals, or fraction to passes.
+        steps: Steps of the optimiser, rounded to whole epochs (of the encoder's own graph).
+    """
+
+    epochs: Annotated[int, Field(ge=1)] | dict[float, Annotated[int, Field(ge=1)]] | None = None
+    steps: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Budget:
+        if (self.epochs is None) == (self.steps is None):
+            message = "give either epochs or steps"
+            raise ValueError(message)
+        return self
+
+
+class Row(NamedTuple):
+    """One cell of a benchmark: what is trained, on what, how often."""
+
+    data: str
+    property: str
+    encoder: str
+    regime: str
+    fraction: float
+    seed: int
+
+
+class BenchmarkPlan(_Part):
+    """Data x property x encoder x regime x train fraction x seed.
+
+    Attributes:
+        name: Of the benchmark.
+        data: Name to data set.
+        encoders: Name to the encoder's registry name and arguments.
+        regimes: Name to values laid over the training plan: {} for training from scratch, {"start": {"file": ...}} for
+            fine-tuning. In their texts "{encoder}", "{data}", "{property}" and "{seed}" stand for those of the row.
+        base: The regime that the others are compared with.
+        fractions: Shares of the crystals that train.
+        of: Shares of what: of the training part of the split ("training"), or of all labelled crystals ("all").
+        seeds: Each draws its own training crystals, weights and order of crystals.
+        validation: Validation crystals per training crystal, for small fractions; None for the whole part.
+        least: Validation crystals there are at least, as far as the part goes.
+        plan: The training plan that all rows share, without properties and encoder.
+        budget: Epochs or steps.
+        grid: Key of the training plan ("optimisation.rate") to values that every row tries; validation chooses.
+        skip: Rows to leave out, each named by some of its fields: {"encoder": "alignn", "fraction": 1.0}.
+        leakage: Report what training, test and pre-training share.
+        corpus: Data sets that models which rows start from have seen, to look for near-duplicates in their structures.
+        submission: For leaderboards: author, team and so on.
+    """
+
+    name: str
+    data: Annotated[dict[str, Data], Field(min_length=1)]
+    encoders: Annotated[dict[str, Config], Field(min_length=1)]
+    regimes: dict[str, Config] = Field(default_factory=lambda: dict(_SCRATCH))
+    base: str = "scratch"
+    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (1.0,)
+    of: Literal["training", "all"] = "training"
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    validation: Annotated[float, Field(gt=0)] | None = None
+    least: Annotated[int, Field(ge=1)] = 100
+    plan: Config = Field(default_factory=dict)
+    budget: Budget
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    skip: tuple[dict[str, Any], ...] = ()
+    leakage: bool = True
+    corpus: tuple[str, ...] = ()
+    submission: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_fair(self) -> BenchmarkPlan:
+        if self.base not in self.regimes:
+            message = f"the base {self.base!r} is none of the regimes {', '.join(self.regimes)}"
+            raise ValueError(message)
+        if isinstance(self.budget.epochs, dict) and (missing := set(self.fractions) - set(self.budget.epochs)):
+            message = f"the budget names no epochs for the fractions {sorted(missing)}"
+            raise ValueError(message)
+        for where, keys in {**{f"regime {k}": keys_of(v) for k, v in self.regimes.items()}, "grid": self.grid}.items():
+            if unequal := sorted(set(keys) & set(_RESERVED)):
+                message = f"the {where} sets {', '.join(unequal)}, which has to be the same for all rows"
+                raise ValueError(message)
+        for rule in self.skip:
+            if unknown := set(rule) - set(Row._fields):
+                message = f"skip names {', '.join(sorted(unknown))}; a row has {', '.join(Row._fields)}"
+                raise ValueError(message)
+        return self
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> BenchmarkPlan:
+        """Read a plan from a YAML file.
+
+        Raises:
+            PlanError: The file is missing, no YAML, or no plan; every wrong key is named.
+        """
+        try:
+            return cls.model_validate(read_yaml(path))
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise PlanError(f"{path} is no plan of a benchmark ({problems})", "Correct these keys") from error
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows: all of a seed before the next, small fractions first, the regimes side by side."""
+        places = [(name, prop) for name, data in self.data.items() for prop in data.properties]
+        for seed, fraction, (data, prop), encoder, regime in product(
+            self.seeds, sorted(self.fractions), places, self.encoders, self.regimes
+        ):
+            row = Row(data, prop, encoder, regime, fraction, seed)
+            if not any(all(getattr(row, key) == value for key, value in rule.items()) for rule in self.skip):
+                yield row
+
+    def training_plans(self, row: Row, epochs: int) -> list[Plan]:
+        """Return the training plans of a row: one for each point of the grid.
+
+        Args:
+            row: The row.
+            epochs: Its budget.
+
+        Raises:
+            PlanError: What is laid over one another is no training plan.
+        """
+        below = merged(self.plan, {"encoder": self.encoders[row.encoder]})
+        values = merged(below, _filled(self.regimes[row.regime], row._asdict()))
+        fixed = {"properties": [row.property], "optimisation": {"epochs": epochs, "seed": row.seed}}
+        points = [dict(zip(self.grid, point, strict=True)) for point in product(*self.grid.values())]
+        return [
+            Plan.make(merged(merged(values, _nested(point)), fixed), f"the plan of {tuple(row)}") for point in points
+        ]
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Config:
+    """Return a configuration with another laid over it, mapping by mapping.
+
+    Args:
+        below: Nested mappings.
+        above: Wins. A mapping with another "name" than the one below replaces it: arguments of one part are not mixed
+            with those of another.
+    """
+    values = dict(below)
+    for key, value in above.items():
+        old = values.get(key)
+        alike = isinstance(old, dict) and isinstance(value, dict) and value.get("name") in {None, old.get("name")}
+        values[key] = merged(old, value) if isinstance(old, dict) and alike else value
+    return values
+
+
+def keys_of(values: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """Yield the keys of nested mappings, and of the mappings themselves, joined by dots."""
+    for key, value in values.items():
+        yield f"{before}{key}"
+        if isinstance(value, dict):
+            yield from keys_of(value, f"{before}{key}.")
+
+
+def _nested(point: Mapping[str, Any]) -> Config:
+    values: Config = {}
+    for dotted, value in point.items():
+        *path, last = dotted.split(".")
+        leaf: Config = {last: value}
+        for key in reversed(path):
+            leaf = {key: leaf}
+        values = merged(values, leaf)
+    return values
+
+
+def _filled(value: Any, fields: Mapping[str, Any]) -> Any:
+    """Put the fields of a row into the texts of an overlay."""
+    if isinstance(value, dict):
+        return {key: _filled(item, fields) for key, item in value.items()}
+    if isinstance(value, str):
+        for name, field in fields.items():
+            value = value.replace(f"{{{name}}}", str(field))
+    return value

@@ -1,0 +1,224 @@
+"""The rows of a benchmark, carried out one after the other; each leaves a card, and what has a card is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cryskit.batching import Batcher
+from cryskit.benchmark.draw import Drawn, draw
+from cryskit.benchmark.facts import Cost, machine
+from cryskit.benchmark.leaks import Reports, files_of
+from cryskit.data.atomic import replacing, write_json
+from cryskit.errors import CryskitError
+from cryskit.evaluate.evaluate import evaluate
+from cryskit.graphs.build import build_usable
+from cryskit.plots.curves import read_log
+from cryskit.predict.predictor import load
+from cryskit.registry import ENCODERS
+from cryskit.runs import train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from cryskit.benchmark.draw import DataSet
+    from cryskit.benchmark.plan import BenchmarkPlan, Row
+    from cryskit.data.splits import Split
+    from cryskit.predict.card import Card
+    from cryskit.training.plan import Plan
+    from cryskit.types import Crystal, Property
+
+ROWS, RUNS, PREDICTIONS, LEAKAGE, GRAPHS = "rows", "runs", "predictions", "leakage", "graphs"
+"""Folders of a benchmark: cards, runs with their checkpoints, test predictions, leakage reports, built graphs."""
+
+_FAILURES = (CryskitError, RuntimeError, ValueError, ArithmeticError, LookupError, MemoryError, OSError)
+
+
+class Task(NamedTuple):
+    """One row of a benchmark on one split of its data, of `folds`; `hash` is of all that its result depends on."""
+
+    row: Row
+    split: Split
+    fold: int
+    folds: int
+    hash: str
+
+
+class _Trained(NamedTuple):
+    """One point of the grid."""
+
+    plan: Plan
+    card: Card
+    file: Path
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """A plan with its data and the folder of its results.
+
+    Attributes:
+        plan: What is compared.
+        data: Name of each data set to its crystals and splits.
+        out: The folder.
+        corpus: Crystals that pre-trained models may have seen.
+        command: What was called, for the cards.
+    """
+
+    plan: BenchmarkPlan
+    data: Mapping[str, DataSet]
+    out: Path
+    corpus: Sequence[Crystal] = ()
+    command: str = ""
+
+    def tasks(self) -> Iterator[Task]:
+        """Yield what is to be done, in order.
+
+        Raises:
+            PlanError: The plan of a training is not valid.
+        """
+        for row in self.plan.rows():
+            splits = self.data[row.data].splits
+            for fold, split in enumerate(splits):
+                yield Task(row, split, fold, len(splits), self._hash(row, split))
+
+    def run(self, told: Callable[[int, Task, dict[str, Any]], None], *, progress: bool = False) -> list[dict[str, Any]]:
+        """Do what is not done yet; a row that was stopped goes on, one that failed is tried again.
+
+        Args:
+            told: Is given the number (from 1) of every task, and its card as soon as it is there.
+            progress: Show a progress bar for each training.
+
+        Returns:
+            The cards of all tasks, in order.
+        """
+        reports = Reports(self.out / LEAKAGE, self.corpus)
+        cards = []
+        for number, task in enumerate(self.tasks(), start=1):
+            card = read_card(self.out, task.hash)
+            if card is None or card["status"] != "done":
+                card = self._do(task, reports, progress=progress)
+                write_json(card, self.out / ROWS / f"{task.hash}.json")
+            cards.append(card)
+            told(number, task, card)
+        return cards
+
+    def _do(self, task: Task, reports: Reports, *, progress: bool) -> dict[str, Any]:
+        """Train and judge; whatever goes wrong is said in the card."""
+        cost = Cost()
+        data = self.data[task.row.data]
+        card: dict[str, Any] = {
+            "status": "done",
+            "reason": "",
+            "benchmark": self.plan.name,
+            "hash": task.hash,
+            "row": task.row._asdict() | {"fold": task.fold},
+            "command": self.command,
+            "date": cost.date,
+            "data": {
+                "source": self.plan.data[task.row.data].source,
+                "manifest": data.manifest,
+                "labels": data.labels(task.row.property),
+            },
+            "split": {"name": task.split.name, "hash": task.split.hash},
+            "machine": machine(),
+        }
+        try:
+            drawn = draw(data, task.split, task.row, self.plan)
+            trained = self._train(task, drawn, progress=progress)
+            card |= self._judge(task, drawn, trained)
+            if self.plan.leakage:
+                card["leakage"] = reports.of(drawn, files_of(trained[0].plan))
+        except _FAILURES as error:
+            card |= {"status": "failed", "reason": " ".join(str(error).split()) or type(error).__name__}
+        return card | {"seconds": card.get("seconds", {}) | {"row": cost.seconds()}, "memory_mib": cost.memory()}
+
+    def _train(self, task: Task, drawn: Drawn, *, progress: bool) -> list[_Trained]:
+        """Train every point of the grid and return them, the best on the validation crystals first."""
+        plans = self.plan.training_plans(task.row, self._epochs(task.row, drawn))
+        trained = []
+        for point, plan in enumerate(plans):
+            folder = self.out / RUNS / task.hash / str(point)
+            file = folder / "model.safetensors"
+            source = self.plan.data[task.row.data].source
+            graphs = self.out / GRAPHS
+            card = train(plan, drawn.seen, drawn.split, file, folder, source=source, cache=graphs, progress=progress)
+            figure = figure_of(card.properties[0])
+            trained.append(_Trained(plan, card, file, card.metrics[task.row.property][figure]))
+        return sorted(trained, key=lambda one: one.error)
+
+    def _judge(self, task: Task, drawn: Drawn, trained: Sequence[_Trained]) -> dict[str, Any]:
+        """Predict the test crystals with the best model, keep the predictions, and return what the card says of them."""
+        plan, best, file, _ = trained[0]
+        predictor = load(file)
+        judged = evaluate(predictor, drawn.test)
+        predictions = self.out / PREDICTIONS / f"{task.hash}.parquet"
+        with replacing(predictions) as temporary:
+            judged.table.to_parquet(temporary, index=False)
+        prop = best.properties[0]
+        logs = [read_log(one.file.parent / "log.jsonl") for one in trained]
+        return {
+            "property": {name: getattr(prop, name) for name in ("name", "symbol", "unit", "transform")},
+            "figure": figure_of(prop),
+            "encoder": best.encoder,
+            "parameters": sum(parameter.numel() for parameter in predictor.parameters()),
+            "start": best.start,
+            "plan": {"hash": plan.hash, "values": plan.model_dump(mode="json")},
+            "grid": [{"hash": one.plan.hash, "validation": one.error} for one in trained],
+            "epoch": best.epoch,
+            "epochs": plan.optimisation.epochs,
+            "crystals": best.rows | {"test": len(drawn.test), "test failed": judged.failed},
+            "validation": best.metrics[task.row.property],
+            "test": judged.metrics[task.row.property],
+            "predictions": predictions.name,
+            "seconds": {"training": round(sum(entry["seconds"] for log in logs for entry in log), 2)},
+            "versions": best.versions,
+        }
+
+    def _epochs(self, row: Row, drawn: Drawn) -> int:
+        budget = self.plan.budget
+        if isinstance(budget.epochs, dict):
+            return budget.epochs[row.fraction]
+        if budget.steps is None:
+            return budget.epochs or 1
+        loop = self.plan.training_plans(row, 1)[0].optimisation
+        training = drawn.split.divide(drawn.seen)[0]
+        spec = ENCODERS.build(self.plan.encoders[row.encoder]).needs
+        graph, _ = build_usable(training, spec, cache=self.out / GRAPHS)
+        batches = len(Batcher(graph).batches(loop.edges, multiple=loop.devices)) // loop.devices
+        return max(1, round(budget.steps / max(1, batches)))
+
+    def _hash(self, row: Row, split: Split) -> str:
+        plans = self.plan.training_plans(row, 1)
+        settled = {key: getattr(self.plan, key) for key in ("of", "validation", "least")}
+        decisive = {
+            "row": row._asdict(),
+            "plans": [plan.hash for plan in plans],
+            "files": sorted(digest for plan in plans for digest in files_of(plan).values()),
+            "budget": self.plan.budget.model_dump(mode="json"),
+            "data": self.data[row.data].manifest,
+            "labels": self.data[row.data].labels(row.property),
+            "split": split.hash,
+            **settled,
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_card(out: Path, digest: str) -> dict[str, Any] | None:
+    """Return the card of a row, or None if it has none.
+
+    Args:
+        out: The folder of the benchmark.
+        digest: The hash of the row.
+    """
+    path = out / ROWS / f"{digest}.json"
+    card: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return card
+
+
+def figure_of(prop: Property) -> str:
+    """Return the figure by which models of a property are compared: of its logarithm where it is learned as one."""
+    return "mae_log10" if prop.transform == "log10" else "mae"

@@ -1,0 +1,106 @@
+"""`cryskit benchmark`: models compared on the same rows, with the same budgets, on test crystals they never saw."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cryskit.cli import options, running
+from cryskit.cli.memory import keep_pages
+from cryskit.cli.output import note, print_json, report
+from cryskit.cli.reading import bar, on_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from cryskit.benchmark.report import Report
+    from cryskit.benchmark.run import Task
+
+Place = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="The folder of the results.  [default: named after PLAN]", show_default=False
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the benchmark that the folder holds.")]
+
+
+def benchmark(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml", exists=True, dir_okay=False, help="What is compared.")],
+    out: Place = None,
+    resume: Resume = False,
+    limit: options.Limit = options.LIMIT,
+    as_json: options.Json = False,
+) -> None:
+    """Compare encoders and regimes on data sets, properties, train fractions and seeds.
+
+    Every row leaves a card; rows that have one are not repeated, and a row that was stopped goes on.
+    """
+    keep_pages()
+    from cryskit.benchmark.draw import load
+    from cryskit.benchmark.plan import BenchmarkPlan
+    from cryskit.benchmark.report import write_report
+    from cryskit.benchmark.run import ROWS, Benchmark
+    from cryskit.benchmark.submit import submissions
+    from cryskit.data.sources import resolve
+    from cryskit.errors import PlanError
+    from cryskit.types import Crystal, Failure
+
+    asked = BenchmarkPlan.from_yaml(plan)
+    folder = out or plan.with_suffix("")
+    if any((folder / ROWS).glob("*.json")) and not resume:
+        raise PlanError(f"{folder} holds rows of a benchmark", "Give --resume to go on with it, or another --out")
+    data = {name: load(one, limit, bar) for name, one in asked.data.items()}
+    failures = [row for one in data.values() for row in one.rows if isinstance(row, Failure)]
+    report(failures, sum(len(one.rows) for one in data.values()))
+    corpus = [c for source in asked.corpus for c in bar(resolve(source, limit), source) if isinstance(c, Crystal)]
+    bench = Benchmark(asked, data, folder, corpus, f"cryskit benchmark {plan.name}")
+    total = len(list(bench.tasks()))
+    with running.quietly(folder):
+        cards = bench.run(lambda number, task, card: _tell(number, total, task, card), progress=on_terminal())
+    written = write_report(asked.name, cards, asked.base, folder)
+    _show(written, cards, submissions(bench, cards), folder, as_json=as_json)
+    if failures or any(card["status"] == "failed" for card in cards):
+        raise typer.Exit(1)
+
+
+def _tell(number: int, total: int, task: "Task", card: dict[str, Any]) -> None:
+    row = task.row
+    fold = f" {task.split.name}" if task.folds > 1 else ""
+    name = f"{row.data}{fold} {row.property} {row.encoder} {row.regime} {row.fraction:g} seed {row.seed}"
+    what = card["reason"] if card["status"] == "failed" else f"{card['figure']} {card['test'][card['figure']]:.4g}"
+    note(f"[{number}/{total}] {name}: {card['status']}, {what}")
+
+
+def _show(
+    written: "Report | None", cards: "Sequence[dict[str, Any]]", folders: list[Path], out: Path, *, as_json: bool
+) -> None:
+    from cryskit.benchmark.compare import Gain
+    from cryskit.benchmark.tables import error_table, gain_table, rank_table
+    from cryskit.evaluate.records import records
+
+    failed = [{"row": card["row"], "reason": card["reason"]} for card in cards if card["status"] == "failed"]
+    if as_json:
+        known = {} if written is None else {"errors": records(written.errors), "ranks": records(written.ranks)}
+        gains = [] if written is None else [dict(zip(Gain._fields, one, strict=True)) for one in written.gains]
+        print_json({"folder": str(out), "rows": len(cards), **known, "gains": gains, "failed": failed})
+        return
+    if written is not None:
+        shown = {"errors": error_table(written.errors), "gains": gain_table(written.gains)}
+        for table in (*shown.values(), rank_table(written.ranks)):
+            if len(table):
+                _print(table)
+    note(f"{len(cards) - len(failed)} of {len(cards)} rows are done")
+    for folder in folders:
+        note(f"submission  {folder}")
+    if written is not None:
+        note(f"report      {out / 'report.md'} (tables, plots and predictions beside it)")
+
+
+def _print(table: "pd.DataFrame") -> None:
+    from cryskit.cli.output import print_table
+
+    print_table([str(name) for name in table.columns], table.to_numpy().tolist())
+    typer.echo("")

@@ -1,0 +1,103 @@
+"""Connectivity-optimised graph network (coGN; Ruff et al. 2024, doi 10.1039/D4DD00018H).
+
+    m_ij = phi_e[e_ij, v_i, v_j],   v_i <- v_i + phi_v(sum_j m_ij),   y = <v_i>
+
+phi_e has five layers and phi_v one, all swish; e_ij is a linear map of Gaussians of the distance and stays as it is. What the
+paper tuned is the graph: the 24 nearest neighbours, and one node for each atom of the asymmetric unit, weighted with its
+multiplicity in the mean.
+
+Deviations: neighbourhoods are whole shells within a radius, equal edges are one, and the first layer of phi_e is applied to
+what it depends on before the gather (`layers.wiring`). An element is its 92 bits and a learned vector, where the paper has a
+learned vector, its mass, radius, electronegativity, ionisation energy and oxidation states under a linear map. The last
+linear map belongs to the heads. At 128 x 5 there are 688,256 parameters, 659,200 of them in the blocks, which is what the
+sizes in the authors' configuration come to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from cryskit.layers.inputs import make_input
+from cryskit.layers.joint import Joint
+from cryskit.layers.pool import mean_pool
+from cryskit.layers.radial import Gaussians
+from cryskit.layers.stack import Stack, glorot
+from cryskit.layers.wiring import Edges, Wiring
+from cryskit.registry import configured
+from cryskit.types import Encoding, GraphSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryskit.types import Graph
+
+_STEP = 0.25  # angstrom, between the centres of 32 Gaussians over 8 angstrom
+_SIGMA = 0.5  # angstrom: as in the paper, the square root of the step
+_POINTS = 1200
+
+
+@configured
+class CoGN(nn.Module):
+    """coGN's edge-first message passing.
+
+    Args:
+        width: Of the vectors of atoms, edges and crystals.
+        layers: Blocks of message passing.
+        depth: Layers of the function of an edge.
+        inputs: "features" (92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
+        radius: Angstrom; further neighbours are left out.
+        neighbours: Nearest neighbours per atom, completed to whole shells.
+    """
+
+    def __init__(
+        self,
+        width: int = 128,
+        layers: int = 5,
+        depth: int = 5,
+        inputs: str | Mapping[str, Any] = "both",
+        radius: float = 8.0,
+        neighbours: int = 24,
+    ) -> None:
+        super().__init__()
+        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.width = width
+        self.inputs = make_input(inputs, width)
+        self.radial = Gaussians(radius, _STEP, _POINTS, width=2**0.5 * _SIGMA, first=_STEP)
+        self.bonds = glorot(nn.Linear(self.radial.width, width))
+        self.blocks = nn.ModuleList(Block(width, depth) for _ in range(layers))
+
+    def forward(self, graph: Graph) -> Encoding:
+        """Encode a graph."""
+        wiring = Wiring(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
+        bonds = self.bonds(self.radial.grid)
+        atoms = self.inputs(graph.numbers)
+        for block in self.blocks:
+            atoms = block(atoms, bonds, wiring)
+        return Encoding(atoms, mean_pool(atoms, graph))
+
+
+class Block(nn.Module):
+    """One round of messages.
+
+    Args:
+        width: Of the vectors of atoms and edges.
+        depth: Layers of the function of an edge.
+    """
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.joint = Joint(width, width, width)
+        self.edge = Stack(*[width] * depth, activation=silu)
+        self.atom = Stack(width, width, activation=silu)
+
+    def forward(
+        self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "grid width"], wiring: Wiring
+    ) -> Float[Tensor, "atoms width"]:
+        """Return the updated atom vectors."""
+        messages = self.edge(silu(self.joint(atoms, bonds, wiring)))
+        updated: Tensor = atoms + self.atom(wiring.gather(messages))
+        return updated

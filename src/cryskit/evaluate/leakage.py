@@ -1,0 +1,154 @@
+"""What the crystals that judge a model share with those it has seen, in training or long before, in pre-training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cryskit.elements import formula
+from cryskit.errors import DataError
+from cryskit.graphs.duplicates import near_duplicates
+from cryskit.graphs.prototypes import Prototypes
+from cryskit.graphs.symmetry import space_group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from cryskit.types import Crystal
+
+_DIGITS = 32  # hexadecimal, of a fingerprint in a manifest
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Crystals that a model has seen.
+
+    Attributes:
+        ids: Of all of them.
+        fingerprints: Of all of them, the first 32 digits.
+        crystals: Those whose structure is at hand; formulas, prototypes and near-duplicates are sought among them.
+    """
+
+    ids: frozenset[str]
+    fingerprints: frozenset[str]
+    crystals: Sequence[Crystal]
+
+    @classmethod
+    def of(cls, crystals: Sequence[Crystal]) -> Seen:
+        """Return crystals that are all at hand."""
+        prints = frozenset(crystal.fingerprint[:_DIGITS] for crystal in crystals)
+        return cls(frozenset(crystal.id for crystal in crystals), prints, crystals)
+
+    @classmethod
+    def of_manifest(cls, path: Path, corpus: Iterable[Crystal] = ()) -> Seen:
+        """Return what a manifest of a pre-training lists, with the structures that are found in a corpus.
+
+        Args:
+            path: A Parquet file with the columns id, source and fingerprint, as `cryskit pretrain` writes it.
+            corpus: Crystals among which those of the manifest are found by their content.
+
+        Raises:
+            DataError: It is no manifest.
+        """
+        try:
+            columns = pq.read_table(path, columns=["id", "source", "fingerprint"]).to_pydict()
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path} is no manifest ({error})", "Pre-train with `cryskit pretrain` again") from error
+        ids = frozenset(
+            name.removeprefix(f"{source}/") for name, source in zip(columns["id"], columns["source"], strict=True)
+        )
+        prints = frozenset(columns["fingerprint"])
+        found = {c.fingerprint[:_DIGITS]: c for c in corpus}
+        return cls(ids, prints, [crystal for digits, crystal in found.items() if digits in prints])
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What some crystals share with those that a model has seen; each list names crystals of the former.
+
+    Attributes:
+        asked: How many there are.
+        seen: How many different ones the model has seen.
+        at_hand: Of how many of these the structure is known.
+        ids: Their id was seen.
+        contents: The very same structure was seen.
+        formulas: Their reduced formula was seen; this and what follows is None if no structure is at hand.
+        prototypes: Their prototype was seen, whatever its elements (see `graphs.prototypes`).
+        near_duplicates: Id to the ids of its near-duplicates that were seen (see `graphs.duplicates`).
+    """
+
+    asked: int
+    seen: int
+    at_hand: int
+    ids: list[str]
+    contents: list[str]
+    formulas: list[str] | None
+    prototypes: list[str] | None
+    near_duplicates: dict[str, list[str]] | None
+
+    @property
+    def counts(self) -> dict[str, int | None]:
+        """How many crystals each field names; None where that is not known."""
+        return {name: len(v) if isinstance(v, list | dict) else v for name, v in asdict(self).items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return {"counts": self.counts} | {name: v for name, v in asdict(self).items() if not isinstance(v, int)}
+
+
+class Comparison:
+    """Finds overlaps, and remembers the space groups and prototypes of crystals it has met."""
+
+    def __init__(self) -> None:
+        self._prototypes = Prototypes()
+        self._known: dict[str, str | None] = {}
+        self._groups: dict[str, int] = {}
+
+    def overlap(self, asked: Sequence[Crystal], seen: Seen) -> Overlap:
+        """Return what crystals share with those that were seen.
+
+        Args:
+            asked: Crystals that judge, or that train.
+            seen: What a model has seen.
+        """
+        known = seen.crystals
+        formulas = {formula(crystal.numbers) for crystal in known}
+        families = {self._family(crystal) for crystal in asked}
+        stoichiometries = {counts for counts, _ in families}
+        like = (c for c in known if _stoichiometry(c) in stoichiometries and self._family(c) in families)
+        prototypes = {self._prototype(crystal) for crystal in like} - {None}
+        alike = near_duplicates(asked, known)
+        return Overlap(
+            asked=len(asked),
+            seen=len(seen.fingerprints),
+            at_hand=len(known),
+            ids=[c.id for c in asked if c.id in seen.ids],
+            contents=[c.id for c in asked if c.fingerprint[:_DIGITS] in seen.fingerprints],
+            formulas=[c.id for c in asked if formula(c.numbers) in formulas] if known else None,
+            prototypes=[c.id for c in asked if self._prototype(c) in prototypes] if known else None,
+            near_duplicates={asked[i].id: names for i, names in alike.items()} if known else None,
+        )
+
+    def _prototype(self, crystal: Crystal) -> str | None:
+        digits = crystal.fingerprint
+        if digits not in self._known:
+            self._known[digits] = self._prototypes.of(crystal)
+        return self._known[digits]
+
+    def _family(self, crystal: Crystal) -> tuple[tuple[int, ...], int]:
+        """Return what crystals of one prototype have in common and what is found sooner: stoichiometry and space group."""
+        digits = crystal.fingerprint
+        if digits not in self._groups:
+            self._groups[digits] = space_group(crystal)[0]
+        return _stoichiometry(crystal), self._groups[digits]
+
+
+def _stoichiometry(crystal: Crystal) -> tuple[int, ...]:
+    """Return the reduced numbers of atoms of the elements, without their names: (1, 1, 3)."""
+    counts = np.unique(crystal.numbers, return_counts=True)[1]
+    return tuple(sorted((counts // np.gcd.reduce(counts)).tolist()))

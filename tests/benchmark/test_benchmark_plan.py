@@ -1,0 +1,74 @@
+"""A plan says what its rows are, and refuses what would make them unequal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from benchmark.small import plan
+from pydantic import ValidationError
+
+from cryskit.benchmark.plan import BenchmarkPlan, Row, merged
+from cryskit.errors import PlanError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_rows_are_the_product_less_what_is_skipped() -> None:
+    asked = plan(fractions=[1.0, 0.5], seeds=[0, 1], skip=[{"regime": "squared", "fraction": 0.5}])
+    rows = list(asked.rows())
+    assert rows[:3] == [
+        Row("elastic", "bulk_modulus", "cgcnn", "scratch", 0.5, 0),
+        Row("elastic", "bulk_modulus", "cgcnn", "scratch", 1.0, 0),
+        Row("elastic", "bulk_modulus", "cgcnn", "squared", 1.0, 0),
+    ]
+    assert len(rows) == 6
+
+
+def test_a_regime_is_laid_over_the_plan_of_the_row() -> None:
+    regimes = {"scratch": {}, "start": {"start": {"file": "{encoder}-{seed}.safetensors"}, "encoder": {"width": 16}}}
+    asked = plan(regimes=regimes, grid={"optimisation.rate": [0.1, 0.2]}, seeds=[3])
+    scratch, start = (asked.training_plans(row, 7) for row in asked.rows())
+    assert [one.optimisation.rate for one in start] == [0.1, 0.2]
+    assert {(one.optimisation.epochs, one.optimisation.seed, one.optimisation.edges) for one in start} == {(7, 3, 1000)}
+    assert start[0].start is not None
+    assert start[0].start.file == "cgcnn-3.safetensors"
+    assert start[0].encoder == scratch[0].encoder | {"width": 16}
+    assert scratch[0].start is None
+
+
+def test_arguments_of_one_part_are_not_mixed_with_those_of_another() -> None:
+    below = {"encoder": {"name": "cgcnn", "width": 8}, "other": {"a": 1}}
+    assert merged(below, {"encoder": {"name": "steinhardt"}})["encoder"] == {"name": "steinhardt"}
+    assert merged(below, {"encoder": {"width": 9}, "other": {"b": 2}}) == {
+        "encoder": {"name": "cgcnn", "width": 9},
+        "other": {"a": 1, "b": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"regimes": {"scratch": {}, "longer": {"optimisation": {"epochs": 9}}}}, r"longer sets optimisation\.epochs"),
+        ({"grid": {"optimisation.seed": [1, 2]}}, r"grid sets optimisation\.seed"),
+        ({"base": "none"}, "base 'none' is none of the regimes"),
+        ({"budget": {}}, "either epochs or steps"),
+        ({"budget": {"epochs": {0.5: 3}}}, r"no epochs for the fractions \[1\.0\]"),
+        ({"skip": [{"model": "x"}]}, "skip names model"),
+        ({"speed": 3}, "Extra inputs"),
+        ({"data": {"x": {"source": "x", "properties": ["a"], "split": "jarvis"}}}, "belong together"),
+        ({"data": {"x": {"source": "x", "properties": ["a", "b"], "split": "matbench"}}}, "one property"),
+    ],
+)
+def test_unequal_or_contradictory_plans_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        plan(**changes)
+
+
+def test_a_file_is_refused_with_every_wrong_key(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(plan().model_dump(mode="json") | {"seeds": [-1], "speed": 2}), encoding="utf-8")
+    with pytest.raises(PlanError, match=r"plan\.yaml is no plan.*seeds\.0.*speed"):
+        BenchmarkPlan.from_yaml(path)

@@ -1,0 +1,170 @@
+"""Rows are done once, go on when stopped, fail alone, and cannot see their test labels."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchmark.small import CRYSTALS, data, plan, spoiled
+
+from cryskit.benchmark import run
+from cryskit.benchmark.draw import Drawn, draw
+from cryskit.benchmark.run import Benchmark
+from cryskit.predict.predictor import load
+from cryskit.types import Crystal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryskit.benchmark.run import Task
+
+
+def quiet(number: int, task: Task, card: dict[str, Any]) -> None:
+    del number, task, card
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Benchmark, list[dict[str, Any]]]:
+    benchmark = Benchmark(plan(), data(), tmp_path_factory.mktemp("benchmark"), command="cryskit benchmark small.yaml")
+    return benchmark, benchmark.run(quiet)
+
+
+def drawn(fraction: float, seed: int, **changes: Any) -> Drawn:
+    asked = plan(fractions=[fraction], seeds=[seed], **changes)
+    return draw(data()["elastic"], data()["elastic"].splits[0], next(asked.rows()), asked)
+
+
+def test_a_card_says_what_was_done_on_what_and_what_came_out(
+    done: tuple[Benchmark, list[dict[str, Any]]],
+) -> None:
+    benchmark, cards = done
+    (split,) = benchmark.data["elastic"].splits
+    assert [card["row"]["regime"] for card in cards] == ["scratch", "squared"]
+    for card in cards:
+        assert json.loads((benchmark.out / "rows" / f"{card['hash']}.json").read_text(encoding="utf-8")) == card
+        assert card["status"] == "done"
+        assert card["command"] == "cryskit benchmark small.yaml"
+        assert card["split"]["hash"] == split.hash
+        assert card["crystals"] == {"training": 48, "validation": 6, "test": 6, "test failed": 0}
+        assert card["epochs"] == 2
+        assert card["memory_mib"]["process"] > 100
+        assert {"cryskit", "torch"} <= set(card["versions"])
+        assert set(card["leakage"]["counts"]) == {"training and test"}
+        table = pd.read_parquet(benchmark.out / "predictions" / card["predictions"])
+        assert sorted(table["id"]) == sorted(split.test)
+        shifts = np.log10(table["bulk_modulus"]) - np.log10(table["bulk_modulus_true"])
+        assert card["test"][card["figure"]] == pytest.approx(float(shifts.abs().mean()))
+
+
+def test_what_has_a_card_is_not_done_again(
+    done: tuple[Benchmark, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark, cards = done
+    monkeypatch.setattr(run, "train", None)
+    assert benchmark.run(quiet) == cards
+
+
+def test_another_plan_is_another_row(done: tuple[Benchmark, list[dict[str, Any]]]) -> None:
+    benchmark, cards = done
+    for changes in ({"budget": {"epochs": 3}}, {"plan": {"optimisation": {"edges": 900}}}, {"validation": 0.1}):
+        hashes = {task.hash for task in Benchmark(plan(**changes), benchmark.data, benchmark.out).tasks()}
+        assert not hashes & {card["hash"] for card in cards}
+
+
+def test_labels_of_test_crystals_change_nothing_but_the_test_figures(
+    done: tuple[Benchmark, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    benchmark, cards = done
+    (split,) = benchmark.data["elastic"].splits
+    other = Benchmark(benchmark.plan, data(spoiled(CRYSTALS, split.test)), tmp_path)
+    for card, twin in zip(cards, other.run(quiet), strict=True):
+        changed = {key for key in card if card[key] != twin[key]}
+        assert changed <= {"hash", "predictions", "data", "test", "command", "date", "seconds", "memory_mib"}
+        assert card["test"]["mae"] != twin["test"]["mae"]
+        both = (benchmark.out, card["hash"]), (tmp_path, twin["hash"])
+        left, right = (load(out / "runs" / name / "0" / "model.safetensors").state_dict() for out, name in both)
+        assert all(left[name].equal(right[name]) for name in left)
+        left, right = (pd.read_parquet(out / "predictions" / f"{name}.parquet")["bulk_modulus"] for out, name in both)
+        assert left.equals(right)
+
+
+def test_what_trains_holds_no_test_crystal() -> None:
+    parts = drawn(1.0, 0)
+    hidden = {crystal.id for crystal in parts.test}
+    assert len(hidden) == 6
+    assert not hidden & {crystal.id for crystal in parts.seen}
+    assert not parts.split.test
+    assert not hidden & {*parts.split.train, *parts.split.validation}
+
+
+def test_a_smaller_fraction_lies_within_a_larger_one_of_its_seed() -> None:
+    small, large, other = (set(drawn(*what).split.train) for what in ((0.25, 1), (0.5, 1), (0.5, 2)))
+    assert small < large
+    assert (len(small), len(large)) == (12, 24)
+    assert large != other
+    assert len(drawn(0.4, 0, of="all").split.train) == 24
+    assert len(drawn(0.25, 0, validation=0.125).split.validation) == 5
+
+
+def test_a_row_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    benchmark = Benchmark(plan(regimes={"scratch": {}}), data(), tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "evaluate", stop)
+        with pytest.raises(KeyboardInterrupt):
+            benchmark.run(quiet)
+    assert not list((tmp_path / "rows").glob("*"))
+    (log,) = tmp_path.glob("runs/*/0/log.jsonl")
+    before = log.read_text(encoding="utf-8")
+    (card,) = benchmark.run(quiet)
+    assert card["status"] == "done"
+    assert log.read_text(encoding="utf-8") == before
+
+
+def test_a_row_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+    regimes = {"broken": {"start": {"file": str(tmp_path / "none.safetensors")}}, "scratch": {}}
+    told: list[str] = []
+    benchmark = Benchmark(plan(regimes=regimes), data(), tmp_path / "out")
+    cards = benchmark.run(lambda number, _, card: told.append(f"{number} {card['status']}"))
+    assert told == ["1 failed", "2 done"]
+    assert "There is no model file" in cards[0]["reason"]
+    assert json.loads((tmp_path / "out" / "rows" / f"{cards[0]['hash']}.json").read_text("utf-8")) == cards[0]
+
+
+def test_validation_chooses_among_the_grid(tmp_path: Path) -> None:
+    asked = plan(regimes={"scratch": {}}, grid={"optimisation.rate": [1e-6, 0.02]}, budget={"steps": 6})
+    (card,) = Benchmark(asked, data(), tmp_path).run(quiet)
+    errors = [one["validation"] for one in card["grid"]]
+    assert errors == sorted(errors)
+    assert card["validation"]["mae_log10"] == errors[0]
+    assert card["plan"]["values"]["optimisation"]["rate"] == 0.02
+    (log,) = tmp_path.glob("runs/*/1/log.jsonl")
+    last = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
+    assert last["step"] == pytest.approx(6, abs=last["step"] / (last["epoch"] + 1))
+
+
+def test_starts_that_were_seen_are_compared_with_their_manifest(tmp_path: Path) -> None:
+    asked = plan(
+        encoders={"steinhardt": {"name": "steinhardt"}},
+        regimes={"scratch": {}, "start": {"start": {"file": "crysae"}}},
+        budget={"epochs": 1},
+        skip=[{"regime": "scratch"}],
+    )
+    (card,) = Benchmark(asked, data(), tmp_path).run(quiet)
+    assert card["start"]["file"] == "crysae"
+    counts = card["leakage"]["counts"]
+    assert set(counts) == {"training and test", "crysae and test", "crysae and training"}
+    assert counts["crysae and test"]["seen"] > 40_000
+    assert counts["crysae and test"]["near_duplicates"] is None
+
+
+def test_a_part_without_labels_is_a_failure(tmp_path: Path) -> None:
+    bare = [Crystal(c.id, c.lattice, c.fractional, c.numbers) for c in CRYSTALS]
+    (card, _) = Benchmark(plan(), data(bare), tmp_path).run(quiet)
+    assert card["status"] == "failed"
+    assert "0 training, 0 validation and 0 test crystals" in card["reason"]
