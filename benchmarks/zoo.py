@@ -167,17 +167,19 @@ def zoo_stage(load: Workload) -> list[dict[str, Any]]:
     crystals = load.crystals[: load.few]
     file = load.folder / "zoo.parquet"
     write(file, crystals)
-    records = []
-    for network, of in CONTENDERS.items():
-        runners = {variant: runner(network, variant, crystals) for variant in (REFERENCE, OURS, FULL)}
-        for action in ("train", "infer"):
-            calls = {variant: getattr(each, action) for variant, each in runners.items()}
-            stage = f"{network} {'training' if action == 'train' else 'inference'}"
-            records += load.timed(stage, len(crystals), calls, of.target)
-        for record in records[-4:-2]:
-            record["peak_mib"] = _peak(network, record["variant"], file)
-            record["reference_peak_mib"] = _peak(network, REFERENCE, file)
-    return records
+    return [record for network in CONTENDERS for record in _timed(load, network, crystals, file)]
+
+
+def _timed(load: Workload, network: str, crystals: list[Crystal], file: Path) -> list[dict[str, Any]]:
+    target = CONTENDERS[network].target
+    peaks = {variant: _peak(network, variant, file) for variant in (REFERENCE, OURS, FULL)}
+    runners = {variant: runner(network, variant, crystals) for variant in peaks}
+    training = {variant: each.train for variant, each in runners.items()}
+    records = load.timed(f"{network} training", len(crystals), training, target)
+    for record in records:
+        record |= {"peak_mib": peaks[record["variant"]], "reference_peak_mib": peaks[REFERENCE]}
+    inference = {variant: each.infer for variant, each in runners.items()}
+    return records + load.timed(f"{network} inference", len(crystals), inference, target)
 
 
 def _peak(network: str, variant: str, file: Path) -> float:

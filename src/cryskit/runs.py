@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from cryskit.data.splits import Split
     from cryskit.graphs.shards import Shard
+    from cryskit.predict.teacher import Vectors
     from cryskit.training.plan import Plan
     from cryskit.types import Crystal, Graph, GraphSpec
 
@@ -88,30 +89,25 @@ def train(
         DataError: A property has no labels, or the data is not that of the split.
         PlanError: The plan contradicts itself, or `folder` holds another run.
     """
-    plan = settled(plan)
-    if not plan.properties:
-        raise PlanError("The plan names no property to learn", "Name at least one")
-    plan, teacher = teacher_of(plan)
-    wanted = [_property(column, crystals) for column in plan.properties]
+    plan, teacher = teacher_of(settled(plan))
+    wanted = _wanted(plan, crystals)
     divided = split.divide(crystals)
     labelled = [_labelled(part, wanted) for part in divided[:2]]
     card = _card(plan, wanted, name or out.stem)
     card.split, card.data = {"name": split.name, "hash": split.hash}, {"source": source, "manifest": manifest(crystals)}
     seed(plan.optimisation.seed)
     predictor = Predictor.from_card(card)
-    settings = {key: value for key, value in plan.objective.items() if key != "heads"}
-    settings |= {"teacher": teacher.width} if teacher else {}
-    objective = OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
+    objective = _objective(plan, predictor, teacher)
     shares = _start(plan, predictor, folder)
-    company = teacher.company(plan.teacher.unlabelled, [*chain(*divided)]) if plan.teacher and teacher else []
+    company = teacher.company([*chain(*divided)]) if teacher else []
     parts = [*labelled[0], *company], labelled[1]
     training, validation = (_built(part, objective.needs, cache or folder) for part in parts)
     _note(plan, _unusable(card, training, validation), folder)
     card.rows |= {"unlabelled": len(company)} if company else {}
     graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
     predictor.heads.fit_scale(graphs[0].targets)
-    if plan.teacher and teacher:
-        card.teacher = plan.teacher.model_dump()
+    if teacher:
+        card.teacher = teacher.named.model_dump()
         vectors = teacher.of(training.crystals, objective.layers, cache or folder)
         graphs = taught(graphs[0], vectors), graphs[1]
         objective.fit_scale(graphs[0])
@@ -209,6 +205,13 @@ def _counts(fates: np.ndarray) -> dict[str, int]:
     return {"training": counts[Fate.TRAIN], "validation": counts[Fate.VALIDATION], **met}
 
 
+def _objective(plan: Plan, predictor: Predictor, teacher: Vectors | None) -> Any:
+    """Return the objective of a run with labels around the networks of its predictor."""
+    settings = {key: value for key, value in plan.objective.items() if key != "heads"}
+    settings |= {"teacher": teacher.width} if teacher else {}
+    return OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
+
+
 def _card(plan: Plan, wanted: list[Property], name: str) -> Card:
     encoder = ENCODERS.build(plan.encoder)
     return Card(
@@ -277,6 +280,12 @@ def _finish(predictor: Predictor, validation: Sequence[Crystal], out: Path, fold
         truth, values = judged.table[f"{wanted.name}_true"], judged.table[wanted.name]
         plot_parity(truth, values, wanted, folder / f"parity-{wanted.name}.png")
     return predictor.card
+
+
+def _wanted(plan: Plan, crystals: Sequence[Crystal]) -> list[Property]:
+    if not plan.properties:
+        raise PlanError("The plan names no property to learn", "Name at least one")
+    return [_property(column, crystals) for column in plan.properties]
 
 
 def _property(column: str, crystals: Sequence[Crystal]) -> Property:

@@ -142,16 +142,17 @@ def write_seen(model: Path, parts: dict[str, list[Crystal]]) -> None:
 def test_a_student_is_shown_no_crystal_that_its_teacher_was_not_trained_on(model: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.safetensors"
     shutil.copy(model, copy)
-    teacher = Vectors(Teacher(file=str(copy)))
-    sources = [str(Path(__file__).parents[2] / "examples")]
+    examples = (str(Path(__file__).parents[2] / "examples"),)
+    assert not Vectors(Teacher(file=str(copy))).company([])
+    teacher = Vectors(Teacher(file=str(copy), unlabelled=examples))
     with pytest.raises(DataError, match="manifest"):
-        teacher.company(sources, [])
+        teacher.company([])
     write_seen(copy, {"train": CRYSTALS[:8], "validation": CRYSTALS[8:12]})
-    found = teacher.company(sources, CRYSTALS[:3])
+    found = teacher.company(CRYSTALS[:3])
     assert {c.fingerprint for c in found} == {c.fingerprint for c in CRYSTALS[3:8]}
     assert all(not c.targets for c in found)
     with pytest.raises(DataError, match="no crystal of"):
-        teacher.company(sources, CRYSTALS[:8])
+        teacher.company(CRYSTALS[:8])
 
 
 def test_unlabelled_crystals_are_learned_from_the_teacher_only(model: Path, tmp_path: Path) -> None:

@@ -100,6 +100,20 @@ def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: f
     return Split.load(split).first(train_fraction)
 
 
+def taught_by(teacher: str | None, delta: float | None, config: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the teacher and the objective that the options of distillation ask for; None where they ask for none.
+
+    Args:
+        teacher: Its name or file.
+        delta: Share of the labels in the loss.
+        config: A plan, which may name the teacher instead.
+    """
+    if delta is not None and not (teacher or config):
+        raise typer.BadParameter("name a teacher, too", param_hint="'--delta'")
+    named = {"teacher": {"file": teacher} if teacher else None}
+    return named, {"name": "distill" if teacher else None, "delta": delta}
+
+
 def inputs_of(selector: bool, penalty: str | None) -> str | dict[str, Any] | None:
     """Return the input layer that the options of the feature selector ask for; None if they ask for none.
 

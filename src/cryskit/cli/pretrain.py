@@ -84,14 +84,14 @@ def pretrain(
     """
     require(out, running.SUFFIX)
     keep_pages()
-    loop = {"seed": seed, "epochs": epochs, "patience": patience, "accelerator": accelerator, "devices": devices}
-    flags = {"precision": precision, "compile": compiled or None, "tensorboard": tensorboard or None}
+    loop = {"seed": seed, "epochs": epochs, "accelerator": accelerator, "devices": devices, "precision": precision}
+    loop |= {"patience": patience} | running.flags(compiled, tensorboard)
     network = {"name": encoder, "width": width, "layers": layers}
     from cryskit.registry import OBJECTIVES
 
     learn = {"name": objective, "preset": preset}
     default = getattr(OBJECTIVES[objective], "default", None)
-    plan = plan_of(config, {}, network, loop | flags, objective=learn, default=default, labels=False)
+    plan = plan_of(config, {}, network, loop, objective=learn, default=default, labels=False)
     from cryskit.data.splits import Split
     from cryskit.runs import pretrain as run
 

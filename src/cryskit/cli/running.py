@@ -53,6 +53,11 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def flags(compiled: bool, tensorboard: bool) -> dict[str, Any]:
+    """Return what the flags say of the loop; None where they say nothing."""
+    return {"compile": compiled or None, "tensorboard": tensorboard or None}
+
+
 @contextmanager
 def quietly(folder: Path) -> Iterator[None]:
     """Let Lightning show its progress bar on stderr but not speak of other products, and end as other verbs do if stopped.

@@ -9,7 +9,7 @@ from cryskit.cli import options, running
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import print_json, require
-from cryskit.cli.planning import AUTO, check_labels, divide, inputs_of, plan_of
+from cryskit.cli.planning import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
 from cryskit.cli.reading import collect, on_terminal
 
 if TYPE_CHECKING:
@@ -108,15 +108,12 @@ def train(
     require(out, running.SUFFIX)
     keep_pages()
     loop = {"seed": seed, "epochs": epochs, "accelerator": accelerator, "devices": devices, "precision": precision}
-    flags = {"compile": compiled or None, "tensorboard": tensorboard or None}
-    inputs = inputs_of(selector, selector_penalty)
-    network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs}
+    loop |= running.flags(compiled, tensorboard)
+    network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs_of(selector, selector_penalty)}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
-    if delta is not None and not (teacher or config):
-        raise typer.BadParameter("name a teacher, too", param_hint="'--delta'")
-    learn = {"name": "distill" if teacher else None, "delta": delta}
-    top = {"properties": properties, "teacher": {"file": teacher} if teacher else None}
-    plan = plan_of(config, top, network, loop | flags, objective=learn, start=begin)
+    top, objective = taught_by(teacher, delta, config)
+    top |= {"properties": properties}
+    plan = plan_of(config, top, network, loop, objective=objective, start=begin)
     crystals, failures = collect(data, limit)
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)

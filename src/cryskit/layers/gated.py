@@ -149,8 +149,10 @@ class EdgeGated(nn.Module):
             flow: Who sends to whom.
             mapped: C e, where it is known already; it is overwritten.
         """
+        states, messages = states.to(self.own.weight.dtype), messages.to(self.own.weight.dtype)
         with torch.autocast(states.device.type, enabled=False):
             ends = self.receiver(states), self.sender(states), self.value(states)
+            mapped = None if mapped is None else mapped.to(states.dtype)
             call: Any = _Gate.apply
             norm = (None, None) if self.message_norm is None else (self.message_norm.weight, self.message_norm.bias)
             summed, updated = call(

@@ -38,8 +38,8 @@ def screened_sum(
         sender: q.
         flow: Who sends to whom.
     """
-    sender = sender.to(receiver.dtype)
-    return apply(_Screened, receiver, sender, flow)
+    precision = torch.promote_types(receiver.dtype, torch.float32)
+    return apply(_Screened, receiver.to(precision), sender.to(precision), flow)
 
 
 class _Screened(Function):

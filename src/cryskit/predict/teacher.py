@@ -44,8 +44,8 @@ class Vectors:
         teacher: As named in a plan.
 
     Attributes:
+        named: What the plan says of it, with the digest of its file.
         width: Of its vectors.
-        digest: SHA-256 of its file.
 
     Raises:
         DataError: The table is none.
@@ -57,7 +57,7 @@ class Vectors:
         self._path = Path(teacher.file) if Path(teacher.file).suffix == _TABLE else path_of(teacher.file)
         if not self._path.is_file():
             raise DataError(f"There is no table of vectors {self._path}", "Check the path")
-        self.digest = digested(self._path, teacher)
+        self.named = teacher.model_copy(update={"digest": digested(self._path, teacher)})
         self.width = self._width()
 
     def of(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> list[np.ndarray]:
@@ -76,16 +76,16 @@ class Vectors:
         place = {name: row for row, name in enumerate(columns["id"].to_pylist())}
         return [self._row(columns, place, crystal, layers) for crystal in crystals]
 
-    def company(self, sources: Sequence[str], known: Sequence[Crystal]) -> list[Crystal]:
-        """Return the crystals of data sets that the teacher was trained on, without labels.
+    def company(self, known: Sequence[Crystal]) -> list[Crystal]:
+        """Return the crystals of the data sets named as unlabelled that the teacher was trained on, without labels.
 
         Args:
-            sources: Bundled data sets, files or folders.
             known: Crystals of the run; what has the content of one of them is left out.
 
         Raises:
             DataError: There is no manifest beside the teacher, or none of the crystals is in it.
         """
+        sources = self.named.unlabelled
         if not sources:
             return []
         path = self._path.with_name(f"{self._path.stem}.manifest.parquet")
@@ -106,7 +106,7 @@ class Vectors:
 
     def _asked(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
         """Return a table of what the model says, made if it is not in the cache."""
-        key = hashlib.sha256(f"{self.digest} {layers}".encode())
+        key = hashlib.sha256(f"{self.named.digest} {layers}".encode())
         for crystal in crystals:
             key.update(f"{crystal.id} {crystal.fingerprint}".encode())
         path = cache / f"teacher-{key.hexdigest()[:32]}{_TABLE}"
@@ -194,5 +194,4 @@ def teacher_of(plan: Plan) -> tuple[Plan, Vectors | None]:
             "Set the objective to distill",
         )
     vectors = Vectors(plan.teacher)
-    teacher = plan.teacher.model_copy(update={"digest": vectors.digest})
-    return plan.model_copy(update={"teacher": teacher}), vectors
+    return plan.model_copy(update={"teacher": vectors.named}), vectors
