@@ -116,11 +116,11 @@ class Distill(nn.Module):
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted loss of each property, and in training those of the teacher and of penalties."""
-        if not self.training:
-            return self.supervision(self.encoder(graph).crystals, graph.targets)
         encoding, student = tapped(self.encoder, graph, self.layers)
+        learned: dict[str, Tensor] = self.supervision(encoding.crystals, graph.targets)
+        if not self.training:
+            return learned
         delta = self.delta + (1 - self.delta) * self.progress if self.rising else self.delta
-        learned = self.supervision(encoding.crystals, graph.targets)
         losses = {name: delta * loss for name, loss in learned.items()}
         losses["teacher"] = (1 - delta) * self.weight * self._distance(student, graph)
         return losses | penalties(self)

@@ -41,7 +41,7 @@ class PropertyObjective(nn.Module):
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted loss of each property, and in training penalties."""
-        losses = self.supervision(self.encoder(graph).crystals, graph.targets)
+        losses: dict[str, Tensor] = self.supervision(self.encoder(graph).crystals, graph.targets)
         return losses | (penalties(self) if self.training else {})
 
     def sizes(self, graph: Graph) -> dict[str, int]:

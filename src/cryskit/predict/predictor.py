@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -134,14 +134,15 @@ class Predictor(nn.Module):
         def read_out(graph: Graph) -> torch.Tensor:
             return torch.stack(tapped(self.encoder, graph, layers)[1], dim=1)
 
-        rows = []
+        width = cast("int", self.encoder.width)
+        rows: list[tuple[str, Any, int, int, str, str]] = []
         for items, graph, failures in self._chunks(read(structures, limit=limit), spec):
             sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
             vectors = iter(np.split(self._run(graph, read_out), np.cumsum(sizes)[:-1]))
             rows += [
-                (item.id, None, layers, self.encoder.width, "failed", str(failures[i]))
+                (item.id, None, layers, width, "failed", str(failures[i]))
                 if i in failures
-                else (item.id, next(vectors).ravel(), layers, self.encoder.width, "ok", "")
+                else (item.id, next(vectors).ravel(), layers, width, "ok", "")
                 for i, item in enumerate(items)
             ]
         return atom_table(rows)

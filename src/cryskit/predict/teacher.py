@@ -138,7 +138,7 @@ class Vectors:
                 "Leave it out, or give a table that has it",
             )
         there = columns["layers"][row].as_py() if "layers" in columns.column_names else 1
-        values = numbers.to_numpy(zero_copy_only=False).astype(np.float32)
+        values: np.ndarray = numbers.to_numpy(zero_copy_only=False).astype(np.float32)
         if there != layers or values.size != len(crystal) * layers * self.width:
             raise DataError(
                 f"The teacher's vectors of {crystal.id} are {values.size} numbers in {there} layers, "
