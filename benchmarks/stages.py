@@ -301,4 +301,4 @@ def batches(load: Workload) -> list[np.ndarray]:
 
 
 def _bytes(graph: Graph) -> int:
-    return sum(value.numel() * value.element_size() for value in vars(graph).values())
+    return sum(value.numel() * value.element_size() for value in graph.tensors.values())

@@ -114,12 +114,11 @@ def test_what_does_not_fit_is_reported_and_stays_new() -> None:
     assert json.loads(json.dumps(report.to_json()))["moved"] == list(report.moved)
 
 
-@pytest.mark.parametrize("name", list(ENCODERS))
-def test_an_encoder_that_nothing_fits_is_refused(name: str) -> None:
+def test_an_encoder_that_nothing_fits_is_refused() -> None:
     with pytest.raises(ModelError, match="Nothing in the file fits"):
-        transfer(encoder(name, 1, width=18), in_file(encoder(name, 2)))
+        transfer(encoder("cgcnn", 1, width=18), in_file(encoder("cgcnn", 2)))
     with pytest.raises(ModelError, match="Nothing in the file fits"):
-        transfer(encoder(name, 1), {})
+        transfer(encoder("alignn", 1), {})
 
 
 def objective(module: nn.Module) -> PropertyObjective:

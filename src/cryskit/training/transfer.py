@@ -54,7 +54,7 @@ def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "
     Args:
         encoder: Is changed in place.
         tensors: Of a model file; those of its encoder are named "encoder....".
-        parts: "encoder" moves all of it; "convolutions" leaves level 0, the embedding of the elements, as it is, like the
+        parts: "encoder" moves all of it; "convolutions" leaves the embedding of the elements (`inputs`) as it is, like the
             published CrysXPP (doi 10.1038/s41524-022-00716-8).
 
     Returns:
@@ -64,8 +64,7 @@ def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "
         ModelError: Not one parameter fits.
     """
     state = {f"{_PREFIX}{name}": tensor for name, tensor in encoder.state_dict().items()}
-    level = levels(encoder)
-    dropped = {name for name in state if parts == "convolutions" and level[name] == 0}
+    dropped = {name for name in state if parts == "convolutions" and name.startswith(f"{_PREFIX}inputs.")}
     misfits = {name: _misfit(name, state, tensors) for name in state.keys() | tensors.keys()}
     misfits |= dict.fromkeys(dropped, "only the convolutions were asked for")
     moved = tuple(name for name in state if not misfits[name])
