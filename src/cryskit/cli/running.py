@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cryskit.cli.output import note
+from cryskit.registry import ENCODERS
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -20,7 +21,10 @@ SUFFIX = (".safetensors",)
 _SHOWN = 10
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")]
-Encoder = Annotated[str | None, typer.Option("--encoder", metavar="NAME", help="The network.  [default: cgcnn]")]
+Encoder = Annotated[
+    str | None,
+    typer.Option("--encoder", metavar="NAME", help=f"The network: {', '.join(ENCODERS)}.  [default: cgcnn]"),
+]
 Width = Annotated[int | None, typer.Option("--width", min=1, metavar="N", help="Width of its vectors.")]
 Layers = Annotated[int | None, typer.Option("--layers", min=1, metavar="N", help="Number of its layers.")]
 Seed = Annotated[
