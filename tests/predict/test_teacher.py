@@ -13,7 +13,7 @@ import torch
 
 from cryskit.data.read import read
 from cryskit.data.splits import make
-from cryskit.errors import CryskitError, DataError, PlanError
+from cryskit.errors import CryskitError, DataError, ModelError, PlanError
 from cryskit.graphs.build import build
 from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor, load
@@ -174,3 +174,20 @@ def test_unlabelled_crystals_are_learned_from_the_teacher_only(model: Path, tmp_
     split = make(half, fractions=(0.6, 0.2, 0.2), seed=0)
     card = train(plan, half, split, tmp_path / "student.safetensors", tmp_path / "run")
     assert card.rows["unlabelled"] == len(CRYSTALS) - len(half)
+
+
+def test_a_teacher_that_predicts_labels_what_nobody_has_labelled(model: Path, tmp_path: Path) -> None:
+    start = tmp_path / "start.safetensors"
+    shutil.copy(model, start)
+    write_seen(start, {"train": CRYSTALS})
+    half = [Crystal(c.id, c.lattice, c.fractional, c.numbers, None, {"x": float(len(c))}) for c in CRYSTALS[:9]]
+    plan = Plan.make({"properties": ["x"], "start": {"file": str(start)}, "optimisation": {"epochs": 1}})
+    tuned = tmp_path / "tuned.safetensors"
+    train(plan, half, make(half, fractions=(0.6, 0.2, 0.2), seed=0), tuned, tmp_path / "run")
+    examples = (str(Path(__file__).parents[2] / "examples"),)
+    found = Vectors(Teacher(file=str(tuned), unlabelled=examples, labels=True)).company(half)
+    assert {c.fingerprint for c in found} == {c.fingerprint for c in CRYSTALS[9:]}
+    expected = load(tuned).predict(found)["x"].to_numpy()
+    assert [c.targets["x"] for c in found] == pytest.approx(expected)
+    with pytest.raises(ModelError, match="predicts nothing"):
+        Vectors(Teacher(file=str(start), unlabelled=examples, labels=True)).company(half)

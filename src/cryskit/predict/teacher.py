@@ -77,24 +77,21 @@ class Vectors:
         return [self._row(columns, place, crystal, layers) for crystal in crystals]
 
     def company(self, known: Sequence[Crystal]) -> list[Crystal]:
-        """Return the crystals of the data sets named as unlabelled that the teacher was trained on, without labels.
+        """Return the crystals of the data sets named as unlabelled that the teacher was trained on.
+
+        They have no labels, or the teacher's predictions as labels where the plan says so.
 
         Args:
             known: Crystals of the run; what has the content of one of them is left out.
 
         Raises:
             DataError: There is no manifest beside the teacher, or none of the crystals is in it.
+            ModelError: The teacher is to give labels and predicts nothing.
         """
         sources = self.named.unlabelled
         if not sources:
             return []
-        path = self._path.with_name(f"{self._path.stem}.manifest.parquet")
-        if not path.is_file():
-            raise DataError(
-                f"There is no manifest {path}, so nobody knows what the teacher has seen",
-                "Take a teacher that `cryskit pretrain` wrote, with the manifest beside it, or leave out `unlabelled`",
-            )
-        wanted = trained(path) - {short(crystal) for crystal in known}
+        wanted = trained(_manifest(self._path)) - {short(crystal) for crystal in known}
         found: dict[str, Crystal] = {}
         for number, source in enumerate(sources):
             for item in read(source):
@@ -102,7 +99,14 @@ class Vectors:
                     found.setdefault(short(item), replace(item, id=f"{number}/{item.id}", targets={}))
         if not found:
             raise DataError(f"The teacher was trained on no crystal of {', '.join(sources)}", "Leave out `unlabelled`")
-        return list(found.values())
+        return self._labelled(list(found.values())) if self.named.labels else list(found.values())
+
+    def _labelled(self, crystals: list[Crystal]) -> list[Crystal]:
+        """Return the crystals with what the teacher predicts of them as labels."""
+        predictor = load(self._path)
+        predictor.require_heads()
+        said = predictor.stream(crystals)
+        return [replace(crystal, targets=prediction.values) for crystal, prediction in zip(crystals, said, strict=True)]
 
     def _asked(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
         """Return a table of what the model says, made if it is not in the cache."""
@@ -146,6 +150,20 @@ class Vectors:
                 "Make the table from the same crystals, with as many layers as are matched",
             )
         return values.reshape(len(crystal), layers, self.width)
+
+
+def _manifest(path: Path) -> Path:
+    """Return the manifest beside a model, or beside the one it started from."""
+    beside = path.with_name(f"{path.stem}.manifest.parquet")
+    if beside.is_file():
+        return beside
+    start = {} if path.suffix == _TABLE else read_card(path).start
+    if not start:
+        raise DataError(
+            f"There is no manifest {beside}, so nobody knows what the teacher has seen",
+            "Take a teacher that `cryskit pretrain` wrote, with the manifest beside it, or one that started from such a model",
+        )
+    return _manifest(path_of(start["file"]))
 
 
 def _read(path: Path) -> pa.Table:

@@ -82,7 +82,8 @@ class Teacher(BaseModel):
         file: A model file, the name of a published model, or a table of vectors (Parquet; see `predict.teacher`).
         digest: SHA-256 of the file; "" until a run has read it.
         unlabelled: Data sets from which the student is shown, without labels, every crystal that its teacher was trained on
-            (the manifest beside the model lists them) and that is in no part of the split.
+            (the manifest beside it, or beside the model it started from, lists them) and that is in no part of the split.
+        labels: Whether these crystals are given the teacher's predictions as labels.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -90,6 +91,7 @@ class Teacher(BaseModel):
     file: str
     digest: str = ""
     unlabelled: tuple[str, ...] = ()
+    labels: bool = False
 
 
 class About(BaseModel):
