@@ -235,6 +235,23 @@ def streaming() -> str:
     return table(["crystals", "graphs, GB", *rates, *peaks], rows)
 
 
+def probe() -> str:
+    """Return what linear probes read out of frozen encoders."""
+    card = _card("probe")
+    if card is None:
+        return "*The run has not been made yet.*"
+    asked = {
+        "space_group_accuracy": "space group",
+        "crystal_system_accuracy": "crystal system",
+        "element_accuracy": "element of an atom",
+        "density_mae": "density, MAE in g/cm³",
+    }
+    rows = [(f"`{row['model']}`", row["weights"], *(row[key]["probe"] for key in asked)) for row in card["probes"]]
+    guess = card["probes"][0]
+    guessed = [value for key in asked for what, value in guess[key].items() if what != "probe"]
+    return table(["encoder", "weights", *asked.values()], [*rows, ("most frequent, or mean", "", *guessed)])
+
+
 def _card(name: str) -> Any:
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
@@ -274,6 +291,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "few_labels": few_labels,
     "reconstruction": reconstruction,
     "models": models,
+    "probe": probe,
     "properties": properties,
     "results": results,
     "selector": selector,
