@@ -67,7 +67,7 @@ def test_the_paper_preset_is_a_quarter_of_each_loss_over_the_whole_batch() -> No
 
 
 def test_in_the_mean_over_crystals_a_large_cell_counts_no_more_than_a_small_one() -> None:
-    objective, graph = made(hidden=0.0, swelling=0.0, contrast=0.0, descriptors=0.0)
+    objective, graph = made(hidden=0.0, swelling=0.0, scale=0.0, contrast=0.0, descriptors=0.0)
     objective.eval()
     whole = objective(graph)
     parts = [objective(part) for part in batching.split(graph)]
@@ -100,6 +100,8 @@ def test_weights_can_be_given_one_by_one() -> None:
     assert objective.weights == {"bits": 2.0, "connectivity": 0.25, "space_group": 0.25}
     with pytest.raises(PlanError, match="weight 0"):
         made(preset="paper", bits=0.0, connectivity=0.0, space_group=0.0, contrast=0.0)
+    with pytest.raises(PlanError, match="swelling"):
+        made(swelling=0.0)
     with pytest.raises(UnknownNameError, match="paper"):
         made(preset="papr")
 

@@ -1,13 +1,17 @@
 """CrysGNN: pre-train a deep network on atoms and on whole crystals without labels (doi 10.1609/aaai.v37i6.25892).
 
-    L = w_bits BCE(x_u) + w_connectivity NLL(k_uv) + w_space_group CE(g) + w_contrast NTXent(z_G, c) + w_descriptors H(D)
+    L = w_bits BCE(x_u) + w_connectivity NLL(k_uv) + w_space_group CE(g) + w_contrast NTXent(z_G, c)
+        + w_scale s^2 + w_descriptors H(D)
 
 Atoms are to rebuild their 92 bits x_u and how often v is among the neighbours of u, k_uv, as in CrysAE. Crystals are to
 tell their space group g, one of 230, and crystals of one crystal system c are drawn together, those of others pushed apart.
-z_G is the mean of the atoms' vectors, each of length 1. Symmetry is detected, never read from a file.
+Symmetry is detected, never read from a file.
 
-The paper shows the network all that it asks for and weighs the four losses alike (preset "paper"). The preset "masked"
-hides elements, swells and shrinks crystals, and asks the crystal's vector for its descriptors D besides, as CrysAE does.
+The paper shows the network all that it asks for, weighs the four losses alike, and takes for z_G the mean of the atoms'
+vectors, each of length 1 (preset "paper"). So atoms are drawn together by the symmetry of their crystal, whatever they are,
+and forget their element. The preset "masked" asks the encoder's own vector of the crystal for its symmetry, with smaller
+weights, and leaves the atoms to chemistry; it hides elements, swells and shrinks crystals by s, and asks for that and for
+descriptors D of the crystal besides, as CrysAE does.
 """
 
 from __future__ import annotations
@@ -41,13 +45,24 @@ GROUPS = 230
 _QUARTERS = {"bits": 0.25, "connectivity": 0.25, "space_group": 0.25, "contrast": 0.25}
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "paper": MappingProxyType({**_QUARTERS, "average": "batch", "reduce": False}),
-        "masked": MappingProxyType({**_QUARTERS, "descriptors": 1.0, "hidden": 0.2, "swelling": 0.1}),
+        "paper": MappingProxyType({**_QUARTERS, "vectors": "unit", "average": "batch", "reduce": False}),
+        "masked": MappingProxyType(
+            {
+                "bits": 1.0,
+                "connectivity": 0.1,
+                "space_group": 0.05,
+                "contrast": 0.05,
+                "scale": 1.0,
+                "descriptors": 1.0,
+                "hidden": 0.2,
+                "swelling": 0.1,
+            }
+        ),
     }
 )
 """Weights and disturbances by name; what a preset does not name is 0."""
 
-_LOSSES = (*_QUARTERS, "descriptors")
+_LOSSES = (*_QUARTERS, "scale", "descriptors")
 
 
 class CrysGNN(nn.Module):
@@ -60,17 +75,20 @@ class CrysGNN(nn.Module):
         connectivity: Weight of the number of edges between two atoms.
         space_group: Weight of the space group.
         contrast: Weight of the contrast of crystal systems.
+        scale: Weight of the swelling of the crystal, in units of its deviation.
         descriptors: Weight of the descriptors of the crystal, in units of their deviations.
         temperature: Of the contrast.
         hidden: Share of the elements of each crystal that are hidden, at least one.
         swelling: Standard deviation of the logarithm of a factor on all distances.
+        vectors: Whether atoms have vectors of length 1 and the crystal their mean ("unit", the paper's), or both the encoder's
+            "own".
         average: Whether atoms and pairs count alike in the whole "batch", as in the paper, so that large cells count more, or
             crystals do ("crystals").
         reduce: Whether nodes are orbits of the space group.
         seed: Of what is hidden and disturbed.
 
     Raises:
-        PlanError: All losses have weight 0.
+        PlanError: All losses have weight 0, or the scale is asked for of crystals that do not swell.
         UnknownNameError: There is no such preset.
 
     Attributes:
@@ -88,10 +106,12 @@ class CrysGNN(nn.Module):
         connectivity: float | None = None,
         space_group: float | None = None,
         contrast: float | None = None,
+        scale: float | None = None,
         descriptors: float | None = None,
         temperature: float = 0.07,
         hidden: float | None = None,
         swelling: float | None = None,
+        vectors: Literal["unit", "own"] | None = None,
         average: Literal["crystals", "batch"] | None = None,
         reduce: bool | None = None,
         seed: int = 0,
@@ -102,9 +122,11 @@ class CrysGNN(nn.Module):
             "connectivity": connectivity,
             "space_group": space_group,
             "contrast": contrast,
+            "scale": scale,
             "descriptors": descriptors,
             "hidden": hidden,
             "swelling": swelling,
+            "vectors": vectors,
             "average": average,
             "reduce": reduce,
         }
@@ -112,6 +134,9 @@ class CrysGNN(nn.Module):
         self.weights = {name: float(chosen[name]) for name in _LOSSES if chosen.get(name)}
         if not self.weights:
             raise PlanError("All losses of CrysGNN have weight 0", "Give at least one a weight")
+        if "scale" in self.weights and not chosen.get("swelling"):
+            raise PlanError("scale has a weight but swelling is 0", "Give swelling a value, or scale none")
+        self.unit = chosen.get("vectors") == "unit"
         self.over_all = chosen.get("average") == "batch"
         self.disturbance = Disturbance(chosen.get("hidden", 0.0), 0.0, chosen.get("swelling", 0.0), seed)
         network: Any = encoder
@@ -122,6 +147,7 @@ class CrysGNN(nn.Module):
         self.connections = Connections(network.width) if "connectivity" in self.weights else None
         self.space_group = nn.Linear(network.width, GROUPS) if "space_group" in self.weights else None
         self.contrast = NTXent(temperature) if "contrast" in self.weights else None
+        self.scale = perceptron(network.width, 1) if "scale" in self.weights else None
         self.described = perceptron(network.width, COUNT) if "descriptors" in self.weights else None
         self.descriptors = Descriptors()
 
@@ -129,8 +155,8 @@ class CrysGNN(nn.Module):
         """Return the weighted losses by name."""
         disturbed = self.disturbance(graph)
         encoding = self.encoder(disturbed.graph)
-        atoms = normalize(encoding.atoms, dim=1)
-        crystals = mean_pool(atoms, graph)
+        atoms = normalize(encoding.atoms, dim=1) if self.unit else encoding.atoms
+        crystals = mean_pool(atoms, graph) if self.unit else encoding.crystals
         group, system = _symmetry(graph)
         losses: dict[str, Tensor] = {}
         if self.bits is not None:
@@ -141,6 +167,8 @@ class CrysGNN(nn.Module):
             losses["space_group"] = cross_entropy(self.space_group(crystals), group - 1)
         if self.contrast is not None:
             losses["contrast"] = self.contrast(crystals, system)
+        if self.scale is not None:
+            losses["scale"] = (self.scale(encoding.crystals)[:, 0] - disturbed.swelling).pow(2).mean()
         if self.described is not None:
             losses["descriptors"] = smooth_l1_loss(self.described(encoding.crystals), self.descriptors(graph))
         return {name: self.weights[name] * loss for name, loss in losses.items()}
