@@ -51,7 +51,7 @@ def collate(graphs: Sequence[Graph]) -> Graph:
     joined: dict[str, Any] = {}
     for name in graphs[0].tensors:
         lies = LIES[name]
-        parts = [g.tensors[name] for g in graphs]
+        parts = [getattr(g, name) for g in graphs]
         if lies.points_at:
             parts = [part + start for part, start in zip(parts, starts[lies.points_at], strict=True)]
         joined[name] = torch.cat(parts, dim=lies.dimension)

@@ -14,7 +14,7 @@ import numpy as np
 from cryskit import properties
 from cryskit.batching import with_targets
 from cryskit.data.atomic import write_json
-from cryskit.data.corpus import Corpus, Fate
+from cryskit.data.corpus import Corpus, Fate, manifest_beside
 from cryskit.data.interchange import manifest
 from cryskit.errors import DataError, PlanError, UnknownNameError
 from cryskit.evaluate.evaluate import evaluate
@@ -170,7 +170,7 @@ def pretrain(
     card.epoch = fit(objective, *parts, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     (best,) = (entry for entry in read_log(folder / "log.jsonl") if entry["epoch"] == card.epoch)
     card.metrics = {loss: {"loss": value} for loss, value in best["validation"].items()}
-    seen = out.with_name(f"{out.stem}.manifest.parquet")
+    seen = manifest_beside(out)
     digest = corpus.write_manifest(seen, fates)
     card.data = {"source": ", ".join(corpus.manifests), "manifest": digest, "file": seen.name}
     predictor.save(out)

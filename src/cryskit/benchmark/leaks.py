@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryskit.data.atomic import write_json
+from cryskit.data.corpus import manifest_beside
 from cryskit.errors import ModelError, UnknownNameError
 from cryskit.evaluate.leakage import Comparison, Seen
 from cryskit.predict.card import digest
@@ -70,7 +71,7 @@ class Reports:
         unknown = []
         for name in files:
             path = _path(name)
-            manifest = path.with_name(f"{path.stem}.manifest.parquet")
+            manifest = manifest_beside(path)
             if not manifest.is_file():
                 unknown.append(name)
                 continue

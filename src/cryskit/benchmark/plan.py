@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cryskit.errors import PlanError
-from cryskit.training.plan import Plan, read_yaml
+from cryskit.training.plan import Plan, problems, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,8 +155,7 @@ class BenchmarkPlan(_Part):
         try:
             return cls.model_validate(read_yaml(path))
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise PlanError(f"{path} is no plan of a benchmark ({problems})", "Correct these keys") from error
+            raise PlanError(f"{path} is no plan of a benchmark ({problems(error)})", "Correct these keys") from error
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows: all of a seed before the next, small fractions first, the regimes side by side."""

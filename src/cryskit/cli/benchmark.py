@@ -7,7 +7,7 @@ import typer
 
 from cryskit.cli import options, running
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import note, print_json, report
+from cryskit.cli.output import note, print_json, print_table, report
 from cryskit.cli.reading import bar, on_terminal
 
 if TYPE_CHECKING:
@@ -100,7 +100,5 @@ def _show(
 
 
 def _print(table: "pd.DataFrame") -> None:
-    from cryskit.cli.output import print_table
-
     print_table([str(name) for name in table.columns], table.to_numpy().tolist())
     typer.echo("")

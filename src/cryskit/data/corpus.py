@@ -210,6 +210,11 @@ def short(crystal: Crystal) -> str:
     return crystal.fingerprint[:_DIGITS]
 
 
+def manifest_beside(model: Path) -> Path:
+    """Return where the manifest of a pre-trained model lies."""
+    return model.with_name(f"{model.stem}.manifest.parquet")
+
+
 def trained(path: Path) -> set[str]:
     """Return the short fingerprints of the crystals that train, according to a manifest."""
     found = pq.read_table(path, columns=["fingerprint"], filters=[("part", "=", "train")])

@@ -1,6 +1,7 @@
 """Rebuild the crystal from the vectors of its atoms: the bits of their elements, who neighbours whom, at what distance.
 
-Every loss is given crystal by crystal, with its weight in a mean over all atoms or pairs of a batch.
+These losses are given crystal by crystal, with their weight in a mean over all atoms or pairs of a batch. From the vector of
+the crystal itself it is told what the whole is like.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
 
 from cryskit import elements
-from cryskit.layers.decoders import Bilinear
+from cryskit.layers.decoders import Bilinear, perceptron
+from cryskit.layers.descriptors import COUNT, Descriptors
 from cryskit.layers.pairs import pairs
 
 if TYPE_CHECKING:
@@ -123,6 +125,39 @@ class Connections(nn.Module):
             scores = self.lengths(atoms, group).movedim(2, 3)
             each = binary_cross_entropy_with_logits(scores, counts.clamp_max(1), reduction="none").mean(3)
             losses["lengths"] = _means(each, weights)
+        return losses
+
+
+class Whole(nn.Module):
+    """Losses of the vector of the crystal: by what it was swollen, and what its descriptors are (`layers.descriptors`).
+
+    Args:
+        width: Of the crystal vectors.
+        scale: Whether the swelling is asked for.
+        descriptors: Whether the descriptors are.
+    """
+
+    def __init__(self, width: int, *, scale: bool, descriptors: bool) -> None:
+        super().__init__()
+        self.scale = perceptron(width, 1) if scale else None
+        self.described = perceptron(width, COUNT) if descriptors else None
+        self.descriptors = Descriptors()
+
+    def forward(
+        self, crystals: Float[Tensor, "crystals width"], graph: Graph, swelling: Float[Tensor, " crystals"]
+    ) -> dict[str, Tensor]:
+        """Return the mean losses by name: "scale" and "descriptors", as far as they are asked for.
+
+        Args:
+            crystals: Their vectors.
+            graph: As it was before anything was hidden or disturbed.
+            swelling: In units of its deviation.
+        """
+        losses: dict[str, Tensor] = {}
+        if self.scale is not None:
+            losses["scale"] = (self.scale(crystals)[:, 0] - swelling).pow(2).mean()
+        if self.described is not None:
+            losses["descriptors"] = smooth_l1_loss(self.described(crystals), self.descriptors(graph))
         return losses
 
 

@@ -21,14 +21,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
-from torch.nn.functional import smooth_l1_loss
 
 from cryskit.errors import PlanError
-from cryskit.layers.decoders import Displacements, perceptron
-from cryskit.layers.descriptors import COUNT, Descriptors
+from cryskit.layers.decoders import Displacements
 from cryskit.layers.disturbance import Disturbance
 from cryskit.layers.pool import mean_pool
-from cryskit.layers.reconstruction import Bits, Connections
+from cryskit.layers.reconstruction import Bits, Connections, Whole
 from cryskit.registry import preset_of
 
 if TYPE_CHECKING:
@@ -120,9 +118,7 @@ class CrysAE(nn.Module):
         self.displacements = (
             Displacements(network.width, self.needs.radius) if "displacements" in self.weights else None
         )
-        self.scale = perceptron(network.width, 1) if "scale" in self.weights else None
-        self.described = perceptron(network.width, COUNT) if "descriptors" in self.weights else None
-        self.descriptors = Descriptors()
+        self.whole = Whole(network.width, **{name: name in self.weights for name in ("scale", "descriptors")})
 
     def _check(self) -> None:
         if not self.weights:
@@ -147,10 +143,7 @@ class CrysAE(nn.Module):
             found = self.displacements(encoding.atoms, disturbed.graph)
             wrong = ((found - disturbed.shifts) / self.disturbance.displaced).pow(2).mean(1, keepdim=True)
             losses["displacements"] = mean_pool(wrong, graph).mean()
-        if self.scale is not None:
-            losses["scale"] = (self.scale(encoding.crystals)[:, 0] - disturbed.swelling).pow(2).mean()
-        if self.described is not None:
-            losses["descriptors"] = smooth_l1_loss(self.described(encoding.crystals), self.descriptors(graph))
+        losses |= self.whole(encoding.crystals, graph, disturbed.swelling)
         return {name: self.weights[name] * loss for name, loss in losses.items()}
 
     def sizes(self, graph: Graph) -> dict[str, int]:

@@ -8,8 +8,7 @@ tell their space group g, one of 230, and crystals of one crystal system c are d
 Symmetry is detected, never read from a file.
 
 The paper shows the network all that it asks for, weighs the four losses alike, and takes for z_G the mean of the atoms'
-vectors, each of length 1 (preset "paper"). So atoms are drawn together by the symmetry of their crystal, whatever they are,
-and forget their element. The preset "masked" asks the encoder's own vector of the crystal for its symmetry, with smaller
+vectors, each of length 1 (preset "paper"). That draws atoms together by the symmetry of their crystal, whatever they are. The preset "masked" asks the encoder's own vector of the crystal for its symmetry, with smaller
 weights, and leaves the atoms to chemistry; it hides elements, swells and shrinks crystals by s, and asks for that and for
 descriptors D of the crystal besides, as CrysAE does.
 """
@@ -23,15 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize, smooth_l1_loss
+from torch.nn.functional import cross_entropy, normalize
 
 from cryskit.errors import PlanError
 from cryskit.layers.contrast import NTXent
-from cryskit.layers.decoders import perceptron
-from cryskit.layers.descriptors import COUNT, Descriptors
 from cryskit.layers.disturbance import Disturbance
 from cryskit.layers.pool import mean_pool
-from cryskit.layers.reconstruction import Bits, Connections
+from cryskit.layers.reconstruction import Bits, Connections, Whole
 from cryskit.registry import preset_of
 
 if TYPE_CHECKING:
@@ -147,9 +144,7 @@ class CrysGNN(nn.Module):
         self.connections = Connections(network.width) if "connectivity" in self.weights else None
         self.space_group = nn.Linear(network.width, GROUPS) if "space_group" in self.weights else None
         self.contrast = NTXent(temperature) if "contrast" in self.weights else None
-        self.scale = perceptron(network.width, 1) if "scale" in self.weights else None
-        self.described = perceptron(network.width, COUNT) if "descriptors" in self.weights else None
-        self.descriptors = Descriptors()
+        self.whole = Whole(network.width, **{name: name in self.weights for name in ("scale", "descriptors")})
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted losses by name."""
@@ -167,10 +162,7 @@ class CrysGNN(nn.Module):
             losses["space_group"] = cross_entropy(self.space_group(crystals), group - 1)
         if self.contrast is not None:
             losses["contrast"] = self.contrast(crystals, system)
-        if self.scale is not None:
-            losses["scale"] = (self.scale(encoding.crystals)[:, 0] - disturbed.swelling).pow(2).mean()
-        if self.described is not None:
-            losses["descriptors"] = smooth_l1_loss(self.described(encoding.crystals), self.descriptors(graph))
+        losses |= self.whole(encoding.crystals, graph, disturbed.swelling)
         return {name: self.weights[name] * loss for name, loss in losses.items()}
 
     def sizes(self, graph: Graph) -> dict[str, int]:

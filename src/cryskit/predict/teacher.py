@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 
 from cryskit.data.atomic import replacing
-from cryskit.data.corpus import short, trained
+from cryskit.data.corpus import manifest_beside, short, trained
 from cryskit.data.read import read
 from cryskit.errors import DataError, PlanError
 from cryskit.predict.card import read_card
@@ -123,7 +123,7 @@ class Vectors:
     def _width(self) -> int:
         if self._path.suffix != _TABLE:
             return int(ENCODERS.build(read_card(self._path).encoder).width)
-        widths = set(_read(self._path)["width"].to_pylist())
+        widths = set(_read(self._path, "width")["width"].to_pylist())
         if len(widths) != 1:
             raise DataError(f"The vectors in {self._path} have widths {sorted(widths)}", "Give all the same width")
         return int(widths.pop())
@@ -154,7 +154,7 @@ class Vectors:
 
 def _manifest(path: Path) -> Path:
     """Return the manifest beside a model, or beside the one it started from."""
-    beside = path.with_name(f"{path.stem}.manifest.parquet")
+    beside = manifest_beside(path)
     if beside.is_file():
         return beside
     start = {} if path.suffix == _TABLE else read_card(path).start
@@ -166,19 +166,20 @@ def _manifest(path: Path) -> Path:
     return _manifest(path_of(start["file"]))
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, *columns: str) -> pa.Table:
+    """Return a table of vectors, or some of its columns."""
     try:
-        table = pq.read_table(path)
+        names = pq.read_schema(path).names
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
             f"{path} is no Parquet file ({error})", "Give a table that `cryskit embed --atoms` wrote"
         ) from error
-    missing = {"id", "vectors", "width"} - set(table.column_names)
+    missing = {"id", "vectors", "width"} - set(names)
     if missing:
         raise DataError(
             f"{path} lacks the columns {', '.join(sorted(missing))}", "Give a table that `cryskit embed --atoms` wrote"
         )
-    return table.combine_chunks()
+    return pq.read_table(path, columns=list(columns) or None).combine_chunks()
 
 
 def taught(graph: Graph, vectors: Sequence[np.ndarray]) -> Graph:

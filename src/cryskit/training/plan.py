@@ -163,8 +163,7 @@ class Plan(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise PlanError(f"{origin} is not valid ({problems})", "Correct these keys") from error
+            raise PlanError(f"{origin} is not valid ({problems(error)})", "Correct these keys") from error
 
     @classmethod
     def from_yaml(cls, path: Path) -> Plan:
@@ -174,6 +173,11 @@ class Plan(BaseModel):
             PlanError: The file is missing, no YAML, or no plan.
         """
         return cls.make(read_yaml(path), str(path))
+
+
+def problems(error: ValidationError) -> str:
+    """Return every wrong key of a plan with what is wrong with it."""
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
