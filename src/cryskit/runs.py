@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cryskit import properties
-from cryskit.batching import with_targets
+from cryskit.batching import collate, with_targets
 from cryskit.data.atomic import write_json
 from cryskit.data.corpus import Corpus, Fate, manifest_beside
 from cryskit.data.interchange import manifest
@@ -53,6 +53,10 @@ class _Part(NamedTuple):
     crystals: list[Crystal]
     graph: Graph
     unusable: dict[str, str]
+
+    def joined(self, crystals: list[Crystal], graph: Graph) -> _Part:
+        """Return the part with other crystals behind it."""
+        return _Part([*self.crystals, *crystals], collate([self.graph, graph]), self.unusable)
 
 
 def train(
@@ -99,11 +103,14 @@ def train(
     predictor = Predictor.from_card(card)
     objective = _objective(plan, predictor, teacher)
     shares = _start(plan, predictor, folder)
-    company = teacher.company([*chain(*divided)]) if teacher else []
-    parts = [*labelled[0], *company], labelled[1]
-    training, validation = (_built(part, objective.needs, cache or folder) for part in parts)
+    training, validation = (_built(part, objective.needs, cache or folder) for part in labelled)
     _note(plan, _unusable(card, training, validation), folder)
-    card.rows |= {"unlabelled": len(company)} if company else {}
+    identity = [plan.hash, split.hash]
+    if teacher and teacher.named.unlabelled:
+        company = teacher.company(chain(*divided), objective.needs, cache or folder)
+        card.rows["unlabelled"] = len(company[0])
+        identity.append(manifest(company[0]))
+        training = training.joined(*company)
     graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
     predictor.heads.fit_scale(graphs[0].targets)
     if teacher:
@@ -111,8 +118,9 @@ def train(
         vectors = teacher.of(training.crystals, objective.layers, cache or folder)
         graphs = taught(graphs[0], vectors), graphs[1]
         objective.fit_scale(graphs[0])
-    identity = _digest(plan.hash, split.hash, *([manifest(company)] if company else []))
-    card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
+    card.epoch = fit(
+        objective, *graphs, plan.optimisation, folder, identity=_digest(*identity), rates=shares, progress=progress
+    )
     return _finish(predictor, validation.crystals, out, folder)
 
 

@@ -30,13 +30,23 @@ def test_rows_are_the_product_less_what_is_skipped() -> None:
 def test_a_regime_is_laid_over_the_plan_of_the_row() -> None:
     regimes = {"scratch": {}, "start": {"start": {"file": "{encoder}-{seed}.safetensors"}, "encoder": {"width": 16}}}
     asked = plan(regimes=regimes, grid={"optimisation.rate": [0.1, 0.2]}, seeds=[3])
-    scratch, start = (asked.training_plans(row, 7) for row in asked.rows())
+    scratch, start = (asked.training_plans(row, {"epochs": 7}, str) for row in asked.rows())
     assert [one.optimisation.rate for one in start] == [0.1, 0.2]
     assert {(one.optimisation.epochs, one.optimisation.seed, one.optimisation.edges) for one in start} == {(7, 3, 1000)}
     assert start[0].start is not None
     assert start[0].start.file == "cgcnn-3.safetensors"
     assert start[0].encoder == scratch[0].encoder | {"width": 16}
     assert scratch[0].start is None
+
+
+def test_a_regime_may_learn_from_the_model_of_another_row() -> None:
+    teacher = {"row": {"regime": "scratch"}, "labels": True}
+    asked = plan(regimes={"scratch": {}, "taught": {"teacher": teacher, "objective": {"name": "distill"}}})
+    scratch, taught = asked.rows()
+    (made,) = asked.training_plans(taught, {"epochs": 1}, lambda row: f"model of {row.regime}")
+    assert scratch == taught._replace(regime="scratch")
+    assert made.teacher is not None
+    assert (made.teacher.file, made.teacher.labels) == ("model of scratch", True)
 
 
 def test_arguments_of_one_part_are_not_mixed_with_those_of_another() -> None:
@@ -57,6 +67,8 @@ def test_arguments_of_one_part_are_not_mixed_with_those_of_another() -> None:
         ({"budget": {}}, "either epochs or steps"),
         ({"budget": {"epochs": {0.5: 3}}}, r"no epochs for the fractions \[1\.0\]"),
         ({"skip": [{"model": "x"}]}, "skip names model"),
+        ({"regimes": {"scratch": {}, "x": {"start": {"row": {"model": "x"}}}}}, "a regime names model"),
+        ({"grid": {"optimisation.steps": [1, 2]}}, r"grid sets optimisation\.steps"),
         ({"speed": 3}, "Extra inputs"),
         ({"data": {"x": {"source": "x", "properties": ["a"], "split": "jarvis"}}}, "belong together"),
         ({"data": {"x": {"source": "x", "properties": ["a", "b"], "split": "matbench"}}}, "one property"),

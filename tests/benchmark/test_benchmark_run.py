@@ -13,12 +13,17 @@ from benchmark.small import CRYSTALS, data, plan, spoiled
 from cryskit.benchmark import run
 from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.run import Benchmark
-from cryskit.predict.predictor import load
+from cryskit.data.corpus import manifest_beside, short
+from cryskit.errors import PlanError
+from cryskit.predict.card import Card
+from cryskit.predict.predictor import Predictor, load
+from cryskit.registry import ENCODERS
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryskit.benchmark.plan import BenchmarkPlan
     from cryskit.benchmark.run import Task
 
 
@@ -82,7 +87,7 @@ def test_labels_of_test_crystals_change_nothing_but_the_test_figures(
     other = Benchmark(benchmark.plan, data(spoiled(CRYSTALS, split.test)), tmp_path)
     for card, twin in zip(cards, other.run(quiet), strict=True):
         changed = {key for key in card if card[key] != twin[key]}
-        assert changed <= {"hash", "predictions", "data", "test", "command", "date", "seconds", "memory_mib"}
+        assert changed <= {"hash", "predictions", "model", "data", "test", "command", "date", "seconds", "memory_mib"}
         assert card["test"]["mae"] != twin["test"]["mae"]
         both = (benchmark.out, card["hash"]), (tmp_path, twin["hash"])
         left, right = (load(out / "runs" / name / "0" / "model.safetensors").state_dict() for out, name in both)
@@ -134,6 +139,81 @@ def test_a_row_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
     assert told == ["1 failed", "2 done"]
     assert "There is no model file" in cards[0]["reason"]
     assert json.loads((tmp_path / "out" / "rows" / f"{cards[0]['hash']}.json").read_text("utf-8")) == cards[0]
+
+
+def chained(file: Path, **changes: Any) -> BenchmarkPlan:
+    """A teacher that starts from a file and is taught by labels, and a pupil that is shown what the file has seen."""
+    taught = {
+        "objective": {"name": "distill"},
+        "teacher": {
+            "row": {"encoder": "teacher", "regime": "tuned"},
+            "unlabelled": ["elastic_tensor"],
+            "labels": True,
+        },
+    }
+    small = {"name": "cgcnn", "width": 8, "neighbours": 6, "radius": 5.0}
+    return plan(
+        encoders={"teacher": {**small, "layers": 2}, "cgcnn": {**small, "layers": 1}},
+        regimes={"scratch": {}, "tuned": {"start": {"file": str(file)}}, "taught": taught},
+        fractions=[0.25],
+        skip=[
+            {"encoder": "teacher", "regime": "scratch"},
+            {"encoder": "teacher", "regime": "taught"},
+            {"encoder": "cgcnn", "regime": "tuned"},
+        ],
+        plan={"optimisation": {"edges": 300, "accelerator": "cpu"}},
+        **changes,
+    )
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pre-trained model that has seen all crystals but those that test."""
+    file: Path = tmp_path_factory.mktemp("seen") / "seen.safetensors"
+    encoder = ENCODERS.build({"name": "cgcnn", "width": 8, "layers": 2, "neighbours": 6, "radius": 5.0})
+    Predictor(
+        encoder, None, Card(name="seen", encoder=ENCODERS.config_of(encoder), spec=encoder.needs, properties=[])
+    ).save(file)
+    (split,) = data()["elastic"].splits
+    row = {"source": "elastic_tensor", "part": "train"}
+    rows = [row | {"id": c.id, "fingerprint": short(c)} for c in CRYSTALS if c.id not in split.test]
+    pd.DataFrame(rows).to_parquet(manifest_beside(file))
+    return file
+
+
+def test_a_row_learns_from_the_model_of_an_earlier_one_in_as_many_steps(seen: Path, tmp_path: Path) -> None:
+    benchmark = Benchmark(chained(seen), data(), tmp_path)
+    tuned, scratch, taught = benchmark.run(quiet)
+    assert [card["status"] for card in (tuned, scratch, taught)] == ["done"] * 3, taught["reason"]
+    assert taught["plan"]["values"]["teacher"]["file"] == str(tmp_path / tuned["model"])
+    assert taught["crystals"]["training"] == scratch["crystals"]["training"] == 12
+    assert taught["crystals"]["unlabelled"] == len(CRYSTALS) - 6 - 12 - 6
+    steps = [
+        json.loads((tmp_path / card["model"]).with_name("log.jsonl").read_text("utf-8").splitlines()[-1])["step"]
+        for card in (scratch, taught)
+    ]
+    assert taught["epochs"] < scratch["epochs"] or steps[0] == steps[1]
+    assert steps[1] == pytest.approx(steps[0], abs=steps[1] / taught["epochs"] / 2)
+    assert len(taught["leakage"]["counts"]) == 3
+    assert not taught["leakage"]["unknown"]
+
+
+def test_another_teacher_is_another_row_and_so_is_its_pupil(seen: Path, tmp_path: Path) -> None:
+    hashes = [
+        [task.hash for task in Benchmark(chained(seen, **changes), data(), tmp_path).tasks()]
+        for changes in ({}, {"budget": {"epochs": 3}})
+    ]
+    assert not set(hashes[0]) & set(hashes[1])
+
+
+def test_a_pupil_says_that_its_teacher_failed_and_one_above_its_teacher_is_refused(seen: Path, tmp_path: Path) -> None:
+    cards = Benchmark(chained(tmp_path / "none.safetensors"), data(), tmp_path).run(quiet)
+    assert [card["status"] for card in cards] == ["failed", "done", "failed"]
+    assert "no model of the row elastic bulk_modulus teacher tuned 0.25 0 (it failed)" in cards[2]["reason"]
+    asked = chained(seen)
+    turned = asked.model_copy(update={"encoders": dict(reversed(asked.encoders.items()))})
+    with pytest.raises(PlanError, match="does not come before"):
+        list(Benchmark(turned, data(), tmp_path).tasks())
 
 
 def test_validation_chooses_among_the_grid(tmp_path: Path) -> None:

@@ -143,16 +143,17 @@ def test_a_student_is_shown_no_crystal_that_its_teacher_was_not_trained_on(model
     copy = tmp_path / "copy.safetensors"
     shutil.copy(model, copy)
     examples = (str(Path(__file__).parents[2] / "examples"),)
-    assert not Vectors(Teacher(file=str(copy))).company([])
     teacher = Vectors(Teacher(file=str(copy), unlabelled=examples))
     with pytest.raises(DataError, match="manifest"):
-        teacher.company([])
+        teacher.company([], GraphSpec(), tmp_path)
     write_seen(copy, {"train": CRYSTALS[:8], "validation": CRYSTALS[8:12]})
-    found = teacher.company(CRYSTALS[:3])
+    found, graph = teacher.company(CRYSTALS[:3], GraphSpec(), tmp_path)
     assert {c.fingerprint for c in found} == {c.fingerprint for c in CRYSTALS[3:8]}
     assert all(not c.targets for c in found)
-    with pytest.raises(DataError, match="no crystal of"):
-        teacher.company(CRYSTALS[:8])
+    expected = build(found, GraphSpec())
+    assert all(torch.equal(tensor, expected.tensors[name]) for name, tensor in graph.tensors.items())
+    with pytest.raises(DataError, match="no other crystal of"):
+        teacher.company(CRYSTALS[:8], GraphSpec(), tmp_path)
 
 
 def test_unlabelled_crystals_are_learned_from_the_teacher_only(model: Path, tmp_path: Path) -> None:
@@ -185,9 +186,10 @@ def test_a_teacher_that_predicts_labels_what_nobody_has_labelled(model: Path, tm
     tuned = tmp_path / "tuned.safetensors"
     train(plan, half, make(half, fractions=(0.6, 0.2, 0.2), seed=0), tuned, tmp_path / "run")
     examples = (str(Path(__file__).parents[2] / "examples"),)
-    found = Vectors(Teacher(file=str(tuned), unlabelled=examples, labels=True)).company(half)
+    spec = GraphSpec(origins=True)
+    found, _ = Vectors(Teacher(file=str(tuned), unlabelled=examples, labels=True)).company(half, spec, tmp_path)
     assert {c.fingerprint for c in found} == {c.fingerprint for c in CRYSTALS[9:]}
     expected = load(tuned).predict(found)["x"].to_numpy()
     assert [c.targets["x"] for c in found] == pytest.approx(expected)
     with pytest.raises(ModelError, match="predicts nothing"):
-        Vectors(Teacher(file=str(start), unlabelled=examples, labels=True)).company(half)
+        Vectors(Teacher(file=str(start), unlabelled=examples, labels=True)).company(half, spec, tmp_path)

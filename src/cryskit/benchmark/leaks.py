@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryskit.data.atomic import write_json
-from cryskit.data.corpus import manifest_beside
-from cryskit.errors import ModelError, UnknownNameError
+from cryskit.errors import CryskitError, ModelError, UnknownNameError
 from cryskit.evaluate.leakage import Comparison, Seen
 from cryskit.predict.card import digest
 from cryskit.predict.published import path_of
+from cryskit.predict.start import manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,9 +70,9 @@ class Reports:
         overlaps = {"training and test": self._comparison.overlap(drawn.test, Seen.of(drawn.seen)).to_json()}
         unknown = []
         for name in files:
-            path = _path(name)
-            manifest = manifest_beside(path)
-            if not manifest.is_file():
+            try:
+                manifest = manifest_of(_path(name))
+            except CryskitError:
                 unknown.append(name)
                 continue
             seen = Seen.of_manifest(manifest, self._corpus)

@@ -11,12 +11,13 @@ from cryskit.errors import PlanError
 from cryskit.training.plan import Plan, problems, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 Config = dict[str, Any]
 _SCRATCH: dict[str, Config] = {"scratch": {}}
-_RESERVED = ("properties", *(f"optimisation.{key}" for key in ("epochs", "seed", "edges", "patience")))
+_RESERVED = ("properties", *(f"optimisation.{key}" for key in ("epochs", "steps", "seed", "edges", "patience")))
+_MODELS = ("start", "teacher")  # keys of a training plan that name a model, and may name the row that makes it
 
 
 class _Part(BaseModel):
@@ -59,8 +60,9 @@ class Budget(_Part):
     """How long every run trains: the same for all regimes.
 
     Attributes:
-        epochs: Passes over the training crystals, or fraction to passes.
-        steps: Steps of the optimiser, rounded to whole epochs (of the encoder's own graph).
+        epochs: Passes over the labelled training crystals, or fraction to passes. A regime that sees other crystals besides
+            makes as many steps.
+        steps: Steps of the optimiser, rounded to whole passes.
     """
 
     epochs: Annotated[int, Field(ge=1)] | dict[float, Annotated[int, Field(ge=1)]] | None = None
@@ -93,7 +95,9 @@ class BenchmarkPlan(_Part):
         data: Name to data set.
         encoders: Name to the encoder's registry name and arguments.
         regimes: Name to values laid over the training plan: {} for training from scratch, {"start": {"file": ...}} for
-            fine-tuning. In their texts "{encoder}", "{data}", "{property}" and "{seed}" stand for those of the row.
+            fine-tuning. In their texts "{encoder}", "{data}", "{property}" and "{seed}" stand for those of the row. Instead of
+            a file, `start` and `teacher` may name an earlier row, whose model they are, by the fields in which it differs:
+            {"teacher": {"row": {"encoder": "large", "regime": "fine-tuned"}}}.
         base: The regime that the others are compared with.
         fractions: Shares of the crystals that train.
         of: Shares of what: of the training part of the split ("training"), or of all labelled crystals ("all").
@@ -139,9 +143,10 @@ class BenchmarkPlan(_Part):
             if unequal := sorted(set(keys) & set(_RESERVED)):
                 message = f"the {where} sets {', '.join(unequal)}, which has to be the same for all rows"
                 raise ValueError(message)
-        for rule in self.skip:
+        rows = [regime[key]["row"] for regime in self.regimes.values() for key in _MODELS if "row" in regime.get(key, {})]
+        for where, rule in [*(("skip", rule) for rule in self.skip), *(("a regime", row) for row in rows)]:
             if unknown := set(rule) - set(Row._fields):
-                message = f"skip names {', '.join(sorted(unknown))}; a row has {', '.join(Row._fields)}"
+                message = f"{where} names {', '.join(sorted(unknown))}; a row has {', '.join(Row._fields)}"
                 raise ValueError(message)
         return self
 
@@ -167,19 +172,20 @@ class BenchmarkPlan(_Part):
             if not any(all(getattr(row, key) == value for key, value in rule.items()) for rule in self.skip):
                 yield row
 
-    def training_plans(self, row: Row, epochs: int) -> list[Plan]:
+    def training_plans(self, row: Row, budget: Mapping[str, int], model: Callable[[Row], str]) -> list[Plan]:
         """Return the training plans of a row: one for each point of the grid.
 
         Args:
             row: The row.
-            epochs: Its budget.
+            budget: Its epochs or steps.
+            model: Gives the model file of another row.
 
         Raises:
             PlanError: What is laid over one another is no training plan.
         """
         below = merged(self.plan, {"encoder": self.encoders[row.encoder]})
-        values = merged(below, _filled(self.regimes[row.regime], row._asdict()))
-        fixed = {"properties": [row.property], "optimisation": {"epochs": epochs, "seed": row.seed}}
+        values = merged(below, _filled(_with_files(self.regimes[row.regime], row, model), row._asdict()))
+        fixed = {"properties": [row.property], "optimisation": {**budget, "seed": row.seed}}
         points = [dict(zip(self.grid, point, strict=True)) for point in product(*self.grid.values())]
         return [
             Plan.make(merged(merged(values, _nested(point)), fixed), f"the plan of {tuple(row)}") for point in points
@@ -218,6 +224,16 @@ def _nested(point: Mapping[str, Any]) -> Config:
         for key in reversed(path):
             leaf = {key: leaf}
         values = merged(values, leaf)
+    return values
+
+
+def _with_files(regime: Config, row: Row, model: Callable[[Row], str]) -> Config:
+    """Put model files in place of the rows that make them."""
+    values = dict(regime)
+    for key in _MODELS:
+        if "row" in values.get(key, {}):
+            named = {name: value for name, value in values[key].items() if name != "row"}
+            values[key] = {**named, "file": model(row._replace(**values[key]["row"]))}
     return values
 
 

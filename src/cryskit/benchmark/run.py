@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,13 +13,14 @@ from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.facts import Cost, machine
 from cryskit.benchmark.leaks import Reports, files_of
 from cryskit.data.atomic import replacing, write_json
-from cryskit.errors import CryskitError
+from cryskit.errors import CryskitError, PlanError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
 from cryskit.plots.curves import read_log
 from cryskit.predict.predictor import load
 from cryskit.registry import ENCODERS
 from cryskit.runs import train
+from cryskit.training.batches import EdgeBatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,13 +40,23 @@ _FAILURES = (CryskitError, RuntimeError, ValueError, ArithmeticError, LookupErro
 
 
 class Task(NamedTuple):
-    """One row of a benchmark on one split of its data, of `folds`; `hash` is of all that its result depends on."""
+    """One row of a benchmark on one split of its data.
+
+    Attributes:
+        row: The row.
+        split: Of its data.
+        fold: Which of the splits, from 0.
+        folds: How many there are.
+        hash: Of all that its result depends on.
+        models: The rows before it on the same fold, to their hashes: it may learn from their models.
+    """
 
     row: Row
     split: Split
     fold: int
     folds: int
     hash: str
+    models: Mapping[Row, str]
 
 
 class _Trained(NamedTuple):
@@ -80,10 +92,13 @@ class Benchmark:
         Raises:
             PlanError: The plan of a training is not valid.
         """
+        before: dict[int, dict[Row, str]] = defaultdict(dict)
         for row in self.plan.rows():
             splits = self.data[row.data].splits
             for fold, split in enumerate(splits):
-                yield Task(row, split, fold, len(splits), self._hash(row, split))
+                digest = self._hash(row, split, before[fold])
+                yield Task(row, split, fold, len(splits), digest, before[fold])
+                before[fold][row] = digest
 
     def run(self, told: Callable[[int, Task, dict[str, Any]], None], *, progress: bool = False) -> list[dict[str, Any]]:
         """Do what is not done yet; a row that was stopped goes on, one that failed is tried again.
@@ -138,7 +153,7 @@ class Benchmark:
 
     def _train(self, task: Task, drawn: Drawn, *, progress: bool) -> list[_Trained]:
         """Train every point of the grid and return them, the best on the validation crystals first."""
-        plans = self.plan.training_plans(task.row, self._epochs(task.row, drawn))
+        plans = self.plan.training_plans(task.row, self._budget(task, drawn), lambda row: self._model(row, task.models))
         trained = []
         for point, plan in enumerate(plans):
             folder = self.out / RUNS / task.hash / str(point)
@@ -169,7 +184,8 @@ class Benchmark:
             "plan": {"hash": plan.hash, "values": plan.model_dump(mode="json")},
             "grid": [{"hash": one.plan.hash, "validation": one.error} for one in trained],
             "epoch": best.epoch,
-            "epochs": plan.optimisation.epochs,
+            "epochs": len(logs[0]),
+            "model": str(trained[0].file.relative_to(self.out)),
             "crystals": best.rows | {"test": len(drawn.test), "test failed": judged.failed},
             "validation": best.metrics[task.row.property],
             "test": judged.metrics[task.row.property],
@@ -178,21 +194,31 @@ class Benchmark:
             "versions": best.versions,
         }
 
-    def _epochs(self, row: Row, drawn: Drawn) -> int:
-        budget = self.plan.budget
-        if isinstance(budget.epochs, dict):
-            return budget.epochs[row.fraction]
-        if budget.steps is None:
-            return budget.epochs or 1
-        loop = self.plan.training_plans(row, 1)[0].optimisation
+    def _budget(self, task: Task, drawn: Drawn) -> dict[str, int]:
+        """Return the epochs or steps of a row; who sees more crystals than the labelled ones makes as many steps."""
+        budget, row = self.plan.budget, task.row
+        if budget.steps is not None:
+            return {"steps": budget.steps}
+        epochs = budget.epochs[row.fraction] if isinstance(budget.epochs, dict) else budget.epochs or 1
+        plan = self.plan.training_plans(row, {"epochs": epochs}, lambda other: self._model(other, task.models))[0]
+        if plan.teacher is None or not plan.teacher.unlabelled:
+            return {"epochs": epochs}
         training = drawn.split.divide(drawn.seen)[0]
         spec = ENCODERS.build(self.plan.encoders[row.encoder]).needs
         graph, _ = build_usable(training, spec, cache=self.out / GRAPHS)
-        batches = len(Batcher(graph).batches(loop.edges, multiple=loop.devices)) // loop.devices
-        return max(1, round(budget.steps / max(1, batches)))
+        loop = plan.optimisation
+        return {"steps": epochs * len(EdgeBatches(Batcher(graph), loop.edges, loop.seed, loop.devices))}
 
-    def _hash(self, row: Row, split: Split) -> str:
-        plans = self.plan.training_plans(row, 1)
+    def _model(self, row: Row, models: Mapping[Row, str]) -> str:
+        """Return the model file of another row, or say why there is none."""
+        card = read_card(self.out, _known(row, models))
+        if card is None or card["status"] != "done":
+            why = "it failed" if card else "it was not done"
+            raise PlanError(f"There is no model of the row {_words(row)} ({why})", "Put it right first")
+        return str(self.out / card["model"])
+
+    def _hash(self, row: Row, split: Split, models: Mapping[Row, str]) -> str:
+        plans = self.plan.training_plans(row, {"epochs": 1}, lambda other: _known(other, models))
         settled = {key: getattr(self.plan, key) for key in ("of", "validation", "least")}
         decisive = {
             "row": row._asdict(),
@@ -205,6 +231,20 @@ class Benchmark:
             **settled,
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _known(row: Row, models: Mapping[Row, str]) -> str:
+    """Return the hash of a row that another one learns from."""
+    if row not in models:
+        raise PlanError(
+            f"A regime learns from the row {_words(row)}, which does not come before",
+            "Name its encoder, and its regime, above the one that learns from it, and do not skip it",
+        )
+    return models[row]
+
+
+def _words(row: Row) -> str:
+    return " ".join(map(str, row))
 
 
 def read_card(out: Path, digest: str) -> dict[str, Any] | None:

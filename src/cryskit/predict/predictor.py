@@ -155,12 +155,20 @@ class Predictor(nn.Module):
         """
         self.require_heads()
         for chunk, graph, failures in self._chunks(items):
-            values = iter(self._run(graph, self))
+            values = iter(self.values(graph))
             for position, item in enumerate(chunk):
                 if isinstance(item, Failure) or position in failures:
                     yield Prediction(item.id, {}, status="failed", reason=str(failures[position]))
                 else:
                     yield self._prediction(item, next(values))
+
+    def values(self, graph: Graph) -> np.ndarray:
+        """Return predictions for a graph of any size, batch by batch, in the properties' own units, (B, P).
+
+        Raises:
+            ModelError: The model was pre-trained only.
+        """
+        return self._run(graph, self)
 
     def require_heads(self) -> None:
         """Refuse to predict without heads.

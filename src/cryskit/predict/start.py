@@ -1,4 +1,4 @@
-"""Which file a plan starts from: its digest, its encoder, its tensors."""
+"""Which file a plan starts from: its digest, its encoder, its tensors, and what it has seen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from cryskit.errors import ModelError, PlanError
+from cryskit.data.corpus import manifest_beside
+from cryskit.errors import DataError, ModelError, PlanError
 from cryskit.predict.card import digest, read_card
 from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from cryskit.training.plan import Plan, Start, Teacher
 
+_MODEL = ".safetensors"
 _FIXED = ("name", "width")
 
 
@@ -69,6 +71,24 @@ def tensors_of(start: Start) -> dict[str, Tensor]:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is no model file of cryskit ({error})", "Get the file again") from error
+
+
+def manifest_of(model: Path) -> Path:
+    """Return the manifest beside a model file, or beside the one that the model started from.
+
+    Raises:
+        DataError: There is none.
+    """
+    beside = manifest_beside(model)
+    if beside.is_file():
+        return beside
+    start = read_card(model).start if model.suffix == _MODEL else {}
+    if not start:
+        raise DataError(
+            f"There is no manifest {beside}, so nobody knows what the model has seen",
+            "Take one that `cryskit pretrain` wrote, with the manifest beside it, or one that started from such a model",
+        )
+    return manifest_of(path_of(start["file"]))
 
 
 def _refuse_conflicts(asked: dict[str, object], inside: dict[str, object], start: Start) -> None:

@@ -17,22 +17,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from cryskit.batching import Batcher
 from cryskit.data.atomic import replacing
-from cryskit.data.corpus import manifest_beside, short, trained
-from cryskit.data.read import read
+from cryskit.data.corpus import short, trained
+from cryskit.data.sources import resolve
 from cryskit.errors import DataError, PlanError
+from cryskit.graphs.build import build_usable
 from cryskit.predict.card import read_card
 from cryskit.predict.predictor import load
 from cryskit.predict.published import path_of
-from cryskit.predict.start import digested
+from cryskit.predict.start import digested, manifest_of
 from cryskit.registry import ENCODERS
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cryskit.training.plan import Plan, Teacher
-    from cryskit.types import Graph
+    from cryskit.types import Graph, GraphSpec
 
 _TABLE = ".parquet"
 
@@ -76,37 +78,52 @@ class Vectors:
         place = {name: row for row, name in enumerate(columns["id"].to_pylist())}
         return [self._row(columns, place, crystal, layers) for crystal in crystals]
 
-    def company(self, known: Sequence[Crystal]) -> list[Crystal]:
-        """Return the crystals of the data sets named as unlabelled that the teacher was trained on.
+    def company(self, known: Iterable[Crystal], spec: GraphSpec, cache: Path) -> tuple[list[Crystal], Graph]:
+        """Return the crystals of the data sets named as unlabelled that the teacher was trained on, and their graph.
 
-        They have no labels, or the teacher's predictions as labels where the plan says so.
+        They have no labels, or the teacher's predictions as labels where the plan says so. Those that cannot be built are
+        left out.
 
         Args:
             known: Crystals of the run; what has the content of one of them is left out.
+            spec: Which graph.
+            cache: A folder where graphs are kept: those of all that the teacher was trained on, which is the same for every
+                run.
 
         Raises:
             DataError: There is no manifest beside the teacher, or none of the crystals is in it.
             ModelError: The teacher is to give labels and predicts nothing.
         """
-        sources = self.named.unlabelled
-        if not sources:
-            return []
-        wanted = trained(_manifest(self._path)) - {short(crystal) for crystal in known}
-        found: dict[str, Crystal] = {}
-        for number, source in enumerate(sources):
-            for item in read(source):
-                if isinstance(item, Crystal) and short(item) in wanted:
-                    found.setdefault(short(item), replace(item, id=f"{number}/{item.id}", targets={}))
-        if not found:
-            raise DataError(f"The teacher was trained on no crystal of {', '.join(sources)}", "Leave out `unlabelled`")
-        return self._labelled(list(found.values())) if self.named.labels else list(found.values())
+        seen = self._seen()
+        wanted = seen.keys() - {short(crystal) for crystal in known}
+        graph, errors = build_usable(list(seen.values()), spec, cache=cache)
+        usable = {name: crystal for row, (name, crystal) in enumerate(seen.items()) if row not in errors}
+        rows = np.flatnonzero([name in wanted for name in usable])
+        if not len(rows):
+            named = ", ".join(self.named.unlabelled)
+            raise DataError(f"The teacher was trained on no other crystal of {named}", "Leave out `unlabelled`")
+        said = self._said(seen, cache) if self.named.labels else {}
+        crystals = [replace(usable[name], targets=said.get(name, {})) for name in usable if name in wanted]
+        return crystals, Batcher(graph).take(rows)
 
-    def _labelled(self, crystals: list[Crystal]) -> list[Crystal]:
-        """Return the crystals with what the teacher predicts of them as labels."""
+    def _seen(self) -> dict[str, Crystal]:
+        """Return the crystals of the data sets named as unlabelled that the teacher was trained on, by short fingerprint."""
+        trained_on = trained(manifest_of(self._path))
+        found: dict[str, Crystal] = {}
+        for number, source in enumerate(self.named.unlabelled):
+            for item in resolve(source):
+                if isinstance(item, Crystal) and short(item) in trained_on:
+                    found.setdefault(short(item), replace(item, id=f"{number}/{item.id}", targets={}))
+        return found
+
+    def _said(self, crystals: Mapping[str, Crystal], cache: Path) -> dict[str, dict[str, float]]:
+        """Return what the teacher predicts of the crystals that it can see, name of crystal to name of property to value."""
         predictor = load(self._path)
         predictor.require_heads()
-        said = predictor.stream(crystals)
-        return [replace(crystal, targets=prediction.values) for crystal, prediction in zip(crystals, said, strict=True)]
+        graph, errors = build_usable(list(crystals.values()), predictor.card.spec, cache=cache)
+        names = [name for row, name in enumerate(crystals) if row not in errors]
+        values = predictor.values(graph).tolist()
+        return {name: dict(zip(predictor.properties, row, strict=True)) for name, row in zip(names, values, strict=True)}
 
     def _asked(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
         """Return a table of what the model says, made if it is not in the cache."""
@@ -150,20 +167,6 @@ class Vectors:
                 "Make the table from the same crystals, with as many layers as are matched",
             )
         return values.reshape(len(crystal), layers, self.width)
-
-
-def _manifest(path: Path) -> Path:
-    """Return the manifest beside a model, or beside the one it started from."""
-    beside = manifest_beside(path)
-    if beside.is_file():
-        return beside
-    start = {} if path.suffix == _TABLE else read_card(path).start
-    if not start:
-        raise DataError(
-            f"There is no manifest {beside}, so nobody knows what the teacher has seen",
-            "Take a teacher that `cryskit pretrain` wrote, with the manifest beside it, or one that started from such a model",
-        )
-    return _manifest(path_of(start["file"]))
 
 
 def _read(path: Path, *columns: str) -> pa.Table:

@@ -82,7 +82,8 @@ def fit(
     _claim(folder, identity)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
     _set_modes(objective)
-    loop = _Loop(objective, optimisation, rates or {}, len(batches) * optimisation.epochs, folder / "log.jsonl")
+    epochs = optimisation.passes(len(batches))
+    loop = _Loop(objective, optimisation, rates or {}, len(batches) * epochs, folder / "log.jsonl")
     best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
     last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
     best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
@@ -90,7 +91,7 @@ def fit(
     with warnings.catch_warnings():
         logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
         warnings.filterwarnings("ignore", module="lightning")  # it advises workers for loaders; slices need none
-        trainer = _trainer(optimisation, folder, [best, last], progress=progress)
+        trainer = _trainer(optimisation, epochs, folder, [best, last], progress=progress)
         trainer.fit(
             loop,
             _loader(batches),
@@ -131,7 +132,9 @@ def _claim(folder: Path, identity: str) -> None:
     note.write_text(json.dumps({"identity": identity}), encoding="utf-8")
 
 
-def _trainer(optimisation: Optimisation, folder: Path, checkpoints: list[Any], *, progress: bool) -> Trainer:
+def _trainer(
+    optimisation: Optimisation, epochs: int, folder: Path, checkpoints: list[Any], *, progress: bool
+) -> Trainer:
     callbacks: list[Any] = [*checkpoints]
     if progress:
         callbacks.append(TQDMProgressBar(leave=True))
@@ -143,7 +146,7 @@ def _trainer(optimisation: Optimisation, folder: Path, checkpoints: list[Any], *
         accelerator=optimisation.accelerator,
         devices=optimisation.devices,
         precision=optimisation.precision,
-        max_epochs=optimisation.epochs,
+        max_epochs=epochs,
         gradient_clip_val=optimisation.clip,
         callbacks=callbacks,
         plugins=[SafetensorsIO()],

@@ -22,6 +22,7 @@ class Optimisation(BaseModel):
 
     Attributes:
         epochs: Passes over the training crystals.
+        steps: Steps of the optimiser, rounded to whole passes; where given, `epochs` counts for nothing.
         edges: About how many edges a batch has; batches are cut by cost, not by count of crystals.
         rate: Highest learning rate of the one-cycle schedule (AdamW).
         warmup: Share of the steps in which the rate rises.
@@ -40,6 +41,7 @@ class Optimisation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: Annotated[int, Field(ge=1)] = 100
+    steps: Annotated[int, Field(ge=1)] | None = None
     edges: Annotated[int, Field(ge=1)] = 2_000
     rate: Annotated[float, Field(gt=0)] = 3e-3
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.15
@@ -53,6 +55,10 @@ class Optimisation(BaseModel):
     devices: Annotated[int, Field(ge=1)] = 1
     tensorboard: bool = False
     compile: bool = False
+
+    def passes(self, batches: int) -> int:
+        """Return how often the training crystals are passed over if they are cut into so many batches."""
+        return self.epochs if self.steps is None else max(1, round(self.steps / batches))
 
 
 class Start(BaseModel):
@@ -141,6 +147,8 @@ class Plan(BaseModel):
         A file to start from or learn from counts by its content once its digest is known, until then by its name.
         """
         decisive = self.model_dump(mode="json", exclude={"about"})
+        if decisive["optimisation"]["steps"] is None:
+            del decisive["optimisation"]["steps"]  # so that plans keep the hash they had before there were steps
         for name in _FILES:
             if decisive[name] is None:
                 del decisive[name]  # so that plans keep the hash they had before there were starts and teachers
