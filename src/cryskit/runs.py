@@ -115,6 +115,7 @@ def train(
     predictor.heads.fit_scale(graphs[0].targets)
     if teacher:
         card.teacher = teacher.named.model_dump()
+    if teacher and objective.by_vectors:
         vectors = teacher.of(training.crystals, objective.layers, cache or folder)
         graphs = taught(graphs[0], vectors), graphs[1]
         objective.fit_scale(graphs[0])

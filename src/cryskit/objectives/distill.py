@@ -52,7 +52,8 @@ class Distill(nn.Module):
         heads: Its scale is that of the training rows (`PropertyHeads.fit_scale`).
         teacher: Width of the teacher's vectors.
         preset: "standard" (ours) or "paper"; each of the following, if given, wins over it.
-        delta: Share of the labels in the loss, 0 to 1; with a rising schedule, at the start.
+        delta: Share of the labels in the loss, 0 to 1; with a rising schedule, at the start. At 1 no vectors are learned: the
+            teacher gives labels only (`training.plan.Teacher`).
         schedule: "fixed" or "rising" (to 1, linearly in the steps of the run).
         weight: Of L_KD besides.
         matching: "square", "cosine" or "standard".
@@ -93,6 +94,7 @@ class Distill(nn.Module):
         if not 0 <= self.delta <= 1:
             raise PlanError(f"delta is {self.delta}", "Give a share between 0 (teacher only) and 1 (labels only)")
         self.rising = chosen.get("schedule") == "rising"
+        self.by_vectors = self.delta < 1
         self.matching = chosen["matching"]
         self.layers = layers
         network: Any = encoder
@@ -122,7 +124,8 @@ class Distill(nn.Module):
             return learned
         delta = self.delta + (1 - self.delta) * self.progress if self.rising else self.delta
         losses = {name: delta * loss for name, loss in learned.items()}
-        losses["teacher"] = (1 - delta) * self.weight * self._distance(student, graph)
+        if self.by_vectors:
+            losses["teacher"] = (1 - delta) * self.weight * self._distance(student, graph)
         return losses | penalties(self)
 
     def sizes(self, graph: Graph) -> dict[str, int]:
