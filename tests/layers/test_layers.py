@@ -18,7 +18,7 @@ from cryskit.layers.heads import PropertyHeads
 from cryskit.layers.inputs import INPUTS, ElementFeatures
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.wiring import Wiring
+from cryskit.layers.wiring import Edges, Wiring
 from cryskit.types import Crystal, GraphSpec, Property
 
 ALONE = Crystal("alone", np.eye(3) * 30.0, np.zeros((1, 3)), np.array([26]))
@@ -78,14 +78,14 @@ def test_order_parameters_of_cubic_surroundings_vanish_up_to_degree_three() -> N
     """Six bonds along the axes: Q_1 = Q_2 = Q_3 = 0 and Q_4 > 0 (Steinhardt et al. 1983, table I)."""
     salt = next(crystal for crystal in CRYSTALS if crystal.id == "NaCl")
     graph = build([salt], GraphSpec(count=6))
-    order = BondOrder(graph)(torch.ones(graph.edges.shape[1], 1))
+    order = BondOrder(graph, Edges.of(graph))(torch.ones(graph.edges.shape[1], 1))
     assert float(order[:, :3].abs().max()) < 1e-6
     torch.testing.assert_close(order[:, 3] / 36, torch.full((2,), 7 / 12), rtol=1e-4, atol=0)
 
 
 def test_order_parameters_have_the_right_gradients() -> None:
     graph = build([CRYSTALS[3]], GraphSpec(count=3))
-    order = BondOrder(graph)
+    order = BondOrder(graph, Edges.of(graph))
     for bag in (order.sums, order.back):
         bag.weights = bag.weights.double()
     weights = torch.randn(graph.edges.shape[1], 2, dtype=torch.float64, requires_grad=True)

@@ -1,14 +1,16 @@
 """A gated graph network that sees angles through learned bond-orientational order parameters.
 
     x_i = LayerNorm(v_i)
-    m_ij = (A x_i + B x_j + C e_ij)_core * sigmoid((A x_i + B x_j + C e_ij)_filter)
+    z_ij = A x_i + B x_j + C e_ij [+ D LayerNorm(b_ij)]
+    m_ij = z_ij,core * sigmoid(z_ij,filter)
     s_i = sum_j m_ij,   Q_il = sum_m (sum_j m_ij^(channels) Y_lm(r_ij))^2 / (2 l + 1),   l = 1..4
-    v_i <- v_i + MLP[LayerNorm([s_i, Q_i]), x_i]
+    v_i <- v_i + MLP[LayerNorm([s_i, Q_i]), x_i],   [b_ij <- b_ij + m_ij]
 
 The gate is that of CGCNN (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301) without its batch norms; the
 order parameters are those of Steinhardt, Nelson and Ronchetti (1983, doi 10.1103/PhysRevB.28.784) with the messages as
 weights. Angles cost a sum over edges instead of one over pairs of edges, and an orbit of the space group still needs one
-node. Crystal vectors are the mean over atoms of one more layer.
+node. Bonds may remember what went over them: b_ij is the sum of their messages so far. Crystal vectors are the mean over
+atoms of one more layer.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from cryskit.layers.harmonics import DEGREES, BondOrder
 from cryskit.layers.inputs import make_input
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.wiring import Wiring
+from cryskit.layers.wiring import Edges, Wiring
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -42,6 +44,7 @@ class Steinhardt(nn.Module):
         width: Of the atom and crystal vectors.
         layers: Message-passing layers.
         channels: How many of a message's channels weigh bond directions.
+        memory: Whether bonds remember their messages.
         inputs: "features" (the 92 bits of CGCNN), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
         radius: Angstrom.
         neighbours: Nearest neighbours per atom, completed to whole shells.
@@ -55,22 +58,26 @@ class Steinhardt(nn.Module):
         inputs: str | Mapping[str, Any] = "both",
         radius: float = 8.0,
         neighbours: int = 12,
+        *,
+        memory: bool = False,
     ) -> None:
         super().__init__()
         self.needs = GraphSpec(radius=radius, count=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
-        self.layers = nn.ModuleList(Layer(width, channels, self.radial.width) for _ in range(layers))
+        self.layers = nn.ModuleList(
+            Layer(width, channels, self.radial.width, memory=memory and number > 0) for number in range(layers)
+        )
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
-        wiring = Wiring(graph, self.radial.radius, self.radial.points)
-        order = BondOrder(graph)
-        atoms = self.inputs(graph.numbers)
+        wiring = Wiring(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
+        order = BondOrder(graph, wiring.wired)
+        atoms, bonds = self.inputs(graph.numbers), None
         for layer in self.layers:
-            atoms = layer(atoms, self.radial.grid, wiring, order)
+            atoms, bonds = layer(atoms, bonds, self.radial.grid, wiring, order)
         return Encoding(atoms, mean_pool(self.last(atoms), graph))
 
 
@@ -80,10 +87,11 @@ class Layer(nn.Module):
     Args:
         width: Of the atom vectors.
         channels: That weigh bond directions.
-        features: Of the bonds.
+        features: Of the lengths of bonds.
+        memory: Whether bonds say what went over them before.
     """
 
-    def __init__(self, width: int, channels: int, features: int) -> None:
+    def __init__(self, width: int, channels: int, features: int, *, memory: bool = False) -> None:
         super().__init__()
         self.channels = channels
         self.norm = nn.LayerNorm(width)
@@ -92,6 +100,7 @@ class Layer(nn.Module):
         self.bond = nn.Linear(features, 2 * width, bias=False)
         # Only about three of the Gaussians differ from zero at any distance, so their weights start larger.
         nn.init.normal_(self.bond.weight, std=0.5)
+        self.memory = _Memory(width) if memory else None
         summed = width + DEGREES * channels
         self.summed_norm = nn.LayerNorm(summed)
         self.update = nn.Sequential(nn.Linear(summed + width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
@@ -99,13 +108,27 @@ class Layer(nn.Module):
     def forward(
         self,
         atoms: Float[Tensor, "atoms width"],
+        bonds: Float[Tensor, "edges width"] | None,
         grid: Float[Tensor, "grid features"],
         wiring: Wiring,
         order: BondOrder,
-    ) -> Float[Tensor, "atoms width"]:
-        """Return the updated atom vectors."""
+    ) -> tuple[Float[Tensor, "atoms width"], Float[Tensor, "edges width"]]:
+        """Return the updated vectors of atoms and bonds."""
         x = self.norm(atoms)
-        messages = glu(wiring.spread(self.centre(x), self.neighbour(x), self.bond(grid)))
+        z = wiring.spread(self.centre(x), self.neighbour(x), self.bond(grid))
+        messages = glu(z if self.memory is None else z + self.memory(bonds))
         seen = torch.cat([wiring.gather(messages), order(messages[:, : self.channels])], dim=1)
         updated: Tensor = atoms + self.update(torch.cat([self.summed_norm(seen), x], dim=1))
-        return updated
+        return updated, messages if bonds is None else bonds + messages
+
+
+class _Memory(nn.Sequential):
+    """What bonds remember, as a message sees it: a linear map that begins with zero.
+
+    Args:
+        width: Of the vectors of bonds.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.LayerNorm(width), nn.Linear(width, 2 * width, bias=False))
+        nn.init.zeros_(self[1].weight)

@@ -21,7 +21,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
-from cryskit.layers.wiring import Bag, apply
+from cryskit.layers.wiring import Bag, Edges, apply
 
 if TYPE_CHECKING:
     from cryskit.types import Graph
@@ -71,12 +71,15 @@ class BondOrder:
 
     Args:
         graph: The batch.
+        wired: Its edges as the network sees them: equal ones have equal weights, so their harmonics are added up once.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        centre, edges, atoms = graph.edges[0], graph.edges.shape[1], graph.atoms
+    def __init__(self, graph: Graph, wired: Edges) -> None:
+        centre, edges, atoms = wired.centre, len(wired.centre), graph.atoms
         values = harmonics(normalize(graph.vectors, dim=1))
         components = values.shape[1]
+        if wired.kind is not None:
+            values = values.new_zeros(edges, components).index_add(0, wired.kind, values)
         device = centre.device
         degree = torch.bincount(centre, minlength=atoms)
         starts = degree.cumsum(0) - degree

@@ -32,12 +32,14 @@ class Edges(NamedTuple):
         neighbour: (E,) int64.
         length: (E,) float32, angstrom.
         copies: (E,) float32, how many equal edges each stands for, or None for one.
+        kind: Of every edge of the graph, which of these it is, or None if they are the graph's own.
     """
 
     centre: Tensor
     neighbour: Tensor
     length: Tensor
     copies: Tensor | None = None
+    kind: Tensor | None = None
 
     @classmethod
     def of(cls, graph: Graph) -> Edges:
@@ -56,7 +58,7 @@ class Edges(NamedTuple):
         pairs = kinds.div(span, rounding_mode="floor")
         copies = copies.to(length.dtype)
         mean = length.new_zeros(len(kinds)).index_add(0, kind, length) / copies
-        return cls(pairs.div(max(graph.atoms, 1), rounding_mode="floor"), pairs % max(graph.atoms, 1), mean, copies)
+        return cls(pairs.div(max(graph.atoms, 1), rounding_mode="floor"), pairs % max(graph.atoms, 1), mean, copies, kind)
 
 
 class Wiring:
@@ -76,7 +78,7 @@ class Wiring:
 
     def __init__(self, graph: Graph, radius: float, points: int, edges: Edges | None = None) -> None:
         self.wired = Edges.of(graph) if edges is None else edges
-        centre, neighbour, length, copies = self.wired
+        centre, neighbour, length, copies, _ = self.wired
         position = length * ((points - 1) / radius)
         lower = position.floor().clamp(0, points - 2)
         self._sizes = graph.atoms, points
