@@ -123,6 +123,7 @@ ENCODERS = Registry(
         "cogn": "cryskit.encoders.cogn:CoGN",
         "cgat": "cryskit.encoders.cgat:CGAT",
         "matformer": "cryskit.encoders.matformer:Matformer",
+        "fused": "cryskit.encoders.fused:Fused",
     },
 )
 OBJECTIVES = Registry(
@@ -132,5 +133,6 @@ OBJECTIVES = Registry(
         "crysae": "cryskit.objectives.crysae:CrysAE",
         "crysgnn": "cryskit.objectives.crysgnn:CrysGNN",
         "distill": "cryskit.objectives.distill:Distill",
+        "contrast": "cryskit.objectives.contrast:Contrast",
     },
 )

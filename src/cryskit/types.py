@@ -103,6 +103,7 @@ class GraphSpec:
         symmetry: Also give the space group and crystal system of each crystal.
         origins: Also say which atom of its crystal each node is.
         translations: Also give the lengths of the crystal's shortest translations.
+        text: Also give what a text encoder makes of the description of each crystal: its name (see `text.embed`), "" for none.
     """
 
     neighbours: Literal["nearest", "radius"] = "nearest"
@@ -114,11 +115,13 @@ class GraphSpec:
     symmetry: bool = False
     origins: bool = False
     translations: bool = False
+    text: str = ""
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that change with any field."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        """Sixteen hexadecimal digits that change with any field but the text, which is never built or stored."""
+        built = {name: value for name, value in asdict(self).items() if name != "text"}
+        return hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Lies(NamedTuple):
@@ -158,6 +161,8 @@ class Graph:
             undirected graphs.
         translations: (B, 6) float32, angstrom, lengths of the shortest translations; see `graphs.translations`. Only where
             the spec asks for it.
+        text: (B, 2, t) float32, what a text encoder makes of the description of each crystal, of what it says of the whole and
+            of what it says of the sites; NaN where there is none. Only where the spec asks for it; never stored.
     """
 
     numbers: Tensor = field(metadata=_lies("atoms"))
@@ -173,6 +178,7 @@ class Graph:
     reverse: Tensor | None = field(default=None, metadata=_lies("edges", points_at="edges"))
     orbit_of_edge: Tensor | None = field(default=None, metadata=_lies("edges", points_at="edges"))
     translations: Tensor | None = field(default=None, metadata=_lies("crystals"))
+    text: Tensor | None = field(default=None, metadata=_lies("crystals"))
 
     @property
     def atoms(self) -> int:

@@ -1,0 +1,207 @@
+"""An encoder made of two: a graph network and the words that describe the crystal (CrysMMNet; Das et al. 2023, PMLR 216:507).
+
+    g = H_g(z_G),   t = H_t([w_whole, w_sites]),   H(x) = LayerNorm(p + Dropout(W GELU(p))),   p = P x
+    concat:     z = C [g, t]
+    gated:      z = C (g + s(A [g, t]) * t)
+    attention:  z = C [g, t] + D mean_i sum_k a_ik u_k,   a_i = softmax_k(Q v_i . u_k / sqrt(d))
+
+z_G is the vector of the crystal and v_i are those of its atoms by any graph network; w are the vectors of its description by a
+frozen text encoder, of what it says of the whole crystal and of what it says of the sites. In `attention` every atom chooses
+among u: a linear map of each of the two, and a learned nothing. Where there are no words a learned vector stands in, and in training some
+descriptions are withheld, so that a crystal that nobody can describe is predicted, too.
+
+The paper has "concat" and one vector of the whole text, cut at 512 tokens; here each of the two parts has these to itself.
+Its next layer, a ReLU and a linear map, belongs to the heads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from cryskit.layers.pool import mean_pool
+from cryskit.registry import ENCODERS, configured
+from cryskit.types import Encoding, GraphSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryskit.types import Graph
+
+PARTS = 2
+"""Of a description: what it says of the whole crystal, what it says of the sites."""
+
+
+@configured
+class Fused(nn.Module):
+    """A graph network with words.
+
+    Args:
+        graph: Registry name and arguments of the graph network.
+        text: Name of the text encoder, whose vectors are in the graph.
+        text_width: Of these vectors.
+        projected: Width of g and t.
+        fusion: "concat" (the paper's), "gated" or "attention".
+        dropout: Of the projections.
+        withheld: Share of the descriptions that are not shown in training.
+
+    Attributes:
+        width: That of the graph network.
+        inputs: Of the graph network.
+    """
+
+    def __init__(
+        self,
+        graph: Mapping[str, Any] | None = None,
+        text: str = "minilm",
+        text_width: int = 384,
+        projected: int = 64,
+        fusion: Literal["concat", "gated", "attention"] = "concat",
+        dropout: float = 0.1,
+        withheld: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.graph = ENCODERS.build(graph or {"name": "cgcnn"})
+        self.needs: GraphSpec = replace(self.graph.needs, text=text)
+        self.width: int = self.graph.width
+        self.withheld = withheld
+        self.absent = nn.Parameter(torch.randn(PARTS, text_width) / text_width**0.5)
+        self.of_graph = Projection(self.width, projected, dropout)
+        self.of_text = Projection(PARTS * text_width, projected, dropout)
+        self.fusion = _FUSIONS[fusion](self.width, projected, text_width)
+
+    @property
+    def inputs(self) -> nn.Module:
+        """The layer that turns atomic numbers into vectors."""
+        layer: nn.Module = self.graph.inputs
+        return layer
+
+    def forward(self, graph: Graph) -> Encoding:
+        """Encode a graph; one without text is one whose crystals nobody has described."""
+        seen = self._seen(graph)
+        return Encoding(seen.encoding.atoms, self.fusion(seen))
+
+    def pair(self, graph: Graph) -> tuple[Float[Tensor, "crystals projected"], Float[Tensor, "crystals projected"]]:
+        """Return g and t of each crystal, which a contrast draws together."""
+        seen = self._seen(graph)
+        return seen.g, seen.t
+
+    def of_words(self, words: Float[Tensor, "texts parts text"]) -> Float[Tensor, "texts projected"]:
+        """Return t of texts, NaN where a part is absent."""
+        known = ~words.isnan().any(2, keepdim=True)
+        projected: Tensor = self.of_text(torch.where(known, words, self.absent).flatten(1))
+        return projected
+
+    def _seen(self, graph: Graph) -> Seen:
+        """Look at a batch with both encoders."""
+        encoding: Encoding = self.graph(graph)
+        nothing = self.absent.new_full((graph.crystals, *self.absent.shape), torch.nan)
+        words = nothing if graph.text is None else graph.text
+        if self.training and self.withheld:
+            words = torch.where(torch.rand(graph.crystals, 1, 1, device=words.device) < self.withheld, torch.nan, words)
+        return Seen(graph, encoding, words, self.of_graph(encoding.crystals), self.of_words(words))
+
+
+class Seen(NamedTuple):
+    """What the two encoders see in a batch.
+
+    Attributes:
+        graph: The batch.
+        encoding: Of the graph network.
+        words: (B, 2, t) the vectors of the descriptions; NaN where there is none.
+        g: (B, projected) of the graph.
+        t: (B, projected) of the description.
+    """
+
+    graph: Graph
+    encoding: Encoding
+    words: Tensor
+    g: Tensor
+    t: Tensor
+
+
+class Projection(nn.Module):
+    """H(x) = LayerNorm(p + Dropout(W GELU(p))), p = P x.
+
+    Args:
+        given: Width of x.
+        width: Of H(x).
+        dropout: Share of the numbers that are dropped in training.
+    """
+
+    def __init__(self, given: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.project = nn.Linear(given, width)
+        self.deepen = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Float[Tensor, "rows given"]) -> Float[Tensor, "rows width"]:
+        """Return the projected vectors."""
+        p = self.project(x)
+        projected: Tensor = self.norm(p + self.dropout(self.deepen(gelu(p))))
+        return projected
+
+
+class _Concat(nn.Module):
+    """z = C [g, t]."""
+
+    def __init__(self, width: int, projected: int, _text_width: int) -> None:
+        super().__init__()
+        self.out = nn.Linear(2 * projected, width)
+
+    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+        """Return the vector of each crystal."""
+        fused: Tensor = self.out(torch.cat([seen.g, seen.t], dim=1))
+        return fused
+
+
+class _Gated(nn.Module):
+    """z = C (g + s(A [g, t]) * t)."""
+
+    def __init__(self, width: int, projected: int, _text_width: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(2 * projected, projected)
+        self.out = nn.Linear(projected, width)
+
+    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+        """Return the vector of each crystal."""
+        opened = torch.sigmoid(self.gate(torch.cat([seen.g, seen.t], dim=1)))
+        fused: Tensor = self.out(seen.g + opened * seen.t)
+        return fused
+
+
+class _Attention(nn.Module):
+    """z = C [g, t] + D mean_i sum_k a_ik u_k,   a_i = softmax_k(Q v_i . u_k / sqrt(d)),   u = the projected parts and a learned nothing."""
+
+    def __init__(self, width: int, projected: int, text_width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, projected)
+        self.read = nn.Linear(text_width, projected)
+        self.nothing = nn.Parameter(torch.randn(projected))
+        self.chosen = nn.Linear(projected, width)
+        self.out = nn.Linear(2 * projected, width)
+
+    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+        """Return the vector of each crystal."""
+        absent = seen.words.isnan().any(2)
+        parts = self.read(seen.words.masked_fill(absent[..., None], 0.0))
+        choices = torch.cat([parts, self.nothing.expand(len(parts), 1, -1)], dim=1)
+        open_to = torch.cat([absent, absent.new_zeros(len(absent), 1)], dim=1)
+        of_atom = seen.graph.crystal_of_atom
+        scores = torch.einsum("nd,nkd->nk", self.query(seen.encoding.atoms), choices[of_atom]) / choices.shape[2] ** 0.5
+        shares = scores.masked_fill(open_to[of_atom], -torch.inf).softmax(1)
+        taken = mean_pool(torch.einsum("nk,nkd->nd", shares, choices[of_atom]), seen.graph)
+        fused: Tensor = self.out(torch.cat([seen.g, seen.t], dim=1)) + self.chosen(taken)
+        return fused
+
+
+_FUSIONS: Mapping[str, type[nn.Module]] = MappingProxyType(
+    {"concat": _Concat, "gated": _Gated, "attention": _Attention}
+)
