@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import dropout
 
 from cryskit import batching
 from cryskit.batching import Batcher
@@ -95,6 +96,31 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path: Pa
     assert all(torch.equal(left[name], right[name]) for name in left)
     epochs = {line["epoch"]: line["validation_loss"] for line in lines(tmp_path / "killed")}
     assert epochs == {line["epoch"]: line["validation_loss"] for line in lines(tmp_path / "whole")}
+
+
+def test_what_is_dropped_at_random_is_so_in_a_resumed_run_too(tmp_path: Path) -> None:
+    training, validation = data()
+
+    def dropping(folder: str, calls: float = np.inf) -> dict[str, torch.Tensor]:
+        made = objective(training)
+        left = iter(range(int(min(calls, 10_000))))
+
+        def drop(_module: object, _given: object, out: torch.Tensor) -> torch.Tensor:
+            if next(left, None) is None:
+                raise InterruptedError
+            return dropout(out, 0.5, made.training)
+
+        made.encoder.convolutions[0].register_forward_hook(drop)
+        fit(made, training, validation, QUICK, tmp_path / folder, identity="same")
+        return made.state_dict()
+
+    whole = dropping("whole")
+    with pytest.raises(InterruptedError):
+        dropping("stopped", calls=14)
+    assert lines(tmp_path / "stopped")
+    torch.rand(7)
+    again = dropping("stopped")
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
 
 
 def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:

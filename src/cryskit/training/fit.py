@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 VALIDATION = "validation/loss"
 _LAST, _BEST = "last", "best"
+_BITS = 32  # of the number of a step, behind those of the seed of the run
 _SUFFIX = ".safetensors"
 _IDENTITY = "identity.json"
 
@@ -219,6 +220,7 @@ class _Loop(LightningModule):
     def training_step(self, batch: Graph, batch_idx: int) -> Tensor:
         """Return the sum of the losses; an objective with a buffer `progress` is told the share of the run that is done."""
         del batch_idx
+        torch.manual_seed((self._optimisation.seed << _BITS) + self.global_step)  # a resumed run drops what others drop
         if hasattr(self.objective, "progress"):
             self.objective.progress.fill_(self.global_step / self._steps)
         losses = self._losses(batch)
