@@ -132,3 +132,26 @@ class Batcher:
         middles = np.cumsum(costs) - costs / 2
         cuts = np.searchsorted(middles, np.arange(1, batches) * (total / batches))
         return [batch for batch in np.split(order, cuts) if len(batch)]
+
+
+class Beside(Batcher):
+    """Slices batches out of graphs whose crystals have values that are not stored with them.
+
+    Args:
+        graphs: The data set.
+        text: (B, 2, t) float32, what a text encoder makes of the description of each crystal.
+    """
+
+    def __init__(self, graphs: Batcher, text: np.ndarray) -> None:
+        self._graphs = graphs
+        self._text = text
+        self.lengths = graphs.lengths
+
+    @property
+    def symmetry(self) -> np.ndarray | None:
+        """As of the graphs."""
+        return self._graphs.symmetry
+
+    def take(self, crystals: np.ndarray) -> Graph:
+        """Return the crystals with these positions, in this order, as a batch."""
+        return replace(self._graphs.take(crystals), text=torch.from_numpy(self._text[crystals]))
