@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cryskit import properties
-from cryskit.batching import collate, with_targets
+from cryskit.batching import Beside, collate, with_targets
 from cryskit.data.atomic import write_json
 from cryskit.data.corpus import Corpus, Fate, manifest_beside
 from cryskit.data.interchange import manifest
@@ -32,9 +32,10 @@ from cryskit.training.transfer import freeze, rates, transfer
 from cryskit.types import Property
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cryskit.batching import Batcher
     from cryskit.data.splits import Split
     from cryskit.graphs.shards import Shard
     from cryskit.predict.teacher import Vectors
@@ -111,13 +112,11 @@ def train(
         card.rows["unlabelled"] = len(company[0])
         identity.append(manifest(company[0]))
         training = training.joined(*company)
-    graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
-    predictor.heads.fit_scale(graphs[0].targets)
+    graphs = _graphs(predictor, [training, validation], wanted, cache or folder)
     if teacher:
         card.teacher = teacher.named.model_dump()
     if teacher and objective.by_vectors:
-        vectors = teacher.of(training.crystals, objective.layers, cache or folder)
-        graphs = taught(graphs[0], vectors), graphs[1]
+        graphs[0] = taught(graphs[0], teacher.of(training.crystals, objective.layers, cache or folder))
         objective.fit_scale(graphs[0])
     card.epoch = fit(
         objective, *graphs, plan.optimisation, folder, identity=_digest(*identity), rates=shares, progress=progress
@@ -168,15 +167,19 @@ def pretrain(
     seed(plan.optimisation.seed)
     predictor = Predictor.from_card(card)
     objective = OBJECTIVES.build({**plan.objective, "encoder": predictor.encoder})
-    corpus, built = _gathered(sources, objective.needs, cache or folder, workers)
+    texts: list[str | None] = []
+    heard = {name: _heard(crystals, texts) for name, crystals in sources.items()} if predictor.words else sources
+    corpus, built = _gathered(heard, objective.needs, cache or folder, workers)
     fates = corpus.divide(structures_of(built), splits, plan.optimisation.seed)
     shares = _start(plan, predictor, folder)
-    parts = Shards(built, np.flatnonzero(fates == Fate.TRAIN)), Shards(built, np.flatnonzero(fates == Fate.VALIDATION))
+    rows = [np.flatnonzero(fates == fate) for fate in (Fate.TRAIN, Fate.VALIDATION)]
+    parts = [Shards(built, each) for each in rows]
     card.sources, card.split = corpus.manifests, {name: split.hash for name, split in corpus.matched(splits).items()}
     card.elements, card.rows = parts[0].elements(), _counts(fates)
     _note(plan, _problems(corpus, built, np.flatnonzero(fates == Fate.UNUSABLE)), folder)
-    identity = _digest(plan.hash, corpus.manifests, card.split, card.rows)
-    card.epoch = fit(objective, *parts, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
+    identity = _digest(plan.hash, corpus.manifests, card.split, card.rows, *([_digest(texts)] if texts else []))
+    given = _beside(predictor, parts, [[texts[row] for row in each] for each in rows] if texts else [], cache or folder)
+    card.epoch = fit(objective, *given, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     (best,) = (entry for entry in read_log(folder / "log.jsonl") if entry["epoch"] == card.epoch)
     card.metrics = {loss: {"loss": value} for loss, value in best["validation"].items()}
     seen = manifest_beside(out)
@@ -199,6 +202,23 @@ def _gathered(
             for shard in shards(corpus.listed(source, crystals), spec, cache, pool)
         ]
     return corpus, built
+
+
+def _heard(crystals: Iterable[Crystal], texts: list[str | None]) -> Iterator[Crystal]:
+    """Pass crystals on and keep their descriptions, which are not stored with graphs."""
+    for crystal in crystals:
+        texts.append(crystal.text)
+        yield crystal
+
+
+def _beside(
+    predictor: Predictor, parts: Sequence[Batcher], texts: Sequence[Sequence[str | None]], cache: Path
+) -> Sequence[Batcher]:
+    """Return the parts with words, if the model reads them."""
+    if predictor.words is None:
+        return parts
+    predictor.card.text = predictor.words.facts
+    return [Beside(part, predictor.words.vectors(told, cache)) for part, told in zip(parts, texts, strict=True)]
 
 
 def _problems(corpus: Corpus, built: Sequence[Shard], rows: np.ndarray) -> dict[str, str]:
@@ -316,6 +336,18 @@ def _built(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> _Part:
     graph, errors = build_usable(crystals, spec, cache=cache)
     usable = [crystal for position, crystal in enumerate(crystals) if position not in errors]
     return _Part(usable, graph, {crystals[position].id: str(error) for position, error in errors.items()})
+
+
+def _graphs(predictor: Predictor, parts: Sequence[_Part], wanted: Sequence[Property], cache: Path) -> list[Graph]:
+    """Return the graphs of the parts with labels, whose scale the heads take, and with words if the model reads them."""
+    graphs = [_with_targets(part, wanted) for part in parts]
+    predictor.heads.fit_scale(graphs[0].targets)
+    if predictor.words is None:
+        return graphs
+    predictor.card.text = predictor.words.facts
+    silent = sum(crystal.text is None for part in parts for crystal in part.crystals)
+    predictor.card.rows |= {"without text": silent} if silent else {}
+    return [predictor.words.told(graph, part.crystals, cache) for graph, part in zip(graphs, parts, strict=True)]
 
 
 def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:

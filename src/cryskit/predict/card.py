@@ -32,11 +32,13 @@ class Card(BaseModel):
         plan: The plan of the run.
         start: The file its encoder started from, and how many tensors were moved, reinitialised and left.
         teacher: The file whose vectors it learned besides labels, and that file's digest.
+        text: Name and hash of the text encoder whose vectors it reads.
         data: Source and manifest hash of the data set. If it was pre-trained: the names of the data sets, and name and
             SHA-256 of the manifest file, which lies beside the model and lists every crystal it has seen.
         sources: If it was pre-trained: each data set with its manifest hash.
         split: Name and hash of the split. If it was pre-trained: each data set that was split with the hash of the split.
-        rows: How many crystals trained, chose the epoch, could not be used, were duplicates, were held out.
+        rows: How many crystals trained, chose the epoch, could not be used, were duplicates, were held out, had no
+            description.
         epoch: The best epoch on the validation crystals.
         metrics: Property (or loss, if it was pre-trained) to metric to value, on the validation crystals unless named
             otherwise.
@@ -58,6 +60,7 @@ class Card(BaseModel):
     plan: dict[str, Any] = Field(default_factory=dict)
     start: dict[str, Any] = Field(default_factory=dict)
     teacher: dict[str, Any] = Field(default_factory=dict)
+    text: dict[str, str] = Field(default_factory=dict)
     data: dict[str, str] = Field(default_factory=dict)
     sources: dict[str, str] = Field(default_factory=dict)
     split: dict[str, str] = Field(default_factory=dict)

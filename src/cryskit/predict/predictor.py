@@ -26,6 +26,7 @@ from cryskit.layers.tap import tapped
 from cryskit.predict import published
 from cryskit.predict.card import CARD, Card, read_card
 from cryskit.predict.tables import atom_table, embedding_table, prediction_table
+from cryskit.predict.words import Words
 from cryskit.registry import ENCODERS
 from cryskit.types import Crystal, Encoding, Failure, Prediction
 from cryskit.weights import save_tensors
@@ -58,6 +59,7 @@ class Predictor(nn.Module):
         self.encoder = encoder
         self.register_module("heads", heads)
         self.card = card
+        self.words = Words(card.spec.text, card.text) if card.spec.text else None
         self.eval()
 
     @classmethod
@@ -109,7 +111,7 @@ class Predictor(nn.Module):
     def embed(self, structures: Any, *, limit: int = LIMIT) -> pd.DataFrame:
         """Return a table of crystal vectors: id, `vector` (width floats), status, reason; one row per structure."""
         rows = []
-        for items, graph, failures in self._chunks(read(structures, limit=limit)):
+        for items, graph, failures, _ in self._chunks(read(structures, limit=limit)):
             vectors = iter(self._run(graph, lambda batch: self._encode(batch).crystals))
             rows += [
                 (item.id, None, "failed", str(failures[i])) if i in failures else (item.id, next(vectors), "ok", "")
@@ -136,7 +138,7 @@ class Predictor(nn.Module):
 
         width = cast("int", self.encoder.width)
         rows: list[tuple[str, Any, int, int, str, str]] = []
-        for items, graph, failures in self._chunks(read(structures, limit=limit), spec):
+        for items, graph, failures, _ in self._chunks(read(structures, limit=limit), spec):
             sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
             vectors = iter(np.split(self._run(graph, read_out), np.cumsum(sizes)[:-1]))
             rows += [
@@ -154,13 +156,13 @@ class Predictor(nn.Module):
             ModelError: The model was pre-trained only.
         """
         self.require_heads()
-        for chunk, graph, failures in self._chunks(items):
+        for chunk, graph, failures, reasons in self._chunks(items):
             values = iter(self.values(graph))
             for position, item in enumerate(chunk):
                 if isinstance(item, Failure) or position in failures:
                     yield Prediction(item.id, {}, status="failed", reason=str(failures[position]))
                 else:
-                    yield self._prediction(item, next(values))
+                    yield self._prediction(item, next(values), reasons.get(position, ""))
 
     def values(self, graph: Graph) -> np.ndarray:
         """Return predictions for a graph of any size, batch by batch, in the properties' own units, (B, P).
@@ -186,7 +188,7 @@ class Predictor(nn.Module):
         """Write the model file, whole or not at all."""
         save_tensors(self.state_dict(), {CARD: self.card.model_dump_json()}, Path(path))
 
-    def _prediction(self, crystal: Crystal, values: np.ndarray) -> Prediction:
+    def _prediction(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
         if not np.isfinite(values).all():
             return Prediction(
                 crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
@@ -194,13 +196,14 @@ class Predictor(nn.Module):
         named = dict(zip(self.properties, values.tolist(), strict=True))
         strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
         if strange:
-            reason = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
-            return Prediction(crystal.id, named, status="warned", reason=reason)
-        return Prediction(crystal.id, named)
+            absent = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
+            reason = f"{absent}. {reason}" if reason else absent
+        return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason)
 
     def _chunks(
         self, items: Iterable[Crystal | Failure], spec: GraphSpec | None = None
-    ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, CrystalError]]]:
+    ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, CrystalError], dict[int, str]]]:
+        """Yield some items, the graph of the usable ones, why others are not, and what the usable ones lack, by position."""
         items = iter(items)
         while chunk := list(islice(items, _CHUNK)):
             failures = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
@@ -208,7 +211,12 @@ class Predictor(nn.Module):
             graph, errors = build_usable(list(read_well.values()), spec or self.card.spec)
             positions = list(read_well)
             failures |= {positions[i]: error for i, error in errors.items()}
-            yield chunk, graph, failures
+            lacks: dict[int, str] = {}
+            if self.words:
+                usable = [position for i, position in enumerate(positions) if i not in errors]
+                graph, reasons = self.words.described(graph, [read_well[position] for position in usable])
+                lacks = {position: reason for position, reason in zip(usable, reasons, strict=True) if reason}
+            yield chunk, graph, failures, lacks
 
     @torch.inference_mode()
     def _run(self, graph: Graph, read_out: Any) -> np.ndarray:

@@ -1,0 +1,99 @@
+"""What a model that reads words is told of crystals: their descriptions, made where they have none, as vectors."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cryskit.errors import CryskitError, ModelError
+from cryskit.text.attach import vectors_of, worded
+from cryskit.text.embed import embedder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from cryskit.text.embed import Embedder
+    from cryskit.types import Crystal, Graph
+
+
+class Words:
+    """The reader of a model.
+
+    Args:
+        name: Of the text encoder.
+        known: Name and hash of the one that the model was trained with; empty if it has not been trained.
+    """
+
+    def __init__(self, name: str, known: dict[str, str]) -> None:
+        self._name = name
+        self._known = known
+
+    @cached_property
+    def encoder(self) -> Embedder:
+        """The text encoder.
+
+        Raises:
+            ModelError: It is not on this computer, or not the one that the model was trained with.
+        """
+        found = embedder(self._name)
+        if self._known and found.hash != self._known["hash"]:
+            raise ModelError(
+                f"The text encoder {self._name} on this computer is not the one that the model was trained with",
+                f"Get {self._known['name']} with the hash {self._known['hash'][:12]}...",
+            )
+        return found
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Name and hash of the text encoder, for the card of a model."""
+        return {"name": self.encoder.name, "hash": self.encoder.hash}
+
+    def told(self, graph: Graph, crystals: Sequence[Crystal], cache: Path | None = None) -> Graph:
+        """Return the graph with the words that its crystals bring along.
+
+        Args:
+            graph: B crystals.
+            crystals: Those of the graph.
+            cache: A folder where vectors are kept.
+        """
+        return worded(graph, [crystal.text for crystal in crystals], self.encoder, cache)
+
+    def vectors(self, texts: Sequence[str | None], cache: Path | None = None) -> np.ndarray:
+        """Return the vectors of both parts of descriptions, (texts, 2, width) float32; NaN where there is none.
+
+        Args:
+            texts: None where there is none.
+            cache: A folder where vectors are kept.
+        """
+        return vectors_of(texts, self.encoder, cache)
+
+    def described(self, graph: Graph, crystals: Sequence[Crystal]) -> tuple[Graph, list[str]]:
+        """Return the graph with words, made for the crystals that bring none, and why some have no full description.
+
+        Args:
+            graph: B crystals.
+            crystals: Those of the graph.
+
+        Returns:
+            The graph, and for each crystal a reason, "" where it is described.
+        """
+        texts, reasons = zip(*map(_text, crystals), strict=True) if crystals else ((), ())
+        return worded(graph, texts, self.encoder), list(reasons)
+
+
+def _text(crystal: Crystal) -> tuple[str | None, str]:
+    """Return the description of a crystal, and why it has none."""
+    if crystal.text is not None:
+        return crystal.text, ""
+    from cryskit.text.describe import describe  # noqa: PLC0415 - takes seconds to import
+
+    try:
+        made = describe(crystal)
+    except CryskitError as error:
+        return None, f"Predicted without a description ({error})"
+    if made.status != "described":
+        return None, f"Predicted without a description ({made.reason})"
+    return f"{made.overall}\n{made.local}", ""
