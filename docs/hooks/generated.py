@@ -28,6 +28,7 @@ _PAPER = {
     "shear_modulus": 0.105,
     "poisson_ratio": 0.035,
 }
+_PAPER_GAINS = {"cgcnn": 16.20, "crysxpp": 12.21, "gatgnn": 8.02, "alignn": 4.19}
 MARK = re.compile(r"<!-- generated: (\w+) -->")
 
 
@@ -252,6 +253,36 @@ def probe() -> str:
     return table(["encoder", "weights", *asked.values()], [*rows, ("most frequent, or mean", "", *guessed)])
 
 
+def distillation() -> str:
+    """Return errors from scratch, and by how much every way to learn from the teacher lowers them, beside the paper's gains."""
+    card = _card("distillation")
+    if card is None:
+        return "*The runs have not been made yet.*"
+    names = list(dict.fromkeys(row["property"] for row in card["errors"]))
+    found = {(row["encoder"], row["regime"], row["property"]): row for row in card["errors"]}
+    errors = [
+        (encoder, regime, *(found.get((encoder, regime, name), {}).get("mean") for name in names))
+        for encoder, regime in dict.fromkeys((row["encoder"], row["regime"]) for row in card["errors"])
+    ]
+    gained = {(row["encoder"], row["regime"], row["property"]): row for row in card["gains"]}
+    gains = [
+        (
+            encoder,
+            regime,
+            *(_interval(gained.get((encoder, regime, name))) for name in (*names, "mean")),
+            _PAPER_GAINS.get(encoder) if regime == "distilled" else "",
+        )
+        for encoder, regime in dict.fromkeys((row["encoder"], row["regime"]) for row in card["gains"])
+    ]
+    plain = [name.replace("_", " ") for name in names]
+    shown = table(["student", "gain of, %", *plain, "mean", "the paper's mean gain"], gains)
+    return f"{table(['network', 'regime', *plain], errors)}\n\n{shown}"
+
+
+def _interval(row: Mapping[str, Any] | None) -> str:
+    return f"{row['gain']:.1f} ({row['low']:.1f} to {row['high']:.1f})" if row else ""
+
+
 def _card(name: str) -> Any:
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
@@ -288,6 +319,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "crysxpp": crysxpp,
     "data": data,
     "debias": debias,
+    "distillation": distillation,
     "few_labels": few_labels,
     "reconstruction": reconstruction,
     "models": models,
