@@ -105,23 +105,16 @@ def train(
     shares = _start(plan, predictor, folder)
     training, validation = (_built(part, objective.needs, cache or folder) for part in labelled)
     _note(plan, _unusable(card, training, validation), folder)
-    identity = [plan.hash, split.hash]
-    if teacher and teacher.named.unlabelled:
-        company = teacher.company(chain(*divided), objective.needs, cache or folder)
+    company = teacher.company(chain(*divided), objective.needs, cache or folder) if teacher else None
+    if company:
         card.rows["unlabelled"] = len(company[0])
-        identity.append(manifest(company[0]))
         training = training.joined(*company)
-    graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
-    predictor.heads.fit_scale(graphs[0].targets)
+    graphs = _graphs(predictor, training, validation, wanted)
     if teacher:
         card.teacher = teacher.named.model_dump()
-    if teacher and objective.by_vectors:
-        vectors = teacher.of(training.crystals, objective.layers, cache or folder)
-        graphs = taught(graphs[0], vectors), graphs[1]
-        objective.fit_scale(graphs[0])
-    card.epoch = fit(
-        objective, *graphs, plan.optimisation, folder, identity=_digest(*identity), rates=shares, progress=progress
-    )
+        graphs = _taught(objective, graphs[0], training, teacher, cache or folder), graphs[1]
+    identity = _digest(plan.hash, split.hash, *([manifest(company[0])] if company else []))
+    card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     return _finish(predictor, validation.crystals, out, folder)
 
 
@@ -316,6 +309,24 @@ def _built(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> _Part:
     graph, errors = build_usable(crystals, spec, cache=cache)
     usable = [crystal for position, crystal in enumerate(crystals) if position not in errors]
     return _Part(usable, graph, {crystals[position].id: str(error) for position, error in errors.items()})
+
+
+def _graphs(
+    predictor: Predictor, training: _Part, validation: _Part, wanted: Sequence[Property]
+) -> tuple[Graph, Graph]:
+    """Return the graphs of both parts with labels; the heads take the scale of the first."""
+    graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
+    predictor.heads.fit_scale(graphs[0].targets)
+    return graphs
+
+
+def _taught(objective: Any, graph: Graph, part: _Part, teacher: Vectors, cache: Path) -> Graph:
+    """Return the graph of a part with what the teacher says of its atoms, if that is learned."""
+    if not objective.by_vectors:
+        return graph
+    found = taught(graph, teacher.of(part.crystals, objective.layers, cache))
+    objective.fit_scale(found)
+    return found
 
 
 def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:

@@ -130,5 +130,6 @@ class _Memory(nn.Sequential):
     """
 
     def __init__(self, width: int) -> None:
-        super().__init__(nn.LayerNorm(width), nn.Linear(width, 2 * width, bias=False))
-        nn.init.zeros_(self[1].weight)
+        said = nn.Linear(width, 2 * width, bias=False)
+        nn.init.zeros_(said.weight)
+        super().__init__(nn.LayerNorm(width), said)
