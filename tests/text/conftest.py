@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -39,14 +39,12 @@ def make_small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path
     pytest.importorskip("transformers")
     from transformers import BertConfig, BertModel
 
-    def make(seed: int, **changed: Any) -> Path:
+    def make(seed: int) -> Path:
         folder = tmp_path_factory.mktemp("model") / f"small-{seed}"
         sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            config = BertConfig(
-                vocab_size=80, max_position_embeddings=LONGEST, initializer_range=0.5, **sizes, **changed
-            )
+            config = BertConfig(vocab_size=80, max_position_embeddings=LONGEST, initializer_range=0.5, **sizes)
             BertModel(config).save_pretrained(folder)
         _tokenizer(folder)
         return folder

@@ -147,6 +147,17 @@ def test_damaged_weights_and_unknown_poolings_are_errors(small: Path, tmp_path: 
         Pretrained(str(small), pooling="max")
 
 
+def test_a_model_that_writes_is_refused(small: Path, tmp_path: Path) -> None:
+    from transformers import BartConfig, BartModel
+
+    folder = shutil.copytree(small, tmp_path / "model")
+    layers = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    sizes = {"d_model": 16, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "max_position_embeddings": 32}
+    BartModel(BartConfig(vocab_size=80, **layers, **sizes)).save_pretrained(folder)
+    with pytest.raises(ModelError, match="a model that writes texts"):
+        Pretrained(str(folder)).encode(["a"])
+
+
 def test_weights_without_a_pooler_are_read_in_silence_and_leave_chance_alone(
     small: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
