@@ -254,8 +254,18 @@ def probe() -> str:
 
 
 def distillation() -> str:
-    """Return errors from scratch, and by how much every way to learn from the teacher lowers them, beside the paper's gains."""
-    card = _card("distillation")
+    """Return the errors of the students of CrysGNN, and what every regime gains, beside the paper's gains."""
+    return _benchmark("distillation", paper=True)
+
+
+def distillation_elastic() -> str:
+    """Return the errors of the students of CHGNet, and what it gains."""
+    return _benchmark("distillation-elastic", paper=False)
+
+
+def _benchmark(name: str, *, paper: bool) -> str:
+    """Return errors and gains of a benchmark with one data set and one fraction, from its collected card."""
+    card = _card(name)
     if card is None:
         return "*The runs have not been made yet.*"
     names = list(dict.fromkeys(row["property"] for row in card["errors"]))
@@ -270,12 +280,12 @@ def distillation() -> str:
             encoder,
             regime,
             *(_interval(gained.get((encoder, regime, name))) for name in (*names, "mean")),
-            _PAPER_GAINS.get(encoder) if regime == "distilled" else "",
+            *([_PAPER_GAINS.get(encoder) if regime == "distilled" else ""] if paper else []),
         )
         for encoder, regime in dict.fromkeys((row["encoder"], row["regime"]) for row in card["gains"])
     ]
     plain = [name.replace("_", " ") for name in names]
-    shown = table(["student", "gain of, %", *plain, "mean", "the paper's mean gain"], gains)
+    shown = table(["student", "gain of, %", *plain, "mean", *(["the paper's mean gain"] if paper else [])], gains)
     return f"{table(['network', 'regime', *plain], errors)}\n\n{shown}"
 
 
@@ -320,6 +330,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "data": data,
     "debias": debias,
     "distillation": distillation,
+    "distillation_elastic": distillation_elastic,
     "few_labels": few_labels,
     "reconstruction": reconstruction,
     "models": models,
