@@ -28,6 +28,7 @@ _PAPER = {
     "shear_modulus": 0.105,
     "poisson_ratio": 0.035,
 }
+_PAPER_GAINS = {"cgcnn": 16.20, "crysxpp": 12.21, "gatgnn": 8.02, "alignn": 4.19}
 MARK = re.compile(r"<!-- generated: (\w+) -->")
 
 
@@ -252,6 +253,46 @@ def probe() -> str:
     return table(["encoder", "weights", *asked.values()], [*rows, ("most frequent, or mean", "", *guessed)])
 
 
+def distillation() -> str:
+    """Return the errors of the students of CrysGNN, and what every regime gains, beside the paper's gains."""
+    return _benchmark("distillation", paper=True)
+
+
+def distillation_elastic() -> str:
+    """Return the errors of the students of CHGNet, and what it gains."""
+    return _benchmark("distillation-elastic", paper=False)
+
+
+def _benchmark(name: str, *, paper: bool) -> str:
+    """Return errors and gains of a benchmark with one data set and one fraction, from its collected card."""
+    card = _card(name)
+    if card is None:
+        return "*The runs have not been made yet.*"
+    names = list(dict.fromkeys(row["property"] for row in card["errors"]))
+    found = {(row["encoder"], row["regime"], row["property"]): row for row in card["errors"]}
+    errors = [
+        (encoder, regime, *(found.get((encoder, regime, name), {}).get("mean") for name in names))
+        for encoder, regime in dict.fromkeys((row["encoder"], row["regime"]) for row in card["errors"])
+    ]
+    gained = {(row["encoder"], row["regime"], row["property"]): row for row in card["gains"]}
+    gains = [
+        (
+            encoder,
+            regime,
+            *(_interval(gained.get((encoder, regime, name))) for name in (*names, "mean")),
+            *([_PAPER_GAINS.get(encoder) if regime == "distilled" else ""] if paper else []),
+        )
+        for encoder, regime in dict.fromkeys((row["encoder"], row["regime"]) for row in card["gains"])
+    ]
+    plain = [name.replace("_", " ") for name in names]
+    shown = table(["student", "gain of, %", *plain, "mean", *(["the paper's mean gain"] if paper else [])], gains)
+    return f"{table(['network', 'regime', *plain], errors)}\n\n{shown}"
+
+
+def _interval(row: Mapping[str, Any] | None) -> str:
+    return f"{row['gain']:.1f} ({row['low']:.1f} to {row['high']:.1f})" if row else ""
+
+
 def _card(name: str) -> Any:
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
@@ -288,6 +329,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "crysxpp": crysxpp,
     "data": data,
     "debias": debias,
+    "distillation": distillation,
+    "distillation_elastic": distillation_elastic,
     "few_labels": few_labels,
     "reconstruction": reconstruction,
     "models": models,

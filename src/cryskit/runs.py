@@ -106,21 +106,17 @@ def train(
     shares = _start(plan, predictor, folder)
     training, validation = (_built(part, objective.needs, cache or folder) for part in labelled)
     _note(plan, _unusable(card, training, validation), folder)
-    identity = [plan.hash, split.hash]
-    if teacher and teacher.named.unlabelled:
-        company = teacher.company(chain(*divided), objective.needs, cache or folder)
+    company = teacher.company(chain(*divided), objective.needs, cache or folder) if teacher else None
+    if company:
         card.rows["unlabelled"] = len(company[0])
-        identity.append(manifest(company[0]))
         training = training.joined(*company)
-    graphs = _graphs(predictor, [training, validation], wanted, cache or folder)
+    graphs = _graphs(predictor, training, validation, wanted, cache or folder)
     if teacher:
         card.teacher = teacher.named.model_dump()
-    if teacher and objective.by_vectors:
-        graphs[0] = taught(graphs[0], teacher.of(training.crystals, objective.layers, cache or folder))
-        objective.fit_scale(graphs[0])
-    card.epoch = fit(
-        objective, *graphs, plan.optimisation, folder, identity=_digest(*identity), rates=shares, progress=progress
-    )
+        graphs = _taught(objective, graphs[0], training, teacher, cache or folder), graphs[1]
+    texts = [_digest([c.text for part in (training, validation) for c in part.crystals])] if predictor.words else []
+    identity = _digest(plan.hash, split.hash, *([manifest(company[0])] if company else []), *texts)
+    card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     return _finish(predictor, validation.crystals, out, folder)
 
 
@@ -338,16 +334,28 @@ def _built(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> _Part:
     return _Part(usable, graph, {crystals[position].id: str(error) for position, error in errors.items()})
 
 
-def _graphs(predictor: Predictor, parts: Sequence[_Part], wanted: Sequence[Property], cache: Path) -> list[Graph]:
-    """Return the graphs of the parts with labels, whose scale the heads take, and with words if the model reads them."""
-    graphs = [_with_targets(part, wanted) for part in parts]
+def _graphs(
+    predictor: Predictor, training: _Part, validation: _Part, wanted: Sequence[Property], cache: Path
+) -> tuple[Graph, Graph]:
+    """Return the graphs of both parts with labels, whose scale the heads take, and with words if the model reads them."""
+    graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
     predictor.heads.fit_scale(graphs[0].targets)
-    if predictor.words is None:
+    words = predictor.words
+    if words is None:
         return graphs
-    predictor.card.text = predictor.words.facts
-    silent = sum(crystal.text is None for part in parts for crystal in part.crystals)
+    predictor.card.text = words.facts
+    silent = sum(crystal.text is None for part in (training, validation) for crystal in part.crystals)
     predictor.card.rows |= {"without text": silent} if silent else {}
-    return [predictor.words.told(graph, part.crystals, cache) for graph, part in zip(graphs, parts, strict=True)]
+    return words.told(graphs[0], training.crystals, cache), words.told(graphs[1], validation.crystals, cache)
+
+
+def _taught(objective: Any, graph: Graph, part: _Part, teacher: Vectors, cache: Path) -> Graph:
+    """Return the graph of a part with what the teacher says of its atoms, if that is learned."""
+    if not objective.by_vectors:
+        return graph
+    found = taught(graph, teacher.of(part.crystals, objective.layers, cache))
+    objective.fit_scale(found)
+    return found
 
 
 def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:

@@ -143,6 +143,7 @@ def test_a_student_is_shown_no_crystal_that_its_teacher_was_not_trained_on(model
     copy = tmp_path / "copy.safetensors"
     shutil.copy(model, copy)
     examples = (str(Path(__file__).parents[2] / "examples"),)
+    assert Vectors(Teacher(file=str(copy))).company([], GraphSpec(), tmp_path) is None
     teacher = Vectors(Teacher(file=str(copy), unlabelled=examples))
     with pytest.raises(DataError, match="manifest"):
         teacher.company([], GraphSpec(), tmp_path)

@@ -1,15 +1,15 @@
 """A gated graph network that sees angles through learned bond-orientational order parameters.
 
     x_i = LayerNorm(v_i)
-    z_ij = A x_i + B x_j + C e_ij [+ D LayerNorm(b_ij)]
+    z_ij = A x_i + B x_j + C e_ij [+ D LayerNorm(h_ij)]
     m_ij = z_ij,core * sigmoid(z_ij,filter)
     s_i = sum_j m_ij,   Q_il = sum_m (sum_j m_ij^(channels) Y_lm(r_ij))^2 / (2 l + 1),   l = 1..4
-    v_i <- v_i + MLP[LayerNorm([s_i, Q_i]), x_i],   [b_ij <- b_ij + m_ij]
+    v_i <- v_i + MLP[LayerNorm([s_i, Q_i]), x_i],   [h_ij <- h_ij + m_ij]
 
 The gate is that of CGCNN (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301) without its batch norms; the
 order parameters are those of Steinhardt, Nelson and Ronchetti (1983, doi 10.1103/PhysRevB.28.784) with the messages as
 weights. Angles cost a sum over edges instead of one over pairs of edges, and an orbit of the space group still needs one
-node. Bonds may remember what went over them: b_ij is the sum of their messages so far. Crystal vectors are the mean over
+node. Bonds may remember what went over them: h_ij is the sum of their messages so far. Crystal vectors are the mean over
 atoms of one more layer.
 """
 
@@ -130,5 +130,6 @@ class _Memory(nn.Sequential):
     """
 
     def __init__(self, width: int) -> None:
-        super().__init__(nn.LayerNorm(width), nn.Linear(width, 2 * width, bias=False))
-        nn.init.zeros_(self[1].weight)
+        said = nn.Linear(width, 2 * width, bias=False)
+        nn.init.zeros_(said.weight)
+        super().__init__(nn.LayerNorm(width), said)

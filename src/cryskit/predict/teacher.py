@@ -78,8 +78,8 @@ class Vectors:
         place = {name: row for row, name in enumerate(columns["id"].to_pylist())}
         return [self._row(columns, place, crystal, layers) for crystal in crystals]
 
-    def company(self, known: Iterable[Crystal], spec: GraphSpec, cache: Path) -> tuple[list[Crystal], Graph]:
-        """Return the crystals of the data sets named as unlabelled that the teacher was trained on, and their graph.
+    def company(self, known: Iterable[Crystal], spec: GraphSpec, cache: Path) -> tuple[list[Crystal], Graph] | None:
+        """Return the crystals of the data sets named as unlabelled that the teacher was trained on, and their graph, if any is named.
 
         They have no labels, or the teacher's predictions as labels where the plan says so. Those that cannot be built are
         left out.
@@ -94,6 +94,8 @@ class Vectors:
             DataError: There is no manifest beside the teacher, or none of the crystals is in it.
             ModelError: The teacher is to give labels and predicts nothing.
         """
+        if not self.named.unlabelled:
+            return None
         seen = self._seen()
         wanted = seen.keys() - {short(crystal) for crystal in known}
         graph, errors = build_usable(list(seen.values()), spec, cache=cache)

@@ -83,6 +83,7 @@ class Cache:
             table = pq.read_table(path)
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(f"{path} is no Parquet file of text vectors ({error})", cure) from error
-        if not table.schema.equals(self._schema, check_metadata=True):
+        found = table.schema.metadata or {}
+        if table.schema.names != self._schema.names or found.get(b"hash") != self._schema.metadata[b"hash"]:
             raise DataError(f"{path} holds other columns, or vectors of another encoder than its folder says", cure)
         return table

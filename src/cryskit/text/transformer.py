@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 TOKENS = 512
 """The longest text that is read, in tokens; what goes beyond is cut off."""
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 2048
 """How many tokens are read at once, padding included."""
 
 _HUB = {"matscibert": "m3rg-iitd/matscibert"}
@@ -260,7 +261,7 @@ def _loaded(folder: Path) -> tuple[Any, nn.Module]:
             model, report = AutoModel.from_pretrained(
                 folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **local
             )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder} holds no text encoder that can be read ({error})", f"Give {_OTHERS}") from error
     if model.config.is_encoder_decoder or tokenizer.pad_token_id is None:
         kind = model.config.model_type

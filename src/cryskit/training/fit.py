@@ -83,8 +83,7 @@ def fit(
     _claim(folder, identity)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
     _set_modes(objective)
-    epochs = optimisation.passes(len(batches))
-    loop = _Loop(objective, optimisation, rates or {}, len(batches) * epochs, folder / "log.jsonl")
+    loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / "log.jsonl")
     best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
     last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
     best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
@@ -92,7 +91,7 @@ def fit(
     with warnings.catch_warnings():
         logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
         warnings.filterwarnings("ignore", module="lightning")  # it advises workers for loaders; slices need none
-        trainer = _trainer(optimisation, epochs, folder, [best, last], progress=progress)
+        trainer = _trainer(optimisation, loop.epochs, folder, [best, last], progress=progress)
         trainer.fit(
             loop,
             _loader(batches),
@@ -183,14 +182,15 @@ class _Loop(LightningModule):
     """What Lightning is told of an objective."""
 
     def __init__(
-        self, objective: nn.Module, optimisation: Optimisation, rates: Mapping[str, float], steps: int, log: Path
+        self, objective: nn.Module, optimisation: Optimisation, rates: Mapping[str, float], batches: int, log: Path
     ) -> None:
         super().__init__()
         self.objective: Any = objective
         self._losses: Any = torch.compile(objective, dynamic=True) if optimisation.compile else objective
         self._optimisation = optimisation
         self._rates = rates
-        self._steps = steps
+        self.epochs = optimisation.passes(batches)
+        self._steps = batches * self.epochs
         self._log = log
         self._started = time.monotonic()
         self._training_losses: dict[str, list[Tensor]] = defaultdict(list)
