@@ -174,8 +174,9 @@ def pretrain(
     card.elements, card.rows = parts[0].elements(), _counts(fates)
     _note(plan, _problems(corpus, built, np.flatnonzero(fates == Fate.UNUSABLE)), folder)
     identity = _digest(plan.hash, corpus.manifests, card.split, card.rows, *([_digest(texts)] if texts else []))
-    given = _beside(predictor, parts, [[texts[row] for row in each] for each in rows] if texts else [], cache or folder)
-    card.epoch = fit(objective, *given, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
+    training, validation = (_beside(predictor, *both, texts, cache or folder) for both in zip(parts, rows, strict=True))
+    loop = plan.optimisation
+    card.epoch = fit(objective, training, validation, loop, folder, identity=identity, rates=shares, progress=progress)
     (best,) = (entry for entry in read_log(folder / "log.jsonl") if entry["epoch"] == card.epoch)
     card.metrics = {loss: {"loss": value} for loss, value in best["validation"].items()}
     seen = manifest_beside(out)
@@ -207,14 +208,12 @@ def _heard(crystals: Iterable[Crystal], texts: list[str | None]) -> Iterator[Cry
         yield crystal
 
 
-def _beside(
-    predictor: Predictor, parts: Sequence[Batcher], texts: Sequence[Sequence[str | None]], cache: Path
-) -> Sequence[Batcher]:
-    """Return the parts with words, if the model reads them."""
+def _beside(predictor: Predictor, part: Batcher, rows: np.ndarray, texts: Sequence[str | None], cache: Path) -> Batcher:
+    """Return a part of the corpus, some of its rows, with words if the model reads them."""
     if predictor.words is None:
-        return parts
+        return part
     predictor.card.text = predictor.words.facts
-    return [Beside(part, predictor.words.vectors(told, cache)) for part, told in zip(parts, texts, strict=True)]
+    return Beside(part, predictor.words.vectors([texts[row] for row in rows], cache))
 
 
 def _problems(corpus: Corpus, built: Sequence[Shard], rows: np.ndarray) -> dict[str, str]:

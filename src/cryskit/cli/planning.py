@@ -130,6 +130,24 @@ def inputs_of(selector: bool, penalty: str | None) -> str | dict[str, Any] | Non
         raise typer.BadParameter(message, param_hint="'--selector-penalty'") from error
 
 
+def reading(plan: Plan, encoder: str) -> Plan:
+    """Return the plan with an encoder that reads words beside the graph, if it has none yet.
+
+    Args:
+        plan: A plan.
+        encoder: Name of the text encoder.
+
+    Raises:
+        ModelError: The text encoder is not on this computer.
+    """
+    if plan.encoder.get("name") == "fused":
+        return plan
+    from cryskit.text.embed import embedder
+
+    fused = {"name": "fused", "graph": plan.encoder, "text": encoder, "text_width": embedder(encoder).width}
+    return plan.model_copy(update={"encoder": fused})
+
+
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 

@@ -8,8 +8,8 @@ import typer
 from cryskit.cli import options, running
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, note, print_json, print_table, require
-from cryskit.cli.planning import plan_of
-from cryskit.cli.reading import on_terminal, usable
+from cryskit.cli.planning import plan_of, reading
+from cryskit.cli.reading import described, on_terminal, usable
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 Objective = Annotated[
-    str, typer.Argument(metavar="OBJECTIVE", help="What is learned without labels: crysae or crysgnn.")
+    str, typer.Argument(metavar="OBJECTIVE", help="What is learned without labels: crysae, crysgnn or contrast.")
 ]
 Sources = Annotated[
     list[str],
@@ -63,6 +63,8 @@ def pretrain(
     seed: running.Seed = None,
     epochs: running.Epochs = None,
     patience: Patience = None,
+    text: running.Text = None,
+    text_encoder: running.Reader = running.READER,
     config: running.Config = None,
     folder: running.Folder = None,
     accelerator: running.Accelerator = None,
@@ -98,6 +100,9 @@ def pretrain(
     divisions = [Split.load(path) for path in split or ()]
     failures: list[Failure] = []
     sources = {src: usable(src, limit, failures) for src in data}
+    if text is not None:
+        plan = reading(plan, text_encoder)
+        sources = {src: iter(described(crystals, text)) for src, crystals in sources.items()}
     place = running.place_of(out, folder)
     count = workers or running.cores()
     with running.quietly(place):

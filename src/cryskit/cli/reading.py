@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from cryskit.cli.output import report
+from cryskit.cli.output import note, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -104,6 +104,30 @@ def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: lis
         else:
             failures.append(item)
     report(failures[before:], rows)
+
+
+def described(crystals: Iterable[Crystal], table: Path) -> list[Crystal]:
+    """Return the crystals with their descriptions, and say on stderr how many have none.
+
+    Args:
+        crystals: In order.
+        table: Of descriptions, by id.
+
+    Raises:
+        DataError: The table is none, or describes none of them.
+    """
+    from cryskit.data.texts import read_texts, with_texts
+    from cryskit.errors import DataError
+
+    told = list(with_texts(crystals, read_texts(table)))
+    silent = sum(crystal.text is None for crystal in told)
+    if silent == len(told):
+        raise DataError(
+            f"{table} describes none of the {len(told)} crystals", "Describe this data set: `cryskit describe`"
+        )
+    if silent:
+        note(f"{silent} of {len(told)} crystals have no description in {table}")
+    return told
 
 
 def on_terminal() -> bool:

@@ -31,6 +31,14 @@ Seed = Annotated[
     int | None,
     typer.Option("--seed", min=0, metavar="N", help="Of the split, the weights and the order.  [default: 0]"),
 ]
+Text = Annotated[
+    Path | None,
+    typer.Option("--text", metavar="FILE", help="Also read these descriptions, a table of `cryskit describe`."),
+]
+Reader = Annotated[
+    str, typer.Option("--text-encoder", metavar="NAME|FOLDER", help="Who reads them: matscibert, minilm or another.")
+]
+READER = "matscibert"
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.")]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A plan as YAML; options win over it.")]
 Folder = Annotated[

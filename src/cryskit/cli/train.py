@@ -9,8 +9,8 @@ from cryskit.cli import options, running
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import print_json, require
-from cryskit.cli.planning import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
-from cryskit.cli.reading import collect, on_terminal
+from cryskit.cli.planning import AUTO, check_labels, divide, inputs_of, plan_of, reading, taught_by
+from cryskit.cli.reading import collect, described, on_terminal
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -87,6 +87,8 @@ def train(
     delta: Delta = None,
     selector: Selector = False,
     selector_penalty: Penalty = None,
+    text: running.Text = None,
+    text_encoder: running.Reader = running.READER,
     train_fraction: Fraction = 1.0,
     split: Division = "random",
     seed: running.Seed = None,
@@ -115,6 +117,8 @@ def train(
     top |= {"properties": properties}
     plan = plan_of(config, top, network, loop, objective=objective, start=begin)
     crystals, failures = collect(data, limit)
+    if text is not None:
+        plan, crystals = reading(plan, text_encoder), described(crystals, text)
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)
     place = running.place_of(out, folder)
