@@ -47,8 +47,9 @@ class Contrast(nn.Module):
         super().__init__()
         if not hasattr(encoder, "pair"):
             raise PlanError(f"The encoder {type(encoder).__name__} has no words", "Take the encoder fused")
-        self.encoder: Any = encoder
-        self.needs: GraphSpec = self.encoder.needs
+        network: Any = encoder
+        self.encoder = network
+        self.needs: GraphSpec = network.needs
         self.sharpness = nn.Parameter(torch.tensor(1 / temperature).log())
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:

@@ -1,0 +1,126 @@
+"""Words change what is said of a crystal, their absence is no obstacle, and a contrast finds the crystal to its words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from cryskit import batching
+from cryskit.batching import Batcher, Beside
+from cryskit.data.read import read
+from cryskit.errors import PlanError
+from cryskit.graphs.build import build
+from cryskit.objectives.contrast import Contrast
+from cryskit.registry import ENCODERS
+from cryskit.types import Crystal, Graph
+
+if TYPE_CHECKING:
+    from cryskit.encoders.fused import Fused
+
+CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstance(c, Crystal)]
+WIDTH = 12
+KINDS = ("concat", "gated", "attention")
+
+
+def fused(fusion: str = "concat", **settings: object) -> Fused:
+    torch.manual_seed(0)
+    graph = {"name": "cgcnn", "width": 16, "layers": 2}
+    made: Fused = ENCODERS.build(
+        {"name": "fused", "graph": graph, "fusion": fusion, "text_width": WIDTH, "projected": 8, **settings}
+    )
+    return made
+
+
+def told(encoder: Fused) -> Graph:
+    """A graph of all examples, one without words, one of whose sites nothing is said."""
+    words = torch.randn(len(CRYSTALS), 2, WIDTH, generator=torch.Generator().manual_seed(1))
+    words[3], words[5, 1] = torch.nan, torch.nan
+    return replace(build(CRYSTALS, encoder.needs), text=words)
+
+
+@pytest.mark.parametrize("fusion", KINDS)
+def test_a_batch_equals_its_parts_with_and_without_words(fusion: str) -> None:
+    encoder = fused(fusion).eval()
+    whole = encoder(told(encoder))
+    assert whole.crystals.shape == (len(CRYSTALS), encoder.width)
+    parts = torch.cat([encoder(part).crystals for part in batching.split(told(encoder))])
+    torch.testing.assert_close(parts, whole.crystals, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("fusion", KINDS)
+def test_words_count_and_their_absence_is_learned(fusion: str) -> None:
+    encoder = fused(fusion).eval()
+    graph = told(encoder)
+    other = replace(graph, text=graph.text + 1)
+    differs = (encoder(other).crystals - encoder(graph).crystals).abs().amax(1) > 1e-6
+    assert differs.tolist() == [row != 3 for row in range(len(CRYSTALS))]
+    silent = encoder(replace(graph, text=torch.full_like(graph.text, torch.nan))).crystals
+    torch.testing.assert_close(silent, encoder(replace(graph, text=None)).crystals)
+    torch.testing.assert_close(silent[3], encoder(graph).crystals[3])
+
+
+@pytest.mark.parametrize("fusion", KINDS)
+def test_gradients_reach_every_parameter(fusion: str) -> None:
+    encoder = fused(fusion, dropout=0.0).train()
+    encoder(told(encoder)).crystals.square().sum().backward()
+    for name, parameter in encoder.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_in_training_some_descriptions_are_withheld_and_in_evaluation_none() -> None:
+    encoder = fused(withheld=0.5, dropout=0.0)
+    encoder.graph.eval()
+    graph = told(encoder)
+    expected = encoder.eval()(graph).crystals
+    encoder.train().graph.eval()
+    shown = (encoder(graph).crystals - expected).abs().amax(1) < 1e-6
+    assert 3 <= int(shown.sum()) < len(CRYSTALS)
+    none = fused(withheld=1.0, dropout=0.0).train()
+    none.graph.eval()
+    torch.testing.assert_close(none(graph).crystals, none(replace(graph, text=None)).crystals)
+
+
+def test_words_lie_beside_the_graphs_of_a_corpus() -> None:
+    encoder = fused()
+    graph = told(encoder)
+    beside = Beside(Batcher(replace(graph, text=None)), graph.text.numpy())
+    rows = torch.tensor([4, 3, 9]).numpy()
+    assert torch.equal(beside.take(rows).text.nan_to_num(), graph.text[rows].nan_to_num())
+    assert torch.equal(beside.take(rows).numbers, Batcher(graph).take(rows).numbers)
+    assert len(beside) == len(CRYSTALS)
+
+
+def test_a_contrast_finds_the_crystal_to_its_words() -> None:
+    objective = Contrast(fused(withheld=0.0)).train()
+    graph = told(objective.encoder)
+    optimiser = torch.optim.Adam(objective.parameters(), lr=3e-3)
+    first = float(objective(graph)["contrast"].detach())
+    for _ in range(120):
+        optimiser.zero_grad()
+        objective(graph)["contrast"].backward()
+        optimiser.step()
+    g, t = objective.eval().encoder.pair(graph)
+    nearest = torch.nn.functional.cosine_similarity(g[:, None], t[None], dim=2).argmax(1)
+    right = [int(nearest[row]) == row for row in range(len(CRYSTALS)) if row not in {3, 5}]
+    assert sum(right) >= len(right) - 1
+    assert float(objective(graph)["contrast"].detach()) < first / 2
+
+
+def test_crystals_without_words_or_with_those_of_another_are_left_out_of_the_contrast() -> None:
+    objective = Contrast(fused(withheld=0.0)).eval()
+    graph = told(objective.encoder)
+    assert objective.sizes(graph) == {"contrast": len(CRYSTALS) - 1}
+    words = graph.text.clone()
+    words[7] = words[6]
+    assert objective.sizes(replace(graph, text=words)) == {"contrast": len(CRYSTALS) - 2}
+    alone = Batcher(graph).take(torch.tensor([1, 3]).numpy())
+    assert float(objective(alone)["contrast"].detach()) == 0
+    with pytest.raises(PlanError, match="no words"):
+        Contrast(ENCODERS.build({"name": "cgcnn"}))
+    with pytest.raises(PlanError, match="no words"):
+        objective(replace(graph, text=None))
