@@ -1,0 +1,1 @@
+"""Words for crystals, and vectors for words."""
