@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Literal
 
-from cryskit.errors import CryskitError
+from cryskit.errors import CryskitError, DescriptionError
 from cryskit.text.short import short
 
 if TYPE_CHECKING:
@@ -93,15 +93,13 @@ def describe(crystal: Crystal, timeout: float = TIMEOUT) -> Description:
         CryskitError: Robocrystallographer cannot be imported.
     """
     robocrys = ready()
-    from cryskit.text.robocrys import ERRORS  # noqa: PLC0415 - takes seconds to import
-
     try:
         with _limit(timeout):
             words = robocrys.words(crystal)
     except _LateError:
         return stand_in(crystal, f"Describing it took longer than {timeout:g} s")
-    except ERRORS as error:
-        return stand_in(crystal, f"Robocrystallographer cannot describe it ({named(error)})")
+    except DescriptionError as error:
+        return stand_in(crystal, error.problem)
     return Description(crystal.id, crystal.fingerprint, words.overall, words.local)
 
 
@@ -118,11 +116,6 @@ def stand_in(crystal: Crystal, reason: str) -> Description:
 def failed(failure: Failure) -> Description:
     """Return the row of what is no crystal."""
     return Description(failure.id, status="failed", reason=" ".join(str(failure.error).split()))
-
-
-def named(error: BaseException) -> str:
-    """Return the kind of an error and, on one line, the first 200 characters of what it says."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 class _LateError(BaseException):

@@ -10,14 +10,17 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Self
 
 from cryskit.errors import CryskitError
-from cryskit.text.describe import Description, describe, ended_after, named, ready, stand_in
+from cryskit.text.describe import Description, describe, ended_after, ready, stand_in
+from cryskit.text.short import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
     from types import TracebackType
 
     from cryskit.types import Crystal
+
+    Task = Callable[[Crystal, float], Description]
 
 _AHEAD = 16  # crystals per process that are given out before they are asked for
 
@@ -28,11 +31,13 @@ class Pool:
     Args:
         workers: How many.
         timeout: Seconds that one crystal may take.
+        task: What a process does with a crystal and the seconds that it may take; a function of a module.
     """
 
-    def __init__(self, workers: int, timeout: float) -> None:
+    def __init__(self, workers: int, timeout: float, task: Task | None = None) -> None:
         self._workers = workers
         self._timeout = timeout
+        self._task = task or _describe
         self._processes = self._started()
 
     def __enter__(self) -> Self:
@@ -71,7 +76,7 @@ class Pool:
                 self._restart()
                 waiting = deque([(other, None) for other, _ in waiting])
                 future = None
-            yield self._result(crystal, future or self._submitted(crystal))
+            yield self._result(crystal, future or self._alone(crystal))
 
     def _result(self, crystal: Crystal, future: Future[Description]) -> Description:
         error = future.exception()
@@ -82,11 +87,19 @@ class Pool:
             return stand_in(crystal, "The process that described it ended")
         if isinstance(error, CryskitError):
             raise error
-        return stand_in(crystal, f"Robocrystallographer cannot describe it ({named(error)})")
+        return stand_in(crystal, told(error))
 
-    def _submitted(self, crystal: Crystal) -> Future[Description]:
+    def _alone(self, crystal: Crystal) -> Future[Description]:
+        while (future := self._submitted(crystal)) is None:
+            self._restart()
+        return future
+
+    def _submitted(self, crystal: Crystal) -> Future[Description] | None:
         bare = replace(crystal, text=None, targets={})  # lighter to send
-        return self._processes.submit(_describe, bare, self._timeout)
+        try:
+            return self._processes.submit(self._task, bare, self._timeout)
+        except BrokenExecutor:
+            return None
 
     def _started(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cryskit.errors import CryskitError
+from cryskit.errors import CryskitError, DescriptionError
 from cryskit.text.prototypes import Prototypes, reduced
+from cryskit.text.short import told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ except ImportError as missing:
         "pip install 'cryskit[describe]'",
     ) from missing
 
-ERRORS = (
+_ERRORS = (  # what it and what it builds on may raise on crystals that they cannot describe; they declare nothing
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -63,8 +64,6 @@ ERRORS = (
     TypeError,
     ValueError,
 )
-"""What it has been seen to raise on crystals that it cannot describe; it declares nothing."""
-
 _NUMPY = re.compile(r"np\.\w+\(([^()]*)\)")
 _LISTS = (
     (re.compile(r"(?<= oriented in the )\(.*?\)(?= directions)"), re.compile(r"\([^()]*\)")),
@@ -119,12 +118,15 @@ class Robocrys:
             crystal: The crystal.
 
         Raises:
-            Exception: One of `ERRORS`, or another: it cannot be described.
+            DescriptionError: Robocrystallographer cannot describe it.
         """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            structure = Structure(crystal.lattice, crystal.numbers.tolist(), crystal.fractional)
-            parts = self._describer.describe(self._condenser.condense_structure(structure))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                structure = Structure(crystal.lattice, crystal.numbers.tolist(), crystal.fractional)
+                parts = self._describer.describe(self._condenser.condense_structure(structure))
+        except _ERRORS as error:
+            raise DescriptionError(f"Robocrystallographer: {told(error)}", "Check the crystal") from error
         overall = " ".join(part for part in (parts["mineral"], parts["component_makeup"]) if part)
         return Words(clean(overall), clean(parts["components"]))
 

@@ -43,6 +43,11 @@ def short(crystal: Crystal) -> str:
     return f"{_symmetry(crystal)} The cell holds {atoms} of {kinds}; the density is {density:.2f} g/cm3."
 
 
+def told(error: BaseException) -> str:
+    """Return the kind of an error and, on one line, the first 200 characters of what it says."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+
+
 def _symmetry(crystal: Crystal) -> str:
     formula = elements.formula(crystal.numbers)
     found = detect(crystal, NAMED_TOLERANCE)
