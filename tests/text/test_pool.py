@@ -7,7 +7,6 @@ import pytest
 from text.workers import task
 
 from cryskit.errors import CryskitError
-from cryskit.text import describe
 from cryskit.text.pool import Pool
 from cryskit.types import Crystal
 
@@ -32,8 +31,7 @@ def test_a_process_that_dies_costs_its_own_crystal_only() -> None:
     assert list(found) == ["a", "die", "b", "c", "die again", "d"]
 
 
-def test_a_process_that_does_not_hear_of_its_time_out_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(describe, "_GRACE", 0.0)
+def test_a_process_that_does_not_hear_of_its_time_out_is_ended() -> None:
     with Pool(1, 0.2, task) as pool:
         (deaf,) = pool.describe(named("deaf"))
     assert (deaf.status, deaf.reason) == ("short", "The process that described it ended")

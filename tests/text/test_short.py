@@ -36,7 +36,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
             "Al2O3",
             (
                 "Al2O3 crystallizes in the trigonal R-3c space group. The cell holds 30 atoms of 2 elements (O, Al); "
-                "the density is 3.99 g/cm3."
+                "the density is 3.98 g/cm3."
             ),
         ),
     ],

@@ -143,9 +143,7 @@ class BenchmarkPlan(_Part):
             if unequal := sorted(set(keys) & set(_RESERVED)):
                 message = f"the {where} sets {', '.join(unequal)}, which has to be the same for all rows"
                 raise ValueError(message)
-        rows = [
-            regime[key]["row"] for regime in self.regimes.values() for key in _MODELS if "row" in regime.get(key, {})
-        ]
+        rows = [regime[key]["row"] for regime in self.regimes.values() for key in _MODELS if "row" in regime.get(key, {})]
         for where, rule in [*(("skip", rule) for rule in self.skip), *(("a regime", row) for row in rows)]:
             if unknown := set(rule) - set(Row._fields):
                 message = f"{where} names {', '.join(sorted(unknown))}; a row has {', '.join(Row._fields)}"

@@ -58,9 +58,7 @@ class Edges(NamedTuple):
         pairs = kinds.div(span, rounding_mode="floor")
         copies = copies.to(length.dtype)
         mean = length.new_zeros(len(kinds)).index_add(0, kind, length) / copies
-        return cls(
-            pairs.div(max(graph.atoms, 1), rounding_mode="floor"), pairs % max(graph.atoms, 1), mean, copies, kind
-        )
+        return cls(pairs.div(max(graph.atoms, 1), rounding_mode="floor"), pairs % max(graph.atoms, 1), mean, copies, kind)
 
 
 class Wiring:

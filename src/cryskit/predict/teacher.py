@@ -123,9 +123,7 @@ class Vectors:
         graph, errors = build_usable(list(crystals.values()), predictor.card.spec, cache=cache)
         names = [name for row, name in enumerate(crystals) if row not in errors]
         values = predictor.values(graph).tolist()
-        return {
-            name: dict(zip(predictor.properties, row, strict=True)) for name, row in zip(names, values, strict=True)
-        }
+        return {name: dict(zip(predictor.properties, row, strict=True)) for name, row in zip(names, values, strict=True)}
 
     def _asked(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
         """Return a table of what the model says, made if it is not in the cache."""

@@ -34,7 +34,8 @@ TIMEOUT = 60.0
 
 _FORM = 1  # goes up when the same crystal and the same Robocrystallographer give another text
 _INSISTENCE = 1.0  # seconds after which a time-out that went unheard is said again
-_GRACE = 10.0  # seconds after which a process that does not hear of its time-out at all is ended
+GRACE = 10.0
+"""Seconds after its time-out when a process that does not hear of it is ended."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +156,13 @@ def _limit(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def ended_after(seconds: float) -> Iterator[None]:
-    """End this whole process if the block, deaf to its time-out in compiled code, goes on for much longer.
+    """End this whole process if the block is not done in time: for what is deaf to its time-out, in compiled code.
 
     Args:
-        seconds: The time-out.
+        seconds: From now on.
     """
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - devnull is no path of ours
-        faulthandler.dump_traceback_later(seconds + _GRACE, exit=True, file=nowhere)
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
         try:
             yield
         finally:

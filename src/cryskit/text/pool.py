@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Self
 
 from cryskit.errors import CryskitError
-from cryskit.text.describe import Description, describe, ended_after, ready, stand_in
+from cryskit.text.describe import GRACE, Description, describe, ended_after, ready, stand_in
 from cryskit.text.short import told
 
 if TYPE_CHECKING:
@@ -111,5 +111,5 @@ class Pool:
 
 def _describe(crystal: Crystal, timeout: float) -> Description:
     ready()  # which is not on the time of the crystal
-    with ended_after(timeout):
+    with ended_after(timeout + GRACE):
         return describe(crystal, timeout)
