@@ -65,9 +65,10 @@ _ERRORS = (  # what it and what it builds on may raise on crystals that they can
     ValueError,
 )
 _NUMPY = re.compile(r"np\.\w+\(([^()]*)\)")
+_AND = r"(?:, and |, | and )"
 _LISTS = (
-    (re.compile(r"(?<= oriented in the )\(.*?\)(?= directions)"), re.compile(r"\([^()]*\)")),
-    (re.compile(r"(?:(?:corner|edge|face)(?:, and |, | and ))+\w+(?=-sharing )"), re.compile(r"corner|edge|face")),
+    (re.compile(rf"\([^()]*\)(?:{_AND}\([^()]*\))+(?= directions)"), re.compile(r"\([^()]*\)")),
+    (re.compile(rf"(?:(?:corner|edge|face){_AND})+\w+(?=-sharing )"), re.compile(r"corner|edge|face")),
 )
 """Lists that come in any order, and what stands in them."""
 
