@@ -85,7 +85,7 @@ def test_the_parts_are_kept_apart(robocrys: Robocrys, crystals: dict[tuple[str, 
         "C is Graphite structured and crystallizes in the hexagonal P6_3/mmc space group. The structure is two-dimensional "
         "and consists of two C sheets oriented in the (0, 0, 1) direction."
     )
-    assert local.startswith("C(1) is bonded in a trigonal planar geometry to three equivalent C(1) atoms.")
+    assert local.startswith("C(1,2) is bonded in a trigonal planar geometry to three equivalent C(1,2) atoms.")
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,10 @@ class _Minerals(MineralMatcher):
         self._ranked: Any = None
         self._structure: Any = None
 
+    def forget(self) -> None:
+        """Begin with another crystal, whose name is not to depend on the one before, however alike."""
+        self._structure = None
+
     def get_aflow_matches(self, structure: Any) -> list[dict[str, Any]] | None:
         """Return the minerals whose structure it is, the most alike first."""
         self._set_distance_matrix(structure)
@@ -301,6 +305,7 @@ class _Condenser(StructureCondenser):
 
     def condense_structure(self, structure: Any) -> dict[str, Any]:
         """Return what is told of a structure."""
+        self.mineral_matcher.forget()
         given = structure.get_sorted_structure()
         given.translate_sites(range(len(given)), [1, 1, 1])  # into the cell
         symmetry = SpacegroupAnalyzer(given, symprec=self.symprec)
