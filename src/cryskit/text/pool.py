@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import replace
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Self
 
 from cryskit.errors import CryskitError
@@ -102,11 +104,23 @@ class Pool:
             return None
 
     def _started(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
+        return ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"), initializer=_follow)
 
     def _restart(self) -> None:
         self._processes.shutdown(cancel_futures=True)
         self._processes = self._started()
+
+
+def _follow() -> None:
+    """See to it that this process ends when the one that started it is killed, and does not wait for ever."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _describe(crystal: Crystal, timeout: float) -> Description:
