@@ -67,6 +67,10 @@ class SizeError(CrystalError):
     """The cell has no atoms, or more than the limit."""
 
 
+class DescriptionError(CrystalError):
+    """The crystal cannot be described in words."""
+
+
 class DataError(CryskitError):
     """A data source as a whole cannot be read, or lacks what was asked of it."""
 

@@ -22,6 +22,7 @@ VERBS = [
     "predict",
     "explain",
     "embed",
+    "describe",
     "train",
     "pretrain",
     "evaluate",

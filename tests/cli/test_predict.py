@@ -33,7 +33,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if path.suffix == ".json":
         return pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))["rows"])
     return (
-        pd.read_csv(path, dtype={"reason": str}, keep_default_na=False)
+        pd.read_csv(path, dtype={"reason": str}, keep_default_na=False, float_precision="round_trip")
         if path.suffix == ".csv"
         else pd.read_parquet(path)
     )

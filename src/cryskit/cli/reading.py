@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,6 +57,27 @@ def stream(paths: Sequence[Path], limit: int, what: str) -> Iterator[Crystal | F
     return bar(read(paths, limit=limit), what, total)
 
 
+def chained(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | Failure]:
+    """Read the rows of several data sets one after the other.
+
+    Args:
+        sources: Bundled names, files and folders.
+        limit: Atoms that a cell may have.
+        what: Is being done with the crystals.
+
+    Returns:
+        One item per row, in order.
+
+    Raises:
+        DataError: A source as a whole cannot be read; raised when this is called.
+    """
+    from cryskit.data.sources import resolve
+
+    counts = [_rows_named(src) for src in sources]
+    total = None if None in counts else sum(count for count in counts if count is not None)
+    return bar(chain.from_iterable([resolve(src, limit) for src in sources]), what, total)
+
+
 def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
     """Read a data set into memory and say on stderr which rows cannot be used.
 
@@ -87,10 +109,9 @@ def usable(src: str, limit: int, failures: list[Failure]) -> Iterator[Crystal]:
     Raises:
         DataError: The source as a whole cannot be read; raised when this is called.
     """
-    from cryskit.data.sources import resolve, sources
+    from cryskit.data.sources import resolve
 
-    total = sources()[src].rows if src in sources() else rows_of(Path(src))
-    return _usable(resolve(src, limit), total, failures)
+    return _usable(resolve(src, limit), _rows_named(src), failures)
 
 
 def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: list[Failure]) -> Iterator[Crystal]:
@@ -128,6 +149,13 @@ def described(crystals: Iterable[Crystal], table: Path) -> list[Crystal]:
     if silent:
         note(f"{silent} of {len(told)} crystals have no description in {table}")
     return told
+
+
+def _rows_named(src: str) -> int | None:
+    """Return how many rows a data set has, if that can be told without reading it."""
+    from cryskit.data.sources import sources
+
+    return sources()[src].rows if src in sources() else rows_of(Path(src))
 
 
 def on_terminal() -> bool:

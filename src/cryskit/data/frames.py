@@ -61,8 +61,9 @@ def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
         DataError: It is no such file.
     """
     texts = dict.fromkeys((*IDS, *TEXTS, *STRUCTURES), str)
+    form: dict[str, Any] = {"dtype": texts, "na_values": sorted(MISSING), "low_memory": False}
     try:
-        with pd.read_csv(path, chunksize=_ROWS, dtype=texts, na_values=sorted(MISSING), low_memory=False) as chunks:
+        with pd.read_csv(path, chunksize=_ROWS, float_precision="round_trip", **form) as chunks:
             for chunk in chunks:
                 yield from from_frame(_numeric(chunk), limit, str(path), f"{stem(path.name)}:")
     except (ValueError, OSError, EOFError) as error:  # pandas' parser and decoding errors are ValueErrors

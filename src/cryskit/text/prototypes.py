@@ -1,0 +1,66 @@
+"""Which known prototypes a crystal can match at all, told without matching it.
+
+A match of two structures without regard to elements compares their primitive cells. It needs as many atoms in one as in the
+other, and a way to pair the elements so that each has as many atoms as its partner. So two structures whose primitive cells
+have different counts of atoms per element (sorted, elements forgotten) never match, whatever the tolerances: leaving them out
+cannot change an answer. This says more than the anonymous formula and the number of sites together. Space groups are not
+compared, for a match may be off by tens of per cent in lengths and by degrees in angles: structures of different space groups
+do match.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping
+
+
+class Prototype(NamedTuple):
+    """A prototype that was made ready for matching.
+
+    Attributes:
+        counts: Atoms of each element in the primitive cell, ascending.
+        cell: Its primitive cell, Niggli-reduced: what is matched.
+    """
+
+    counts: tuple[int, ...]
+    cell: Any
+
+
+def reduced(structure: Any) -> Any:
+    """Return the primitive cell of the Niggli-reduced cell of a pymatgen structure, as pymatgen's matcher makes it."""
+    return structure.get_reduced_structure(reduction_algo="niggli").get_primitive_structure()
+
+
+def counts(cell: Any) -> tuple[int, ...]:
+    """Return how many atoms of each element a pymatgen structure has, ascending, the elements forgotten."""
+    return tuple(sorted(Counter(cell.species).values()))
+
+
+class Prototypes:
+    """Prototypes, reduced once, and found by their counts of atoms.
+
+    Args:
+        structures: Label of each prototype to its pymatgen structure, ordered.
+    """
+
+    def __init__(self, structures: Mapping[Hashable, Any]) -> None:
+        self._known: dict[Hashable, Prototype] = {}
+        for label, structure in structures.items():
+            cell = reduced(structure)
+            self._known[label] = Prototype(counts(cell), cell)
+
+    def possible(self, cell: Any, labels: Iterable[Hashable]) -> list[tuple[Hashable, Any]]:
+        """Return the prototypes that a crystal can match.
+
+        Args:
+            cell: The reduced primitive cell of the crystal.
+            labels: Of the prototypes, in the order in which they are wanted.
+
+        Returns:
+            Label and reduced primitive cell of each.
+        """
+        wanted = counts(cell)
+        return [(label, self._known[label].cell) for label in labels if self._known[label].counts == wanted]

@@ -1,0 +1,58 @@
+"""One or two sentences of our own for a crystal that Robocrystallographer cannot describe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.data import atomic_masses, chemical_symbols
+from moyopy import SpaceGroupType
+
+from cryskit import elements
+from cryskit.graphs.symmetry import NAMED_TOLERANCE, detect
+
+if TYPE_CHECKING:
+    from cryskit.types import Crystal
+
+_LAST_GROUPS = {
+    2: "triclinic",
+    15: "monoclinic",
+    74: "orthorhombic",
+    142: "tetragonal",
+    167: "trigonal",
+    194: "hexagonal",
+    230: "cubic",
+}
+_DALTON_PER_CUBIC_ANGSTROM = 1.66053906660  # in g/cm3
+
+
+def short(crystal: Crystal) -> str:
+    """Return what can be said of a crystal without looking at its bonds.
+
+    The first sentence has the form of Robocrystallographer's: the formula and, where symmetry can be found, crystal system and
+    space group. The second counts atoms and elements and gives the density, in g/cm3.
+
+    Args:
+        crystal: The crystal.
+    """
+    symbols = [chemical_symbols[number] for number in np.unique(crystal.numbers)]
+    volume = abs(np.linalg.det(crystal.lattice))
+    density = atomic_masses[crystal.numbers].sum() / volume * _DALTON_PER_CUBIC_ANGSTROM
+    atoms = "one atom" if len(crystal) == 1 else f"{len(crystal)} atoms"
+    kinds = f"one element ({symbols[0]})" if len(symbols) == 1 else f"{len(symbols)} elements ({', '.join(symbols)})"
+    return f"{_symmetry(crystal)} The cell holds {atoms} of {kinds}; the density is {density:.2f} g/cm3."
+
+
+def told(error: BaseException) -> str:
+    """Return the kind of an error and, on one line, the first 200 characters of what it says."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+
+
+def _symmetry(crystal: Crystal) -> str:
+    formula = elements.formula(crystal.numbers)
+    found = detect(crystal, NAMED_TOLERANCE)
+    if found is None:
+        return f"{formula} has a structure whose symmetry cannot be found."
+    system = next(name for last, name in _LAST_GROUPS.items() if found.number <= last)
+    symbol = SpaceGroupType(found.number).hm_short.replace(" ", "")
+    return f"{formula} crystallizes in the {system} {symbol} space group."
