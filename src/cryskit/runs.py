@@ -114,8 +114,9 @@ def train(
     if teacher:
         card.teacher = teacher.named.model_dump()
         graphs = _taught(objective, graphs[0], training, teacher, cache or folder), graphs[1]
-    texts = [_digest([c.text for part in (training, validation) for c in part.crystals])] if predictor.words else []
-    identity = _digest(plan.hash, split.hash, *([manifest(company[0])] if company else []), *texts)
+    texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
+    seen = [manifest(company[0])] if company else []
+    identity = _digest(plan.hash, split.hash, *seen, *_told(predictor, texts))
     card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     return _finish(predictor, validation.crystals, out, folder)
 
@@ -163,25 +164,24 @@ def pretrain(
     seed(plan.optimisation.seed)
     predictor = Predictor.from_card(card)
     objective = OBJECTIVES.build({**plan.objective, "encoder": predictor.encoder})
-    texts: list[str | None] = []
-    heard = {name: _heard(crystals, texts) for name, crystals in sources.items()} if predictor.words else sources
-    corpus, built = _gathered(heard, objective.needs, cache or folder, workers)
+    corpus, built, texts = _gathered(sources, objective.needs, cache or folder, workers)
     fates = corpus.divide(structures_of(built), splits, plan.optimisation.seed)
     shares = _start(plan, predictor, folder)
-    rows = [np.flatnonzero(fates == fate) for fate in (Fate.TRAIN, Fate.VALIDATION)]
-    parts = [Shards(built, each) for each in rows]
+    parts = Shards(built, np.flatnonzero(fates == Fate.TRAIN)), Shards(built, np.flatnonzero(fates == Fate.VALIDATION))
     card.sources, card.split = corpus.manifests, {name: split.hash for name, split in corpus.matched(splits).items()}
     card.elements, card.rows = parts[0].elements(), _counts(fates)
     _note(plan, _problems(corpus, built, np.flatnonzero(fates == Fate.UNUSABLE)), folder)
-    identity = _digest(plan.hash, corpus.manifests, card.split, card.rows, *([_digest(texts)] if texts else []))
-    training, validation = (_beside(predictor, *both, texts, cache or folder) for both in zip(parts, rows, strict=True))
-    loop = plan.optimisation
-    card.epoch = fit(objective, training, validation, loop, folder, identity=identity, rates=shares, progress=progress)
+    identity = _digest(plan.hash, corpus.manifests, card.split, card.rows, *_told(predictor, texts))
+    given = _beside(predictor, parts[0], texts, cache or folder), _beside(predictor, parts[1], texts, cache or folder)
+    card.epoch = fit(objective, *given, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     (best,) = (entry for entry in read_log(folder / "log.jsonl") if entry["epoch"] == card.epoch)
     card.metrics = {loss: {"loss": value} for loss, value in best["validation"].items()}
     seen = manifest_beside(out)
-    digest = corpus.write_manifest(seen, fates)
-    card.data = {"source": ", ".join(corpus.manifests), "manifest": digest, "file": seen.name}
+    card.data = {
+        "source": ", ".join(corpus.manifests),
+        "manifest": corpus.write_manifest(seen, fates),
+        "file": seen.name,
+    }
     predictor.save(out)
     plot_curves(folder / "log.jsonl", folder / "curve.png")
     return card
@@ -189,31 +189,37 @@ def pretrain(
 
 def _gathered(
     sources: Mapping[str, Iterable[Crystal]], spec: GraphSpec, cache: Path, workers: int
-) -> tuple[Corpus, list[Shard]]:
-    """Read every data set once: list its crystals and build their graphs."""
+) -> tuple[Corpus, list[Shard], list[str | None]]:
+    """Read every data set once: list its crystals, build their graphs, and keep descriptions, which graphs do not hold."""
     corpus = Corpus(sources)
+    texts: list[str | None] = []
     with processes(workers) if workers > 1 else nullcontext() as pool:
         built = [
             shard
             for source, crystals in sources.items()
-            for shard in shards(corpus.listed(source, crystals), spec, cache, pool)
+            for shard in shards(corpus.listed(source, _heard(crystals, texts)), spec, cache, pool)
         ]
-    return corpus, built
+    return corpus, built, texts
 
 
 def _heard(crystals: Iterable[Crystal], texts: list[str | None]) -> Iterator[Crystal]:
-    """Pass crystals on and keep their descriptions, which are not stored with graphs."""
+    """Pass crystals on and keep their descriptions."""
     for crystal in crystals:
         texts.append(crystal.text)
         yield crystal
 
 
-def _beside(predictor: Predictor, part: Batcher, rows: np.ndarray, texts: Sequence[str | None], cache: Path) -> Batcher:
-    """Return a part of the corpus, some of its rows, with words if the model reads them."""
+def _told(predictor: Predictor, texts: Sequence[str | None]) -> list[str]:
+    """Return the hash of the descriptions that a model reads; nothing if it reads none."""
+    return [_digest(texts)] if predictor.words else []
+
+
+def _beside(predictor: Predictor, part: Shards, texts: Sequence[str | None], cache: Path) -> Batcher:
+    """Return a part of the corpus with words if the model reads them."""
     if predictor.words is None:
         return part
     predictor.card.text = predictor.words.facts
-    return Beside(part, predictor.words.vectors([texts[row] for row in rows], cache))
+    return Beside(part, predictor.words.vectors([texts[row] for row in part.rows], cache))
 
 
 def _problems(corpus: Corpus, built: Sequence[Shard], rows: np.ndarray) -> dict[str, str]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+WORDS = 12
+"""Numbers of what a text encoder makes of a description."""
+
 SMALL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "cgcnn": {"width": 32},
@@ -19,5 +22,6 @@ SMALL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "cogn": {"width": 32, "layers": 2, "depth": 3},
         "cgat": {"width": 16, "layers": 2, "heads": 2, "context": 2, "neighbours": 12, "radius": 8.0},
         "matformer": {"width": 16, "layers": 2, "heads": 2},
+        "fused": {"graph": {"name": "cgcnn", "width": 16}, "text_width": WORDS, "projected": 16, "dropout": 0.0},
     }
 )

@@ -130,17 +130,17 @@ def inputs_of(selector: bool, penalty: str | None) -> str | dict[str, Any] | Non
         raise typer.BadParameter(message, param_hint="'--selector-penalty'") from error
 
 
-def reading(plan: Plan, encoder: str) -> Plan:
+def reading(plan: Plan, encoder: str | None) -> Plan:
     """Return the plan with an encoder that reads words beside the graph, if it has none yet.
 
     Args:
         plan: A plan.
-        encoder: Name of the text encoder.
+        encoder: Name of the text encoder; None if there is nothing to read.
 
     Raises:
         ModelError: The text encoder is not on this computer.
     """
-    if plan.encoder.get("name") == "fused":
+    if encoder is None or plan.encoder.get("name") == "fused":
         return plan
     from cryskit.text.embed import embedder
 

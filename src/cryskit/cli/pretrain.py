@@ -86,8 +86,8 @@ def pretrain(
     """
     require(out, running.SUFFIX)
     keep_pages()
-    loop = {"seed": seed, "epochs": epochs, "accelerator": accelerator, "devices": devices, "precision": precision}
-    loop |= {"patience": patience} | running.flags(compiled, tensorboard)
+    hardware = {"accelerator": accelerator, "devices": devices, "precision": precision}
+    loop = running.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, patience=patience, **hardware)
     network = {"name": encoder, "width": width, "layers": layers}
     from cryskit.registry import OBJECTIVES
 
@@ -99,10 +99,8 @@ def pretrain(
 
     divisions = [Split.load(path) for path in split or ()]
     failures: list[Failure] = []
-    sources = {src: usable(src, limit, failures) for src in data}
-    if text is not None:
-        plan = reading(plan, text_encoder)
-        sources = {src: iter(described(crystals, text)) for src, crystals in sources.items()}
+    plan = reading(plan, text_encoder if text else None)
+    sources = {src: described(usable(src, limit, failures), text) for src in data}
     place = running.place_of(out, folder)
     count = workers or running.cores()
     with running.quietly(place):

@@ -127,16 +127,18 @@ def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: lis
     report(failures[before:], rows)
 
 
-def described(crystals: Iterable[Crystal], table: Path) -> list[Crystal]:
+def described(crystals: Iterable[Crystal], table: Path | None) -> Iterable[Crystal]:
     """Return the crystals with their descriptions, and say on stderr how many have none.
 
     Args:
         crystals: In order.
-        table: Of descriptions, by id.
+        table: Of descriptions, by id; None if there is none.
 
     Raises:
         DataError: The table is none, or describes none of them.
     """
+    if table is None:
+        return crystals
     from cryskit.data.texts import read_texts, with_texts
     from cryskit.errors import DataError
 

@@ -65,9 +65,9 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def flags(compiled: bool, tensorboard: bool) -> dict[str, Any]:
-    """Return what the flags say of the loop; None where they say nothing."""
-    return {"compile": compiled or None, "tensorboard": tensorboard or None}
+def loop_of(compiled: bool, tensorboard: bool, **options: Any) -> dict[str, Any]:
+    """Return what the options and flags say of the loop; None where they say nothing."""
+    return options | {"compile": compiled or None, "tensorboard": tensorboard or None}
 
 
 @contextmanager

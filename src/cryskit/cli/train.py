@@ -109,29 +109,25 @@ def train(
     """
     require(out, running.SUFFIX)
     keep_pages()
-    loop = {"seed": seed, "epochs": epochs, "accelerator": accelerator, "devices": devices, "precision": precision}
-    loop |= running.flags(compiled, tensorboard)
+    hardware = {"accelerator": accelerator, "devices": devices, "precision": precision}
+    loop = running.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, **hardware)
     network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs_of(selector, selector_penalty)}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
     top, objective = taught_by(teacher, delta, config)
-    top |= {"properties": properties}
-    plan = plan_of(config, top, network, loop, objective=objective, start=begin)
+    plan = plan_of(config, top | {"properties": properties}, network, loop, objective=objective, start=begin)
     crystals, failures = collect(data, limit)
-    if text is not None:
-        plan, crystals = reading(plan, text_encoder), described(crystals, text)
+    plan, crystals = reading(plan, text_encoder if text else None), list(described(crystals, text))
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)
-    place = running.place_of(out, folder)
     from cryskit import runs, sparsity  # before quietly: Lightning sets its own levels when it is imported
 
     settings: dict[str, Any] = {"source": data, "progress": on_terminal()}
-    with running.quietly(place):
+    with running.quietly(place := running.place_of(out, folder)):
         if selector_penalty == AUTO:
             card, place = sparsity.train_sparsest(plan, crystals, division, out, place, **settings)
         else:
             card = runs.train(plan, crystals, division, out, place, **settings)
     if running.speaks():
-        running.tell_unusable(card, place)
         division.save(place / "split.json")
         _show(card, out, place, as_json=as_json)
     if failures or "unusable" in card.rows:
@@ -139,6 +135,7 @@ def train(
 
 
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
+    running.tell_unusable(card, folder)
     units = {p.name: p.unit for p in card.properties}
     transfer = running.transfer_of(card, folder)
     if as_json:

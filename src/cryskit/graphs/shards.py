@@ -137,9 +137,11 @@ class Shards(Batcher):
 
     Attributes:
         lengths: As of a Batcher.
+        rows: As given.
     """
 
     def __init__(self, parts: Sequence[Shard], rows: np.ndarray) -> None:
+        self.rows = rows
         self._files = [store.Stored(part.path) for part in parts]
         self._file_of = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.crystals) for part in parts])[rows]
         counts: dict[Axis, list[np.ndarray]] = {

@@ -85,9 +85,11 @@ class Words:
 
 
 def _text(crystal: Crystal) -> tuple[str | None, str]:
-    """Return the description of a crystal, and why it has none."""
-    if crystal.text is not None:
-        return crystal.text, ""
+    """Return the description of a crystal, its own or one made of it, and why there is none."""
+    return _made(crystal) if crystal.text is None else (crystal.text, "")
+
+
+def _made(crystal: Crystal) -> tuple[str | None, str]:
     from cryskit.text.describe import describe  # noqa: PLC0415 - takes seconds to import
 
     try:
