@@ -174,17 +174,19 @@ def pretrain(
     identity = _digest(plan.hash, corpus.manifests, card.split, card.rows, *_told(predictor, texts))
     given = _beside(predictor, parts[0], texts, cache or folder), _beside(predictor, parts[1], texts, cache or folder)
     card.epoch = fit(objective, *given, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
-    (best,) = (entry for entry in read_log(folder / "log.jsonl") if entry["epoch"] == card.epoch)
-    card.metrics = {loss: {"loss": value} for loss, value in best["validation"].items()}
+    card.metrics = _losses(folder, card.epoch)
     seen = manifest_beside(out)
-    card.data = {
-        "source": ", ".join(corpus.manifests),
-        "manifest": corpus.write_manifest(seen, fates),
-        "file": seen.name,
-    }
+    digest = corpus.write_manifest(seen, fates)
+    card.data = {"source": ", ".join(corpus.manifests), "manifest": digest, "file": seen.name}
     predictor.save(out)
     plot_curves(folder / "log.jsonl", folder / "curve.png")
     return card
+
+
+def _losses(folder: Path, epoch: int) -> dict[str, dict[str, float]]:
+    """Return the validation losses of an epoch of a run, for the card."""
+    (found,) = (entry for entry in read_log(folder / "log.jsonl") if entry["epoch"] == epoch)
+    return {loss: {"loss": value} for loss, value in found["validation"].items()}
 
 
 def _gathered(
