@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryskit.cli import benchmark, data, describe, embed, evaluate, explain, models, predict, pretrain, train
+from cryskit.cli import benchmark, data, describe, embed, evaluate, explain, models, predict, pretrain, search, train
 from cryskit.cli.output import note, one_line
 from cryskit.errors import CryskitError
 
@@ -40,6 +40,7 @@ app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
 app.command("describe")(describe.describe)
+app.command("search")(search.search)
 app.command("train")(train.train)
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)

@@ -32,7 +32,7 @@ from cryskit.types import Crystal, Encoding, Failure, Prediction
 from cryskit.weights import save_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
 
@@ -164,6 +164,21 @@ class Predictor(nn.Module):
                 else:
                     yield self._prediction(item, next(values), reasons.get(position, ""))
 
+    def read_out(
+        self, items: Iterable[Crystal | Failure], what: Callable[[Graph], torch.Tensor]
+    ) -> Iterator[tuple[str, Any, str]]:
+        """Yield for each item, in order, its id, what is read out of its graph, and why it is None where it failed.
+
+        Args:
+            items: Crystals; their descriptions are not read.
+            what: Of a batch, with one row per crystal.
+        """
+        for chunk, graph, failures, _ in self._chunks(items, replace(self.card.spec, text="")):
+            values = iter(self._run(graph, what))
+            for position, item in enumerate(chunk):
+                failed = position in failures
+                yield item.id, None if failed else next(values), str(failures[position]) if failed else ""
+
     def values(self, graph: Graph) -> np.ndarray:
         """Return predictions for a graph of any size, batch by batch, in the properties' own units, (B, P).
 
@@ -212,7 +227,7 @@ class Predictor(nn.Module):
             positions = list(read_well)
             failures |= {positions[i]: error for i, error in errors.items()}
             lacks: dict[int, str] = {}
-            if self.words:
+            if self.words and (spec or self.card.spec).text:
                 usable = [position for i, position in enumerate(positions) if i not in errors]
                 graph, reasons = self.words.described(graph, [read_well[position] for position in usable])
                 lacks = {position: reason for position, reason in zip(usable, reasons, strict=True) if reason}

@@ -1,0 +1,55 @@
+"""Crystals found by words: those whose graph lies nearest to the words in the space that a contrast made (`objectives.contrast`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import cosine_similarity
+
+from cryskit.errors import ModelError, PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cryskit.predict.predictor import Predictor
+    from cryskit.types import Crystal, Failure, Graph
+
+
+def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str) -> pd.DataFrame:
+    """Rank crystals by how well they fit words; their own descriptions are not read.
+
+    Args:
+        predictor: Of a model with a fused encoder that a contrast has trained.
+        items: The crystals to rank.
+        words: What is looked for.
+
+    Returns:
+        id, similarity (cosine, -1 to 1), status and reason; the best first, what could not be used last.
+
+    Raises:
+        ModelError: The model knows nothing of words, or its text encoder is not on this computer.
+        PlanError: There are no words.
+    """
+    if predictor.words is None:
+        raise ModelError(
+            f"The model {predictor.card.name} knows nothing of words",
+            "Train one that does: `cryskit pretrain contrast --data SRC --text FILE`",
+        )
+    if not words.strip():
+        raise PlanError("There are no words to search for", "Say what is looked for")
+    encoder: Any = predictor.encoder
+    with torch.inference_mode():
+        wanted = encoder.of_words(torch.from_numpy(predictor.words.vectors([words])))
+
+    def read_out(graph: Graph) -> torch.Tensor:
+        return cosine_similarity(encoder.of_graph(encoder.graph(graph).crystals), wanted, dim=1)
+
+    rows = [
+        (name, np.nan if value is None else float(value), "ok" if value is not None else "failed", reason)
+        for name, value, reason in predictor.read_out(items, read_out)
+    ]
+    table = pd.DataFrame(rows, columns=["id", "similarity", "status", "reason"])
+    return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True)
