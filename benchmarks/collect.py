@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--base", default="scratch", help="the regime to compare with")
     parser.add_argument("--out", type=Path, default=labels.RESULTS)
     asked = parser.parse_args(arguments)
-    cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((asked.folder / ROWS).glob("*.json"))]
+    cards = [json.loads(path.read_text(encoding="utf-8")) for path in (asked.folder / ROWS).glob("*.json")]
+    cards.sort(key=lambda card: card["date"])  # as the plan has them
     labels.save_card(collected(cards, asked.folder, asked.base), asked.out / f"{asked.folder.name}.json")
 
 
