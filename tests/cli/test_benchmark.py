@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Call = Callable[..., Result]
 
 ROOT = Path(__file__).resolve().parents[2]
+PLANS = ("moduli", "distillation", "distillation-elastic")
 PLAN: dict[str, Any] = {
     "name": "small",
     "data": {"set": {"source": "set.parquet", "properties": ["bulk_modulus"]}},
@@ -70,9 +71,11 @@ def test_a_plan_that_is_none_is_refused_before_anything_is_read(cryskit: Call, t
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "examples" / "benchmark.yaml", ROOT / "benchmarks" / "plans" / "moduli.yaml"], ids=lambda p: p.stem
+    "path",
+    [ROOT / "examples" / "benchmark.yaml", *(ROOT / "benchmarks" / "plans" / f"{name}.yaml" for name in PLANS)],
+    ids=lambda p: p.stem,
 )
 def test_the_plans_that_come_along_are_valid(path: Path) -> None:
     asked = BenchmarkPlan.from_yaml(path)
     for row in asked.rows():
-        asked.training_plans(row, 1)
+        asked.training_plans(row, {"epochs": 1}, lambda other: f"{other.encoder}-{other.regime}.safetensors")

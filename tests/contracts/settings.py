@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 WORDS = 12
 """Numbers of what a text encoder makes of a description."""
 
+
+def sized(name: str, **size: int) -> dict[str, Any]:
+    """Return the arguments that give an encoder a size; one that is made of others hands it on to its graph network."""
+    return {"graph": {"name": "cgcnn", **size}} if name == "fused" else size
+
+
 SMALL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "cgcnn": {"width": 32},

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contracts.settings import sized
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, nll_loss
 
 from cryskit import batching, elements
@@ -27,7 +28,8 @@ CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstanc
 
 def made(encoder: str = "cgcnn", **settings: Any) -> tuple[CrysAE, Graph]:
     torch.manual_seed(0)
-    small = {"name": encoder, "width": 8, "layers": 2} | ({"channels": 4} if encoder == "steinhardt" else {})
+    small = {"name": encoder, **sized(encoder, width=8, layers=2)}
+    small |= {"channels": 4} if encoder == "steinhardt" else {}
     objective = CrysAE(ENCODERS.build(small), **settings)
     return objective, build(CRYSTALS, objective.needs)
 

@@ -1,7 +1,8 @@
 """Move the weights of a trained encoder into a new one, say what became of every tensor, and hold back what was moved.
 
 Tensors are named as in a model file: "encoder.inputs.linear.weight". The levels of an encoder are counted from its input:
-level 0 is what its class registers before its first list of layers, then each layer of the list, then what follows it.
+level 0 is what its class registers before its first list of layers, then each layer of the list, then what follows it. The
+levels of an encoder within an encoder count as such a list.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "
         ModelError: Not one parameter fits.
     """
     state = {f"{_PREFIX}{name}": tensor for name, tensor in encoder.state_dict().items()}
-    dropped = {name for name in state if parts == "convolutions" and name.startswith(f"{_PREFIX}inputs.")}
+    dropped = {name for name in state if parts == "convolutions" and name.startswith(_inputs(encoder))}
     misfits = {name: _misfit(name, state, tensors) for name in state.keys() | tensors.keys()}
     misfits |= dict.fromkeys(dropped, "only the convolutions were asked for")
     moved = tuple(name for name in state if not misfits[name])
@@ -86,20 +87,34 @@ def levels(encoder: nn.Module) -> dict[str, int]:
     Args:
         encoder: Its lists of layers (`ModuleList`) and what stands before, between and after them give the levels.
     """
+    return {f"{_PREFIX}{name}": level for name, level in _levels(encoder).items()}
+
+
+def _levels(encoder: nn.Module) -> dict[str, int]:
     start_of: dict[str, int] = {}
     level, below_is_list = 0, False
     for name, child in encoder.named_children():
         if isinstance(child, nn.ModuleList):
             start_of |= {f"{name}.{index}.": level + 1 + index for index in range(len(child))}
             level += len(child)
+        elif hasattr(child, "needs"):
+            within = _levels(child)
+            start_of |= {f"{name}.{tensor}": level + at for tensor, at in within.items()}
+            level += max(within.values())
         else:
             level += below_is_list
             start_of[f"{name}."] = level
-        below_is_list = isinstance(child, nn.ModuleList)
+        below_is_list = isinstance(child, nn.ModuleList) or hasattr(child, "needs")
     return {
-        f"{_PREFIX}{name}": next((at for start, at in start_of.items() if name.startswith(start)), 0)
-        for name in encoder.state_dict()
+        name: next((at for start, at in start_of.items() if name.startswith(start)), 0) for name in encoder.state_dict()
     }
+
+
+def _inputs(encoder: nn.Module) -> str:
+    """Return how the names of the tensors begin that embed the elements, wherever in the encoder they are."""
+    embedding = getattr(encoder, "inputs", None)
+    names = (name for name, module in encoder.named_modules() if module is embedding)
+    return f"{_PREFIX}{next(names, 'inputs')}."
 
 
 def freeze(encoder: nn.Module, count: int, report: Transfer) -> None:
