@@ -9,6 +9,7 @@ polymorphs of a test crystal into the training set, so the error on formulas tha
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     split = Split.load(options.split)
     training, _, test = split.divide(crystals)
     predictor = load(options.model)
+    begun = time.perf_counter()
     judged = evaluate(predictor, test)
+    rate = len(test) / (time.perf_counter() - begun)
     seen = {formula(crystal.numbers) for crystal in training}
     new = np.array([formula(crystal.numbers) not in seen for crystal in test])
     card = {
@@ -58,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "split": {"file": options.split.name, "hash": split.hash, "seed": split.seed, "kind": split.kind},
         "rows": {**predictor.card.rows, "test": len(test), "test_with_new_formula": int(new.sum())},
         "model": {"sha256": digest(path_of(options.model)), "epoch": predictor.card.epoch},
+        "crystals_per_second_with_graphs": round(rate),
         "test": [
             figures(p, judged.table[p.name], judged.table[f"{p.name}_true"], new) for p in predictor.card.properties
         ],
