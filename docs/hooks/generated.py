@@ -249,6 +249,27 @@ def describing() -> str:
     )
 
 
+def zoo() -> str:
+    """Return how fast networks of the zoo are beside plain ones, and what memory an epoch takes."""
+    card = _card("speed-amd-epyc-2c-zoo-2t")
+    if card is None:
+        return "*The run has not been made yet.*"
+    rows = [
+        (
+            row["stage"],
+            row["variant"],
+            row["per_second"],
+            row["reference_per_second"],
+            f"{row['ratio']:.1f} ({row['ratio_least']:.1f} to {row['ratio_most']:.1f})",
+            row.get("peak_mib"),
+            row.get("reference_peak_mib"),
+        )
+        for row in card["stages"]
+    ]
+    rates = ["crystals/s", "reference, crystals/s", "ratio (range)"]
+    return table(["stage", "variant", *rates, "peak memory, MiB", "reference, MiB"], rows)
+
+
 def probe() -> str:
     """Return what linear probes read out of frozen encoders."""
     card = _card("probe")
@@ -353,4 +374,5 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "results": results,
     "selector": selector,
     "streaming": streaming,
+    "zoo": zoo,
 }
