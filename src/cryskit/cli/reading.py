@@ -52,9 +52,7 @@ def stream(paths: Sequence[Path], limit: int, what: str) -> Iterator[Crystal | F
     """
     from cryskit.data.read import read
 
-    counts = [rows_of(path) for path in paths]
-    total = None if None in counts else sum(count for count in counts if count is not None)
-    return bar(read(paths, limit=limit), what, total)
+    return bar(read(paths, limit=limit), what, _total(map(rows_of, paths)))
 
 
 def chained(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | Failure]:
@@ -73,9 +71,7 @@ def chained(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal |
     """
     from cryskit.data.sources import resolve
 
-    counts = [_rows_named(src) for src in sources]
-    total = None if None in counts else sum(count for count in counts if count is not None)
-    return bar(chain.from_iterable([resolve(src, limit) for src in sources]), what, total)
+    return bar(chain.from_iterable([resolve(src, limit) for src in sources]), what, _total(map(_rows_named, sources)))
 
 
 def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
@@ -151,6 +147,12 @@ def described(crystals: Iterable[Crystal], table: Path | None) -> Iterable[Cryst
     if silent:
         note(f"{silent} of {len(told)} crystals have no description in {table}")
     return told
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """Return the sum, or None if one of the counts is not known."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)
 
 
 def _rows_named(src: str) -> int | None:

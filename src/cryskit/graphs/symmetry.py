@@ -25,7 +25,10 @@ TOLERANCE = 1e-4
 NAMED_TOLERANCE = 1e-2
 """Angstrom: how far an operation may miss an atom where the space group is only named; what the Materials Project uses."""
 
-_LAST_GROUPS = (2, 15, 74, 142, 167, 194, 230)  # of the crystal systems, triclinic to cubic
+SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
+"""The crystal systems."""
+
+_LAST_GROUPS = (2, 15, 74, 142, 167, 194, 230)  # of the crystal systems
 
 # moyo reports operations that the cell of a supercell cannot hold; its orbits are those of the primitive cell.
 logging.getLogger("moyo").setLevel(logging.ERROR)
@@ -64,7 +67,12 @@ def space_group(crystal: Crystal) -> tuple[int, int]:
     """
     found = detect(crystal, NAMED_TOLERANCE)
     number = 1 if found is None else int(found.number)
-    return number, bisect_left(_LAST_GROUPS, number)
+    return number, system_of(number)
+
+
+def system_of(number: int) -> int:
+    """Return the place in SYSTEMS of the crystal system of a space group, 1..230."""
+    return bisect_left(_LAST_GROUPS, number)
 
 
 class Isometries(NamedTuple):

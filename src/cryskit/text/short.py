@@ -9,20 +9,11 @@ from ase.data import atomic_masses, chemical_symbols
 from moyopy import SpaceGroupType
 
 from cryskit import elements
-from cryskit.graphs.symmetry import NAMED_TOLERANCE, detect
+from cryskit.graphs.symmetry import NAMED_TOLERANCE, SYSTEMS, detect, system_of
 
 if TYPE_CHECKING:
     from cryskit.types import Crystal
 
-_LAST_GROUPS = {
-    2: "triclinic",
-    15: "monoclinic",
-    74: "orthorhombic",
-    142: "tetragonal",
-    167: "trigonal",
-    194: "hexagonal",
-    230: "cubic",
-}
 _DALTON_PER_CUBIC_ANGSTROM = 1.66053906660  # in g/cm3
 
 
@@ -53,6 +44,6 @@ def _symmetry(crystal: Crystal) -> str:
     found = detect(crystal, NAMED_TOLERANCE)
     if found is None:
         return f"{formula} has a structure whose symmetry cannot be found."
-    system = next(name for last, name in _LAST_GROUPS.items() if found.number <= last)
+    system = SYSTEMS[system_of(found.number)]
     symbol = SpaceGroupType(found.number).hm_short.replace(" ", "")
     return f"{formula} crystallizes in the {system} {symbol} space group."

@@ -54,7 +54,8 @@ def write(
     Raises:
         CryskitError: Robocrystallographer is not installed.
     """
-    made, parts = version(), _Parts(path.with_name(f"{path.name}.parts"), version(), timeout)
+    made = version()
+    parts = _Parts(path.with_name(f"{path.name}.parts"), made, timeout)
     statuses = Counter({"described": 0, "short": 0, "failed": 0})
     with Pool(workers, timeout) as pool, replacing(path) as temporary:
         described = _described(iter(rows), parts, pool)
