@@ -101,7 +101,7 @@ def train(
     card = _card(plan, wanted, name or out.stem)
     card.split, card.data = {"name": split.name, "hash": split.hash}, {"source": source, "manifest": manifest(crystals)}
     seed(plan.optimisation.seed)
-    predictor = Predictor.from_card(card)
+    predictor = Predictor.from_card(card, cache or folder)
     objective = _objective(plan, predictor, teacher)
     shares = _start(plan, predictor, folder)
     training, validation = (_built(part, objective.needs, cache or folder) for part in labelled)
@@ -110,7 +110,7 @@ def train(
     if company:
         card.rows["unlabelled"] = len(company[0])
         training = training.joined(*company)
-    graphs = _graphs(predictor, training, validation, wanted, cache or folder)
+    graphs = _graphs(predictor, training, validation, wanted)
     if teacher:
         card.teacher = teacher.named.model_dump()
         graphs = _taught(objective, graphs[0], training, teacher, cache or folder), graphs[1]
@@ -162,7 +162,7 @@ def pretrain(
     _refuse_labels(plan.objective)
     card = _card(plan, [], name or out.stem)
     seed(plan.optimisation.seed)
-    predictor = Predictor.from_card(card)
+    predictor = Predictor.from_card(card, cache or folder)
     objective = OBJECTIVES.build({**plan.objective, "encoder": predictor.encoder})
     corpus, built, texts = _gathered(sources, objective.needs, cache or folder, workers)
     fates = corpus.divide(structures_of(built), splits, plan.optimisation.seed)
@@ -172,7 +172,7 @@ def pretrain(
     card.elements, card.rows = parts[0].elements(), _counts(fates)
     _note(plan, _problems(corpus, built, np.flatnonzero(fates == Fate.UNUSABLE)), folder)
     identity = _digest(plan.hash, corpus.manifests, card.split, card.rows, *_told(predictor, texts))
-    given = _beside(predictor, parts[0], texts, cache or folder), _beside(predictor, parts[1], texts, cache or folder)
+    given = _beside(predictor, parts[0], texts), _beside(predictor, parts[1], texts)
     card.epoch = fit(objective, *given, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     card.metrics = _losses(folder, card.epoch)
     seen = manifest_beside(out)
@@ -216,12 +216,12 @@ def _told(predictor: Predictor, texts: Sequence[str | None]) -> list[str]:
     return [_digest(texts)] if predictor.words else []
 
 
-def _beside(predictor: Predictor, part: Shards, texts: Sequence[str | None], cache: Path) -> Batcher:
+def _beside(predictor: Predictor, part: Shards, texts: Sequence[str | None]) -> Batcher:
     """Return a part of the corpus with words if the model reads them."""
     if predictor.words is None:
         return part
     predictor.card.text = predictor.words.facts
-    return Beside(part, predictor.words.vectors([texts[row] for row in part.rows], cache))
+    return Beside(part, predictor.words.vectors([texts[row] for row in part.rows]))
 
 
 def _problems(corpus: Corpus, built: Sequence[Shard], rows: np.ndarray) -> dict[str, str]:
@@ -342,7 +342,7 @@ def _built(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> _Part:
 
 
 def _graphs(
-    predictor: Predictor, training: _Part, validation: _Part, wanted: Sequence[Property], cache: Path
+    predictor: Predictor, training: _Part, validation: _Part, wanted: Sequence[Property]
 ) -> tuple[Graph, Graph]:
     """Return the graphs of both parts with labels, whose scale the heads take, and with words if the model reads them."""
     graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
@@ -353,7 +353,7 @@ def _graphs(
     predictor.card.text = words.facts
     silent = sum(crystal.text is None for part in (training, validation) for crystal in part.crystals)
     predictor.card.rows |= {"without text": silent} if silent else {}
-    return words.told(graphs[0], training.crystals, cache), words.told(graphs[1], validation.crystals, cache)
+    return words.told(graphs[0], training.crystals), words.told(graphs[1], validation.crystals)
 
 
 def _taught(objective: Any, graph: Graph, part: _Part, teacher: Vectors, cache: Path) -> Graph:

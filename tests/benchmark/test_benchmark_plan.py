@@ -49,6 +49,15 @@ def test_a_regime_may_learn_from_the_model_of_another_row() -> None:
     assert (made.teacher.file, made.teacher.labels) == ("model of scratch", True)
 
 
+def test_a_regime_may_put_the_network_of_the_row_into_another_and_bring_words_along() -> None:
+    around = {"name": "fused", "graph": "{network}", "text": "terms.safetensors"}
+    asked = plan(regimes={"scratch": {}, "told": {"text": "texts.parquet", "encoder": around}})
+    scratch, told = asked.rows()
+    (made,) = asked.training_plans(told, {"epochs": 1}, str)
+    assert made.encoder == around | {"graph": asked.encoders["cgcnn"]}
+    assert (asked.texts(scratch), asked.texts(told)) == ("", "texts.parquet")
+
+
 def test_arguments_of_one_part_are_not_mixed_with_those_of_another() -> None:
     below = {"encoder": {"name": "cgcnn", "width": 8}, "other": {"a": 1}}
     assert merged(below, {"encoder": {"name": "steinhardt"}})["encoder"] == {"name": "steinhardt"}

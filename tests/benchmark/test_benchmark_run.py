@@ -15,9 +15,11 @@ from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.run import Benchmark
 from cryskit.data.corpus import manifest_beside, short
 from cryskit.errors import PlanError
+from cryskit.predict import words
 from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor, load
 from cryskit.registry import ENCODERS
+from cryskit.text.terms import Terms
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
@@ -70,6 +72,28 @@ def test_what_has_a_card_is_not_done_again(
     benchmark, cards = done
     monkeypatch.setattr(run, "train", None)
     assert benchmark.run(quiet) == cards
+
+
+def test_a_regime_with_words_is_trained_and_judged_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {crystal.id: f"A crystal of {len(crystal)} atoms, {crystal.id}." for crystal in CRYSTALS}
+    Terms.fit(texts.values(), width=6, rarest=1).save(tmp_path / "terms.safetensors")
+    table = tmp_path / "texts.parquet"
+    pd.DataFrame(texts.items(), columns=["id", "text"]).to_parquet(table)
+    around = {"name": "fused", "graph": "{network}", "text": str(tmp_path / "terms.safetensors"), "text_width": 6}
+    asked = plan(regimes={"scratch": {}, "told": {"text": str(table), "encoder": around}})
+    benchmark = Benchmark(asked, data(), tmp_path / "out")
+    monkeypatch.setattr(words, "_made", None)  # nothing is described: all have been
+    scratch, told = benchmark.run(quiet)
+    assert told["status"] == "done"
+    assert told["encoder"]["graph"]["name"] == "cgcnn"
+    assert told["validation"] != scratch["validation"]
+    monkeypatch.setattr(Terms, "encode", None)  # nothing is read again
+    assert (
+        load(tmp_path / "out" / told["model"], tmp_path / "out" / run.GRAPHS).words.vectors(list(texts.values())).any()
+    )
+    pd.DataFrame({"id": list(texts), "text": "The same."}).to_parquet(table)
+    before = [scratch["hash"], told["hash"]]
+    assert [task.hash == old for task, old in zip(benchmark.tasks(), before, strict=True)] == [True, False]
 
 
 def test_another_plan_is_another_row(done: tuple[Benchmark, list[dict[str, Any]]]) -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstance(c, Crystal)]
 WIDTH = 12
-KINDS = ("concat", "gated", "attention")
+FUSING = ("concat", "gated", "attention")
+KINDS = (*FUSING, "text")
 
 
 def fused(fusion: str = "concat", **settings: object) -> Fused:
@@ -63,13 +64,22 @@ def test_words_count_and_their_absence_is_learned(fusion: str) -> None:
     torch.testing.assert_close(silent[3], encoder(graph).crystals[3])
 
 
-@pytest.mark.parametrize("fusion", KINDS)
+@pytest.mark.parametrize("fusion", FUSING)
 def test_gradients_reach_every_parameter(fusion: str) -> None:
     encoder = fused(fusion, dropout=0.0).train()
     encoder(told(encoder)).crystals.square().sum().backward()
     for name, parameter in encoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("fusion", KINDS)
+def test_the_graph_counts_unless_it_is_shut_out(fusion: str) -> None:
+    encoder = fused(fusion).eval()
+    graph = told(encoder)
+    other = replace(graph, vectors=graph.vectors * 1.1)
+    same = torch.equal(encoder(other).crystals, encoder(graph).crystals)
+    assert same == (fusion == "text")
 
 
 def test_in_training_some_descriptions_are_withheld_and_in_evaluation_none() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Config = dict[str, Any]
 _SCRATCH: dict[str, Config] = {"scratch": {}}
 _RESERVED = ("properties", *(f"optimisation.{key}" for key in ("epochs", "steps", "seed", "edges", "patience")))
+_TEXT = "text"  # key of a regime that is none of a training plan
 _MODELS = ("start", "teacher")  # keys of a training plan that name a model, and may name the row that makes it
 
 
@@ -95,9 +96,10 @@ class BenchmarkPlan(_Part):
         data: Name to data set.
         encoders: Name to the encoder's registry name and arguments.
         regimes: Name to values laid over the training plan: {} for training from scratch, {"start": {"file": ...}} for
-            fine-tuning. In their texts "{encoder}", "{data}", "{property}" and "{seed}" stand for those of the row. Instead of
-            a file, `start` and `teacher` may name an earlier row, whose model they are, by the fields in which it differs:
-            {"teacher": {"row": {"encoder": "large", "regime": "fine-tuned"}}}.
+            fine-tuning. In their texts "{encoder}", "{data}", "{property}" and "{seed}" stand for those of the row, and a text
+            "{network}" for the configuration of its encoder. Instead of a file, `start` and `teacher` may name an earlier row,
+            whose model they are, by the fields in which it differs: {"teacher": {"row": {"encoder": "large", "regime":
+            "fine-tuned"}}}. `text` names a table of descriptions that the crystals bring along.
         base: The regime that the others are compared with.
         fractions: Shares of the crystals that train.
         of: Shares of what: of the training part of the split ("training"), or of all labelled crystals ("all").
@@ -174,6 +176,11 @@ class BenchmarkPlan(_Part):
             if not any(all(getattr(row, key) == value for key, value in rule.items()) for rule in self.skip):
                 yield row
 
+    def texts(self, row: Row) -> str:
+        """Return the table of descriptions that the crystals of a row bring along; "" if there is none."""
+        table: str = self.regimes[row.regime].get(_TEXT, "")
+        return table
+
     def training_plans(self, row: Row, budget: Mapping[str, int], model: Callable[[Row], str]) -> list[Plan]:
         """Return the training plans of a row: one for each point of the grid.
 
@@ -186,7 +193,9 @@ class BenchmarkPlan(_Part):
             PlanError: What is laid over one another is no training plan.
         """
         below = merged(self.plan, {"encoder": self.encoders[row.encoder]})
-        values = merged(below, _filled(_with_files(self.regimes[row.regime], row, model), row._asdict()))
+        fields = row._asdict() | {"network": self.encoders[row.encoder]}
+        regime = {key: value for key, value in self.regimes[row.regime].items() if key != _TEXT}
+        values = merged(below, _filled(_with_files(regime, row, model), fields))
         fixed = {"properties": [row.property], "optimisation": {**budget, "seed": row.seed}}
         points = [dict(zip(self.grid, point, strict=True)) for point in product(*self.grid.values())]
         return [
@@ -240,9 +249,11 @@ def _with_files(regime: Config, row: Row, model: Callable[[Row], str]) -> Config
 
 
 def _filled(value: Any, fields: Mapping[str, Any]) -> Any:
-    """Put the fields of a row into the texts of an overlay."""
+    """Put the fields of a row into the texts of an overlay, and its encoder in place of "{network}"."""
     if isinstance(value, dict):
         return {key: _filled(item, fields) for key, item in value.items()}
+    if value == "{network}":
+        return fields["network"]
     if isinstance(value, str):
         for name, field in fields.items():
             value = value.replace(f"{{{name}}}", str(field))

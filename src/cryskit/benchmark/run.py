@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.batching import Batcher
@@ -13,10 +15,12 @@ from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.facts import Cost, machine
 from cryskit.benchmark.leaks import Reports, files_of
 from cryskit.data.atomic import replacing, write_json
+from cryskit.data.texts import read_texts, with_texts
 from cryskit.errors import CryskitError, PlanError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
 from cryskit.plots.curves import read_log
+from cryskit.predict.card import digest
 from cryskit.predict.predictor import load
 from cryskit.registry import ENCODERS
 from cryskit.runs import train
@@ -24,7 +28,6 @@ from cryskit.training.batches import EdgeBatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from cryskit.benchmark.draw import DataSet
     from cryskit.benchmark.plan import BenchmarkPlan, Row
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal, Property
 
 ROWS, RUNS, PREDICTIONS, LEAKAGE, GRAPHS = "rows", "runs", "predictions", "leakage", "graphs"
-"""Folders of a benchmark: cards, runs with their checkpoints, test predictions, leakage reports, built graphs."""
+"""Folders of a benchmark: cards, runs with their checkpoints, test predictions, leakage reports, built graphs and vectors."""
 
 _FAILURES = (CryskitError, RuntimeError, ValueError, ArithmeticError, LookupError, MemoryError, OSError)
 
@@ -124,7 +127,7 @@ class Benchmark:
     def _do(self, task: Task, reports: Reports, *, progress: bool) -> dict[str, Any]:
         """Train and judge; whatever goes wrong is said in the card."""
         cost = Cost()
-        data = self.data[task.row.data]
+        data = self._told(task.row)
         card: dict[str, Any] = {
             "status": "done",
             "reason": "",
@@ -168,7 +171,7 @@ class Benchmark:
     def _judge(self, task: Task, drawn: Drawn, trained: Sequence[_Trained]) -> dict[str, Any]:
         """Predict the test crystals with the best model, keep the predictions, and return what the card says of them."""
         plan, best, file, _ = trained[0]
-        predictor = load(file)
+        predictor = load(file, self.out / GRAPHS)
         judged = evaluate(predictor, drawn.test)
         predictions = self.out / PREDICTIONS / f"{task.hash}.parquet"
         with replacing(predictions) as temporary:
@@ -193,6 +196,16 @@ class Benchmark:
             "seconds": {"training": round(sum(entry["seconds"] for log in logs for entry in log), 2)},
             "versions": best.versions,
         }
+
+    @cached_property
+    def _texts(self) -> dict[str, dict[str, str]]:
+        """Every table of descriptions that the plan names, and what it says of each crystal."""
+        return {table: read_texts(Path(table)) for table in {self.plan.texts(row) for row in self.plan.rows()} - {""}}
+
+    def _told(self, row: Row) -> DataSet:
+        """Return the data of a row, with the descriptions that its regime names."""
+        data, table = self.data[row.data], self.plan.texts(row)
+        return replace(data, crystals=list(with_texts(data.crystals, self._texts[table]))) if table else data
 
     def _budget(self, task: Task, drawn: Drawn) -> dict[str, int]:
         """Return the epochs or steps of a row; who sees more crystals than the labelled ones makes as many steps."""
@@ -230,6 +243,8 @@ class Benchmark:
             "split": split.hash,
             **settled,
         }
+        if table := self.plan.texts(row):
+            decisive["texts"] = digest(Path(table))
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -4,6 +4,7 @@
     concat:     z = C [g, t]
     gated:      z = C (g + s(A [g, t]) * t)
     attention:  z = C [g, t] + D mean_i sum_k a_ik u_k,   a_i = softmax_k(Q v_i . u_k / sqrt(d))
+    text:       z = C t,   to compare with
 
 z_G is the vector of the crystal and v_i are those of its atoms by any graph network; w are the vectors of its description by a
 frozen text encoder, of what it says of the whole crystal and of what it says of the sites. In `attention` every atom chooses
@@ -47,7 +48,7 @@ class Fused(nn.Module):
         text: Name of the text encoder, whose vectors are in the graph.
         text_width: Of these vectors.
         projected: Width of g and t.
-        fusion: "concat" (the paper's), "gated" or "attention".
+        fusion: "concat" (the paper's), "gated" or "attention"; "text" shuts the graph out.
         dropout: Of the projections.
         withheld: Share of the descriptions that are not shown in training.
 
@@ -62,7 +63,7 @@ class Fused(nn.Module):
         text: str = "minilm",
         text_width: int = 384,
         projected: int = 64,
-        fusion: Literal["concat", "gated", "attention"] = "concat",
+        fusion: Literal["concat", "gated", "attention", "text"] = "concat",
         dropout: float = 0.1,
         withheld: float = 0.1,
     ) -> None:
@@ -202,6 +203,19 @@ class _Attention(nn.Module):
         return fused
 
 
+class _Text(nn.Module):
+    """z = C t."""
+
+    def __init__(self, width: int, projected: int, _text_width: int) -> None:
+        super().__init__()
+        self.out = nn.Linear(projected, width)
+
+    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+        """Return the vector of each crystal."""
+        read: Tensor = self.out(seen.t)
+        return read
+
+
 _FUSIONS: Mapping[str, type[nn.Module]] = MappingProxyType(
-    {"concat": _Concat, "gated": _Gated, "attention": _Attention}
+    {"concat": _Concat, "gated": _Gated, "attention": _Attention, "text": _Text}
 )

@@ -50,24 +50,25 @@ class Predictor(nn.Module):
         encoder: Of the kind and size that the card says.
         heads: Likewise; None in a pre-trained model, which embeds crystals but predicts nothing.
         card: What the model file says of itself.
+        cache: A folder where the vectors of descriptions are kept, for a model that reads them.
     """
 
     heads: PropertyHeads
 
-    def __init__(self, encoder: nn.Module, heads: PropertyHeads | None, card: Card) -> None:
+    def __init__(self, encoder: nn.Module, heads: PropertyHeads | None, card: Card, cache: Path | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.register_module("heads", heads)
         self.card = card
-        self.words = Words(card.spec.text, card.text) if card.spec.text else None
+        self.words = Words(card.spec.text, card.text, cache) if card.spec.text else None
         self.eval()
 
     @classmethod
-    def from_card(cls, card: Card) -> Predictor:
+    def from_card(cls, card: Card, cache: Path | None = None) -> Predictor:
         """Make a predictor with fresh weights."""
         encoder = ENCODERS.build(card.encoder)
         heads = PropertyHeads(encoder.width, card.properties, **card.heads) if card.properties else None
-        return cls(encoder, heads, card)
+        return cls(encoder, heads, card, cache)
 
     @property
     def properties(self) -> list[str]:
@@ -251,11 +252,12 @@ class Predictor(nn.Module):
         return [names[name] for name in properties or self.properties]
 
 
-def load(model: str | Path) -> Predictor:
+def load(model: str | Path, cache: Path | None = None) -> Predictor:
     """Load a published model by name, or a model file.
 
     Args:
         model: A name that `models()` lists, or the path of a `.safetensors` file.
+        cache: A folder where the vectors of descriptions are kept, for a model that reads them.
 
     Raises:
         ModelError: The file is missing, damaged, or no model of cryskit.
@@ -263,7 +265,7 @@ def load(model: str | Path) -> Predictor:
     """
     path = published.path_of(model)
     card = read_card(path)
-    predictor = Predictor.from_card(card)
+    predictor = Predictor.from_card(card, cache)
     try:
         with safe_open(path, framework="pt") as file:
             predictor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

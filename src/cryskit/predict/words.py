@@ -25,11 +25,13 @@ class Words:
     Args:
         name: Of the text encoder.
         known: Name and hash of the one that the model was trained with; empty if it has not been trained.
+        cache: A folder where vectors are kept; None if they are made anew.
     """
 
-    def __init__(self, name: str, known: dict[str, str]) -> None:
+    def __init__(self, name: str, known: dict[str, str], cache: Path | None = None) -> None:
         self._name = name
         self._known = known
+        self._cache = cache
 
     @cached_property
     def encoder(self) -> Embedder:
@@ -51,24 +53,22 @@ class Words:
         """Name and hash of the text encoder, for the card of a model."""
         return {"name": self.encoder.name, "hash": self.encoder.hash}
 
-    def told(self, graph: Graph, crystals: Sequence[Crystal], cache: Path | None = None) -> Graph:
+    def told(self, graph: Graph, crystals: Sequence[Crystal]) -> Graph:
         """Return the graph with the words that its crystals bring along.
 
         Args:
             graph: B crystals.
             crystals: Those of the graph.
-            cache: A folder where vectors are kept.
         """
-        return worded(graph, [crystal.text for crystal in crystals], self.encoder, cache)
+        return worded(graph, [crystal.text for crystal in crystals], self.encoder, self._cache)
 
-    def vectors(self, texts: Sequence[str | None], cache: Path | None = None) -> np.ndarray:
+    def vectors(self, texts: Sequence[str | None]) -> np.ndarray:
         """Return the vectors of both parts of descriptions, (texts, 2, width) float32; NaN where there is none.
 
         Args:
             texts: None where there is none.
-            cache: A folder where vectors are kept.
         """
-        return vectors_of(texts, self.encoder, cache)
+        return vectors_of(texts, self.encoder, self._cache)
 
     def described(self, graph: Graph, crystals: Sequence[Crystal]) -> tuple[Graph, list[str]]:
         """Return the graph with words, made for the crystals that bring none, and why some have no full description.
@@ -81,7 +81,7 @@ class Words:
             The graph, and for each crystal a reason, "" where it is described.
         """
         texts, reasons = zip(*map(_text, crystals), strict=True) if crystals else ((), ())
-        return worded(graph, texts, self.encoder), list(reasons)
+        return worded(graph, texts, self.encoder, self._cache), list(reasons)
 
 
 def _text(crystal: Crystal) -> tuple[str | None, str]:
