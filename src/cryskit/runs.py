@@ -276,13 +276,14 @@ def _start(plan: Plan, predictor: Predictor, folder: Path) -> dict[str, float]:
     Returns:
         What the learning rates of its parameters are multiplied with.
     """
+    own = {f"encoder.{name}": share for name, share in getattr(predictor.encoder, "rates", {}).items()}
     if plan.start is None:
-        return {}
+        return own
     report = transfer(predictor.encoder, tensors_of(plan.start), plan.start.parts)
     freeze(predictor.encoder, plan.start.freeze, report)
     predictor.card.start = plan.start.model_dump() | report.counts
     write_json(report.to_json(), folder / TRANSFER)
-    return rates(predictor.encoder, plan.start.decay, report)
+    return rates(predictor.encoder, plan.start.decay, report) | own
 
 
 def _unusable(card: Card, training: _Part, validation: _Part) -> dict[str, str]:

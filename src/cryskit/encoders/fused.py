@@ -7,7 +7,7 @@
     text:       z = C t,   to compare with
 
 z_G is the vector of the crystal and v_i are those of its atoms by any graph network; w are the vectors of its description by a
-frozen text encoder, of what it says of the whole crystal and of what it says of the sites. In `attention` every atom chooses
+text encoder, of what it says of the whole crystal and of what it says of the sites. It is frozen, or trained with the rest. In `attention` every atom chooses
 among u: a linear map of each of the two, and a learned nothing. Where there are no words a learned vector stands in, and in training some
 descriptions are withheld, so that a crystal that nobody can describe is predicted, too.
 
@@ -28,6 +28,8 @@ from torch.nn.functional import gelu
 
 from cryskit.layers.pool import mean_pool
 from cryskit.registry import ENCODERS, configured
+from cryskit.text.tokens import PREFIX, read
+from cryskit.text.transformer import Pretrained
 from cryskit.types import Encoding, GraphSpec
 
 if TYPE_CHECKING:
@@ -51,10 +53,13 @@ class Fused(nn.Module):
         fusion: "concat" (the paper's), "gated" or "attention"; "text" shuts the graph out.
         dropout: Of the projections.
         withheld: Share of the descriptions that are not shown in training.
+        tuned: Share of the learning rate with which the text encoder, a language model, is trained, too; 0 leaves it frozen, and
+            its vectors are made once.
 
     Attributes:
         width: That of the graph network.
         inputs: Of the graph network.
+        rates: What the learning rates of some parameters are multiplied with, by their names.
     """
 
     def __init__(
@@ -66,10 +71,13 @@ class Fused(nn.Module):
         fusion: Literal["concat", "gated", "attention", "text"] = "concat",
         dropout: float = 0.1,
         withheld: float = 0.1,
+        tuned: float = 0.0,
     ) -> None:
         super().__init__()
         self.graph = ENCODERS.build(graph or {"name": "cgcnn"})
-        self.needs: GraphSpec = replace(self.graph.needs, text=text)
+        self.reader = Pretrained(text).module().requires_grad_() if tuned else None
+        self.rates = {name: tuned for name, _ in self.named_parameters() if name.startswith("reader.")}
+        self.needs: GraphSpec = replace(self.graph.needs, text=f"{PREFIX}{text}" if tuned else text)
         self.width: int = self.graph.width
         self.withheld = withheld
         self.absent = nn.Parameter(torch.randn(PARTS, text_width) / text_width**0.5)
@@ -94,10 +102,8 @@ class Fused(nn.Module):
         return seen.g, seen.t
 
     def of_words(self, words: Float[Tensor, "texts parts text"]) -> Float[Tensor, "texts projected"]:
-        """Return t of texts, NaN where a part is absent."""
-        known = ~words.isnan().any(2, keepdim=True)
-        projected: Tensor = self.of_text(torch.where(known, words, self.absent).flatten(1))
-        return projected
+        """Return t of texts, by what the text encoder makes of their parts; NaN where one is absent."""
+        return self._projected(self._vectors(words))
 
     def _seen(self, graph: Graph) -> Seen:
         """Look at a batch with both encoders."""
@@ -106,7 +112,18 @@ class Fused(nn.Module):
         words = nothing if graph.text is None else graph.text
         if self.training and self.withheld:
             words = torch.where(torch.rand(graph.crystals, 1, 1, device=words.device) < self.withheld, torch.nan, words)
-        return Seen(graph, encoding, words, self.of_graph(encoding.crystals), self.of_words(words))
+        vectors = self._vectors(words)
+        return Seen(graph, encoding, vectors, self.of_graph(encoding.crystals), self._projected(vectors))
+
+    def _vectors(self, words: Tensor) -> Tensor:
+        """Return words as vectors: what they are, unless they are tokens of a text encoder that is trained here."""
+        return words if self.reader is None else read(self.reader, words)
+
+    def _projected(self, vectors: Tensor) -> Tensor:
+        """Return t, with what stands for an absent part in its place."""
+        known = ~vectors.isnan().any(2, keepdim=True)
+        projected: Tensor = self.of_text(torch.where(known, vectors, self.absent).flatten(1))
+        return projected
 
 
 class Seen(NamedTuple):

@@ -15,6 +15,7 @@ import numpy as np
 
 from cryskit.errors import ModelError, PlanError, UnknownNameError
 from cryskit.text.cache import Cache, key_of
+from cryskit.text.tokens import PREFIX, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,7 +57,7 @@ def embedder(name: str = DEFAULT, *, texts: Iterable[str] | None = None, **setti
 
     Args:
         name: "matscibert", "minilm", the name of a model on the HuggingFace hub, a folder that holds one; "terms", or a file
-            with a fitted bag of terms.
+            with a fitted bag of terms. "tokens:" before a language model gives its tokens instead (see `tokens`).
         texts: Of training crystals, to fit an encoder on that has to be fitted; the others leave them unread.
         settings: Of `transformer.Pretrained` (pooling, max_length, revision, download, device) or of `terms.Terms.fit` (width,
             vocabulary, rarest).
@@ -66,6 +67,10 @@ def embedder(name: str = DEFAULT, *, texts: Iterable[str] | None = None, **setti
         PlanError: The encoder has to be fitted and there are no texts, or it has no such pooling.
         UnknownNameError: The encoder has no such setting.
     """
+    if name.startswith(PREFIX):
+        from cryskit.text.transformer import Pretrained  # noqa: PLC0415
+
+        return Tokens(Pretrained(name.removeprefix(PREFIX), **_known(name, settings, Pretrained)))
     make = {"terms": _fitted, ".safetensors": _read}
     chosen = make.get(name) or make.get(Path(name).suffix) or _pretrained
     return chosen(name, texts, settings)
