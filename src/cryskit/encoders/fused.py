@@ -7,9 +7,10 @@
     text:       z = C t,   to compare with
 
 z_G is the vector of the crystal and v_i are those of its atoms by any graph network; w are the vectors of its description by a
-text encoder, of what it says of the whole crystal and of what it says of the sites. It is frozen, or trained with the rest. In `attention` every atom chooses
-among u: a linear map of each of the two, and a learned nothing. Where there are no words a learned vector stands in, and in training some
-descriptions are withheld, so that a crystal that nobody can describe is predicted, too.
+text encoder, frozen or trained with the rest, of what it says of the whole crystal and of what it says of the sites; each is brought
+to mean 0 and variance 1, for language models differ in scale. In `attention` every atom chooses among u: a linear map of each of the
+two, and a learned nothing. Where there are no words a learned vector stands in, and in training some descriptions are withheld, so
+that a crystal that nobody can describe is predicted, too.
 
 The paper has "concat" and one vector of the whole text, cut at 512 tokens; here each of the two parts has these to itself.
 Its next layer, a ReLU and a linear map, belongs to the heads.
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, layer_norm
 
 from cryskit.layers.pool import mean_pool
 from cryskit.registry import ENCODERS, configured
@@ -80,7 +81,7 @@ class Fused(nn.Module):
         self.needs: GraphSpec = replace(self.graph.needs, text=f"{PREFIX}{text}" if tuned else text)
         self.width: int = self.graph.width
         self.withheld = withheld
-        self.absent = nn.Parameter(torch.randn(PARTS, text_width) / text_width**0.5)
+        self.absent = nn.Parameter(torch.randn(PARTS, text_width))
         self.of_graph = Projection(self.width, projected, dropout)
         self.of_text = Projection(PARTS * text_width, projected, dropout)
         self.fusion = _FUSIONS[fusion](self.width, projected, text_width)
@@ -116,8 +117,9 @@ class Fused(nn.Module):
         return Seen(graph, encoding, vectors, self.of_graph(encoding.crystals), self._projected(vectors))
 
     def _vectors(self, words: Tensor) -> Tensor:
-        """Return words as vectors: what they are, unless they are tokens of a text encoder that is trained here."""
-        return words if self.reader is None else read(self.reader, words)
+        """Return words as vectors, each with mean 0 and variance 1; they are tokens if the text encoder is trained here."""
+        vectors = words if self.reader is None else read(self.reader, words)
+        return layer_norm(vectors, vectors.shape[-1:])
 
     def _projected(self, vectors: Tensor) -> Tensor:
         """Return t, with what stands for an absent part in its place."""
