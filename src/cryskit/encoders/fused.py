@@ -182,31 +182,42 @@ class _Concat(nn.Module):
         return fused
 
 
+class _Gate(nn.Module):
+    """s(A [g, t])."""
+
+    def __init__(self, width: int, projected: int) -> None:
+        super().__init__()
+        self.open = nn.Linear(2 * projected, width)
+
+    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+        """Return how much of each number is let in."""
+        return torch.sigmoid(self.open(torch.cat([seen.g, seen.t], dim=1)))
+
+
 class _Gated(nn.Module):
-    """z = C (g + s(A [g, t]) * t)."""
+    """z = z_G + s(A [g, t]) * C t."""
 
     def __init__(self, width: int, projected: int, _text_width: int) -> None:
         super().__init__()
-        self.gate = nn.Linear(2 * projected, projected)
+        self.gate = _Gate(width, projected)
         self.out = nn.Linear(projected, width)
 
     def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
         """Return the vector of each crystal."""
-        opened = torch.sigmoid(self.gate(torch.cat([seen.g, seen.t], dim=1)))
-        fused: Tensor = self.out(seen.g + opened * seen.t)
-        return fused
+        return seen.encoding.crystals + self.gate(seen) * self.out(seen.t)
 
 
 class _Attention(nn.Module):
-    """z = C [g, t] + D mean_i sum_k a_ik u_k,   a_i = softmax_k(Q v_i . u_k / sqrt(d)),   u = the projected parts and a learned nothing."""
+    """z = z_G + s(A [g, t]) * (C t + D mean_i sum_k a_ik u_k),   a_i = softmax_k(Q v_i . u_k / sqrt(d))."""
 
     def __init__(self, width: int, projected: int, text_width: int) -> None:
         super().__init__()
+        self.gate = _Gate(width, projected)
+        self.out = nn.Linear(projected, width)
         self.query = nn.Linear(width, projected)
         self.read = nn.Linear(text_width, projected)
         self.nothing = nn.Parameter(torch.randn(projected))
         self.chosen = nn.Linear(projected, width)
-        self.out = nn.Linear(2 * projected, width)
 
     def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
         """Return the vector of each crystal."""
@@ -218,8 +229,7 @@ class _Attention(nn.Module):
         scores = torch.einsum("nd,nkd->nk", self.query(seen.encoding.atoms), choices[of_atom]) / choices.shape[2] ** 0.5
         shares = scores.masked_fill(open_to[of_atom], -torch.inf).softmax(1)
         taken = mean_pool(torch.einsum("nk,nkd->nd", shares, choices[of_atom]), seen.graph)
-        fused: Tensor = self.out(torch.cat([seen.g, seen.t], dim=1)) + self.chosen(taken)
-        return fused
+        return seen.encoding.crystals + self.gate(seen) * (self.out(seen.t) + self.chosen(taken))
 
 
 class _Text(nn.Module):
