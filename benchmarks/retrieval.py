@@ -1,8 +1,8 @@
 """How often a description finds its own crystal, and a crystal its own description, among 1,000.
 
     cryskit pretrain contrast --data runs/words/mp-small.parquet --split benchmarks/splits/mp-small-0-80.json \
-        --text runs/words/mp-small-texts.parquet --config benchmarks/plans/contrast.yaml --out runs/words/contrast.safetensors
-    python benchmarks/retrieval.py --model runs/words/contrast.safetensors --data runs/words/mp-small.parquet \
+        --text runs/words/mp-small-texts.parquet --config benchmarks/plans/contrast-steinhardt.yaml --out runs/words/contrast-steinhardt.safetensors
+    python benchmarks/retrieval.py --model runs/words/contrast-steinhardt.safetensors --data runs/words/mp-small.parquet \
         --split benchmarks/splits/mp-small-0-80.json --text runs/words/mp-small-texts.parquet
 
 The crystals are those of the test part; where it has fewer than 1,000, validation crystals, which chose the epoch, fill it up. More

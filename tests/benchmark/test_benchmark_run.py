@@ -74,6 +74,23 @@ def test_what_has_a_card_is_not_done_again(
     assert benchmark.run(quiet) == cards
 
 
+def test_jobs_side_by_side_do_each_draw_once_and_all_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = Benchmark(plan(seeds=[0, 1, 2]), data(), tmp_path)
+    monkeypatch.setattr(Benchmark, "_do", lambda _, task, *__, **___: {"status": "done", "row": list(task.row)})
+    rows = [list(task.row) for task in benchmark.tasks()]
+    first = [card["row"] for card in benchmark.run(quiet, run.Share.parse("1/2"))]
+    assert first == [row for row in rows if row[-1] != 1]
+    assert [card["row"] for card in benchmark.run(quiet, run.Share.parse("2/2"))] == rows
+    monkeypatch.setattr(Benchmark, "_do", None)
+    assert [card["row"] for card in benchmark.run(quiet)] == rows
+
+
+@pytest.mark.parametrize("text", ["3", "0/2", "3/2", "a/b", "1/", "-1/2", "1/2/3"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(PlanError, match="is no share of the rows"):
+        run.Share.parse(text)
+
+
 def test_a_regime_with_words_is_trained_and_judged_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = {crystal.id: f"A crystal of {len(crystal)} atoms, {crystal.id}." for crystal in CRYSTALS}
     Terms.fit(texts.values(), width=6, rarest=1).save(tmp_path / "terms.safetensors")

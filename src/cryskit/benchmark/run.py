@@ -62,6 +62,33 @@ class Task(NamedTuple):
     models: Mapping[Row, str]
 
 
+class Share(NamedTuple):
+    """The rows that one of several jobs does, which work side by side in one folder; all rows of a draw stay together.
+
+    Attributes:
+        number: Of the job, from 1.
+        jobs: How many there are.
+    """
+
+    number: int = 1
+    jobs: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """Read "3/16", the third of sixteen.
+
+        Raises:
+            PlanError: It is something else.
+        """
+        number, slash, jobs = text.partition("/")
+        if slash and number.isdecimal() and jobs.isdecimal() and 1 <= int(number) <= int(jobs):
+            return cls(int(number), int(jobs))
+        raise PlanError(f"{text!r} is no share of the rows", "Write the number of the job and how many there are: 3/16")
+
+
+ALL = Share()
+
+
 class _Trained(NamedTuple):
     """One point of the grid."""
 
@@ -103,25 +130,32 @@ class Benchmark:
                 yield Task(row, split, fold, len(splits), digest, before[fold])
                 before[fold][row] = digest
 
-    def run(self, told: Callable[[int, Task, dict[str, Any]], None], *, progress: bool = False) -> list[dict[str, Any]]:
+    def run(
+        self, told: Callable[[int, Task, dict[str, Any]], None], share: Share = ALL, *, progress: bool = False
+    ) -> list[dict[str, Any]]:
         """Do what is not done yet; a row that was stopped goes on, one that failed is tried again.
 
         Args:
             told: Is given the number (from 1) of every task, and its card as soon as it is there.
+            share: What is done here. Of other rows only the card is read, if there is one.
             progress: Show a progress bar for each training.
 
         Returns:
-            The cards of all tasks, in order.
+            The cards of all tasks that have one, in order.
         """
         reports = Reports(self.out / LEAKAGE, self.corpus)
+        draws: dict[tuple[Any, ...], int] = {}
         cards = []
         for number, task in enumerate(self.tasks(), start=1):
             card = read_card(self.out, task.hash)
-            if card is None or card["status"] != "done":
+            row = task.row
+            place = draws.setdefault((row.data, row.property, row.fraction, row.seed, task.fold), len(draws))
+            if place % share.jobs == share.number - 1 and (card is None or card["status"] != "done"):
                 card = self._do(task, reports, progress=progress)
                 write_json(card, self.out / ROWS / f"{task.hash}.json")
-            cards.append(card)
-            told(number, task, card)
+            if card is not None:
+                cards.append(card)
+                told(number, task, card)
         return cards
 
     def _do(self, task: Task, reports: Reports, *, progress: bool) -> dict[str, Any]:

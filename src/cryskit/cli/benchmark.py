@@ -25,12 +25,19 @@ Place = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the benchmark that the folder holds.")]
+Share = Annotated[
+    str,
+    typer.Option(
+        "--share", metavar="K/N", help="Do the K-th of N shares of the rows: for N jobs side by side in one folder."
+    ),
+]
 
 
 def benchmark(
     plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml", exists=True, dir_okay=False, help="What is compared.")],
     out: Place = None,
     resume: Resume = False,
+    share: Share = "1/1",
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
@@ -39,29 +46,29 @@ def benchmark(
     Every row leaves a card; rows that have one are not repeated, and a row that was stopped goes on.
     """
     keep_pages()
+    from cryskit.benchmark import run
     from cryskit.benchmark.draw import load
     from cryskit.benchmark.plan import BenchmarkPlan
     from cryskit.benchmark.report import write_report
-    from cryskit.benchmark.run import ROWS, Benchmark
     from cryskit.benchmark.submit import submissions
     from cryskit.data.sources import resolve
     from cryskit.errors import PlanError
     from cryskit.types import Crystal, Failure
 
-    asked = BenchmarkPlan.from_yaml(plan)
+    asked, part = BenchmarkPlan.from_yaml(plan), run.Share.parse(share)
     folder = out or plan.with_suffix("")
-    if any((folder / ROWS).glob("*.json")) and not resume:
+    if any((folder / run.ROWS).glob("*.json")) and not (resume or part.jobs > 1):
         raise PlanError(f"{folder} holds rows of a benchmark", "Give --resume to go on with it, or another --out")
     data = {name: load(one, limit, bar) for name, one in asked.data.items()}
     failures = [row for one in data.values() for row in one.rows if isinstance(row, Failure)]
     report(failures, sum(len(one.rows) for one in data.values()))
     corpus = [c for source in asked.corpus for c in bar(resolve(source, limit), source) if isinstance(c, Crystal)]
-    bench = Benchmark(asked, data, folder, corpus, f"cryskit benchmark {plan.name}")
+    bench = run.Benchmark(asked, data, folder, corpus, f"cryskit benchmark {plan.name}")
     total = len(list(bench.tasks()))
     with running.quietly(folder):
-        cards = bench.run(lambda number, task, card: _tell(number, total, task, card), progress=on_terminal())
+        cards = bench.run(lambda number, task, card: _tell(number, total, task, card), part, progress=on_terminal())
     written = write_report(asked.name, cards, asked.base, folder)
-    _show(written, cards, submissions(bench, cards), folder, as_json=as_json)
+    _show(written, cards, submissions(bench, cards) if len(cards) == total else [], folder, as_json=as_json)
     if failures or any(card["status"] == "failed" for card in cards):
         raise typer.Exit(1)
 

@@ -2,15 +2,16 @@
 
     g = H_g(z_G),   t = H_t([w_whole, w_sites]),   H(x) = LayerNorm(p + Dropout(W GELU(p))),   p = P x
     concat:     z = C [g, t]
-    gated:      z = C (g + s(A [g, t]) * t)
-    attention:  z = C [g, t] + D mean_i sum_k a_ik u_k,   a_i = softmax_k(Q v_i . u_k / sqrt(d))
+    gated:      z = z_G + s(A [g, t]) * C t
+    attention:  z = z_G + s(A [g, t]) * (C t + D mean_i sum_k a_ik u_k),   a_i = softmax_k(Q v_i . u_k / sqrt(d))
     text:       z = C t,   to compare with
 
 z_G is the vector of the crystal and v_i are those of its atoms by any graph network; w are the vectors of its description by a
 text encoder, frozen or trained with the rest, of what it says of the whole crystal and of what it says of the sites; each is brought
 to mean 0 and variance 1, for language models differ in scale. In `attention` every atom chooses among u: a linear map of each of the
 two, and a learned nothing. Where there are no words a learned vector stands in, and in training some descriptions are withheld, so
-that a crystal that nobody can describe is predicted, too.
+that a crystal that nobody can describe is predicted, too. Of those that are shown some numbers are not: a description tells a crystal
+from every other, and a network that sees all of it learns the training crystals by heart.
 
 The paper has "concat" and one vector of the whole text, cut at 512 tokens; here each of the two parts has these to itself.
 Its next layer, a ReLU and a linear map, belongs to the heads.
@@ -54,6 +55,7 @@ class Fused(nn.Module):
         fusion: "concat" (the paper's), "gated" or "attention"; "text" shuts the graph out.
         dropout: Of the projections.
         withheld: Share of the descriptions that are not shown in training.
+        blurred: Share of the numbers of each vector of words that are not shown in training.
         tuned: Share of the learning rate with which the text encoder, a language model, is trained, too; 0 leaves it frozen, and
             its vectors are made once.
 
@@ -72,6 +74,7 @@ class Fused(nn.Module):
         fusion: Literal["concat", "gated", "attention", "text"] = "concat",
         dropout: float = 0.1,
         withheld: float = 0.1,
+        blurred: float = 0.5,
         tuned: float = 0.0,
     ) -> None:
         super().__init__()
@@ -81,6 +84,7 @@ class Fused(nn.Module):
         self.needs: GraphSpec = replace(self.graph.needs, text=f"{PREFIX}{text}" if tuned else text)
         self.width: int = self.graph.width
         self.withheld = withheld
+        self.blurred = nn.Dropout(blurred)
         self.absent = nn.Parameter(torch.randn(PARTS, text_width))
         self.of_graph = Projection(self.width, projected, dropout)
         self.of_text = Projection(PARTS * text_width, projected, dropout)
@@ -113,7 +117,7 @@ class Fused(nn.Module):
         words = nothing if graph.text is None else graph.text
         if self.training and self.withheld:
             words = torch.where(torch.rand(graph.crystals, 1, 1, device=words.device) < self.withheld, torch.nan, words)
-        vectors = self._vectors(words)
+        vectors = self.blurred(self._vectors(words))
         return Seen(graph, encoding, vectors, self.of_graph(encoding.crystals), self._projected(vectors))
 
     def _vectors(self, words: Tensor) -> Tensor:
@@ -204,7 +208,8 @@ class _Gated(nn.Module):
 
     def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
         """Return the vector of each crystal."""
-        return seen.encoding.crystals + self.gate(seen) * self.out(seen.t)
+        fused: Tensor = seen.encoding.crystals + self.gate(seen) * self.out(seen.t)
+        return fused
 
 
 class _Attention(nn.Module):
@@ -229,7 +234,8 @@ class _Attention(nn.Module):
         scores = torch.einsum("nd,nkd->nk", self.query(seen.encoding.atoms), choices[of_atom]) / choices.shape[2] ** 0.5
         shares = scores.masked_fill(open_to[of_atom], -torch.inf).softmax(1)
         taken = mean_pool(torch.einsum("nk,nkd->nd", shares, choices[of_atom]), seen.graph)
-        return seen.encoding.crystals + self.gate(seen) * (self.out(seen.t) + self.chosen(taken))
+        fused: Tensor = seen.encoding.crystals + self.gate(seen) * (self.out(seen.t) + self.chosen(taken))
+        return fused
 
 
 class _Text(nn.Module):
