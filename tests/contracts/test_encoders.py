@@ -63,6 +63,16 @@ def test_gives_one_vector_per_atom_and_per_crystal(encoder: torch.nn.Module) -> 
     assert encoding.crystals.shape == (len(CRYSTALS), encoder.width)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same(encoder: torch.nn.Module) -> None:
+    graph = graph_of(encoder, CRYSTALS)
+    here = encoder(graph)
+    there = encoder.cuda()(batching.to(graph, torch.device("cuda")))
+    assert close(there.crystals.cpu(), here.crystals, 1e-3)
+    there.crystals.square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in encoder.parameters())
+
+
 def test_a_batch_equals_its_parts(encoder: torch.nn.Module) -> None:
     graph = graph_of(encoder, [*CRYSTALS, FAR, CUBE])
     whole = encoder(graph)
