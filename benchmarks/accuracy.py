@@ -21,6 +21,7 @@ import torch
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
+from cryskit.data.texts import read_texts, with_texts
 from cryskit.elements import formula
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.predict.card import digest
@@ -42,10 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="cryskit-mp")
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", required=True, type=Path)
+    parser.add_argument("--text", type=Path, help="descriptions; without, a model that reads them describes by itself")
     parser.add_argument("--out", type=Path, default=labels.RESULTS)
     options = parser.parse_args(arguments)
     facts = machine.facts(torch.get_num_threads())
     crystals = [item for item in read(options.data) if isinstance(item, Crystal)]
+    if options.text:
+        crystals = list(with_texts(crystals, read_texts(options.text)))
     split = Split.load(options.split)
     training, _, test = split.divide(crystals)
     predictor = load(options.model)

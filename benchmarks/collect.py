@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,8 @@ def collected(cards: Sequence[Mapping[str, Any]], folder: Path, base: str) -> di
         "title": first["benchmark"],
         "command": first["command"],
         "date": max(card["date"] for card in done),
-        "machine": first["machine"],
         "versions": first["versions"],
+        "machines": _machines(done),
         "data": {card["row"]["data"]: card["data"]["manifest"] for card in done},
         "split": {card["row"]["data"]: card["split"]["hash"] for card in done},
         "failed": len(cards) - len(done),
@@ -63,6 +64,12 @@ def collected(cards: Sequence[Mapping[str, Any]], folder: Path, base: str) -> di
         "ranks": _rounded(ranks(errors(table))),
         "rows": [_row(card) for card in done],
     }
+
+
+def _machines(done: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the machines that worked on it, with their torch and how many rows are theirs."""
+    kinds = Counter(json.dumps({**card["machine"], "torch": card["versions"]["torch"]}) for card in done)
+    return [{**json.loads(kind), "rows": rows} for kind, rows in kinds.items()]
 
 
 def _row(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,6 +250,20 @@ def describing() -> str:
     )
 
 
+def retrieval() -> str:
+    """Return how often a crystal is found by its own words."""
+    card = _card("retrieval")
+    if card is None:
+        return "*The run has not been made yet.*"
+    ways = ("crystal by words", "words by crystal")
+    rows = [
+        (name, found["descriptions"], *(share for way in ways for share in found[way].values()))
+        for name, found in card["recall"].items()
+    ]
+    shares = [f"{way}, recall {at}" for way in ways for at in ("at 1", "at 10")]
+    return table(["descriptions", "different ones", *shares], rows)
+
+
 def zoo() -> str:
     """Return how fast networks of the zoo are beside plain ones, and what memory an epoch takes."""
     card = _card("speed-amd-epyc-2c-zoo-2t")
@@ -287,17 +302,7 @@ def probe() -> str:
     return table(["encoder", "weights", *asked.values()], [*rows, ("most frequent, or mean", "", *guessed)])
 
 
-def distillation() -> str:
-    """Return the errors of the students of CrysGNN, and what every regime gains, beside the paper's gains."""
-    return _benchmark("distillation", paper=True)
-
-
-def distillation_elastic() -> str:
-    """Return the errors of the students of CHGNet, and what it gains."""
-    return _benchmark("distillation-elastic", paper=False)
-
-
-def _benchmark(name: str, *, paper: bool) -> str:
+def benchmark(name: str, *, paper: bool = False) -> str:
     """Return errors and gains of a benchmark with one data set and one fraction, from its collected card."""
     card = _card(name)
     if card is None:
@@ -319,7 +324,7 @@ def _benchmark(name: str, *, paper: bool) -> str:
         for encoder, regime in dict.fromkeys((row["encoder"], row["regime"]) for row in card["gains"])
     ]
     plain = [name.replace("_", " ") for name in names]
-    shown = table(["student", "gain of, %", *plain, "mean", *(["the paper's mean gain"] if paper else [])], gains)
+    shown = table(["network", "gain of, %", *plain, "mean", *(["the paper's mean gain"] if paper else [])], gains)
     return f"{table(['network', 'regime', *plain], errors)}\n\n{shown}"
 
 
@@ -363,8 +368,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "crysxpp": crysxpp,
     "data": data,
     "debias": debias,
-    "distillation": distillation,
-    "distillation_elastic": distillation_elastic,
+    "distillation": partial(benchmark, "distillation", paper=True),
+    "distillation_05": partial(benchmark, "distillation-05"),
+    "distillation_80": partial(benchmark, "distillation-80", paper=True),
+    "distillation_elastic": partial(benchmark, "distillation-elastic"),
     "describing": describing,
     "few_labels": few_labels,
     "reconstruction": reconstruction,
@@ -372,7 +379,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "probe": probe,
     "properties": properties,
     "results": results,
+    "retrieval": retrieval,
     "selector": selector,
     "streaming": streaming,
+    "words": partial(benchmark, "words"),
+    "words_all": partial(benchmark, "words-all"),
     "zoo": zoo,
 }
