@@ -27,6 +27,15 @@ GRAPH = build(CRYSTALS, GraphSpec())
 RADIAL = Gaussians()
 
 
+def test_products_of_three_bond_features_are_normal_numbers() -> None:
+    least = RADIAL.grid[RADIAL.grid > 0].min()
+    assert least**3 > torch.finfo(torch.float32).tiny
+    near = torch.tensor([1.23])
+    torch.testing.assert_close(
+        RADIAL.evaluate(near)[0, :12], torch.exp(-(((1.23 - RADIAL.centres[:12]) / 0.2) ** 2)), rtol=0, atol=1e-12
+    )
+
+
 def test_spread_is_the_sum_of_three_gathers() -> None:
     wiring = Wiring(GRAPH, 8.0, RADIAL.points)
     centre, neighbour, weights = torch.randn(GRAPH.atoms, 5), torch.randn(GRAPH.atoms, 5), torch.randn(5, RADIAL.width)

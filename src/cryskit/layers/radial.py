@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+_NOTHING = 1e-12  # products of the tails far below it are too small to be normal numbers, at which processors are slow
+
 
 class Gaussians(nn.Module):
     """exp(-(d - mu)^2 / width^2) at equally spaced mu, the bond features of CGCNN (doi 10.1103/PhysRevLett.120.145301).
@@ -46,5 +48,6 @@ class Gaussians(nn.Module):
         self.register_buffer("grid", self.evaluate(torch.linspace(0, radius, points)), persistent=False)
 
     def evaluate(self, distances: Float[Tensor, " edges"]) -> Float[Tensor, "edges features"]:
-        """Return the features of these distances in angstrom."""
-        return torch.exp(-(((distances[:, None] - self.centres) / self.spread) ** 2))
+        """Return the features of these distances in angstrom; where they are next to nothing they are zero."""
+        features = torch.exp(-(((distances[:, None] - self.centres) / self.spread) ** 2))
+        return features.masked_fill(features < _NOTHING, 0.0)
