@@ -83,16 +83,32 @@ def test_the_graph_counts_unless_it_is_shut_out(fusion: str) -> None:
 
 
 def test_in_training_some_descriptions_are_withheld_and_in_evaluation_none() -> None:
-    encoder = fused(withheld=0.5, dropout=0.0)
+    encoder = fused(withheld=0.5, dropout=0.0, blurred=0.0)
     encoder.graph.eval()
     graph = told(encoder)
     expected = encoder.eval()(graph).crystals
     encoder.train().graph.eval()
     shown = (encoder(graph).crystals - expected).abs().amax(1) < 1e-6
     assert 3 <= int(shown.sum()) < len(CRYSTALS)
-    none = fused(withheld=1.0, dropout=0.0).train()
+    none = fused(withheld=1.0, dropout=0.0, blurred=0.0).train()
     none.graph.eval()
     torch.testing.assert_close(none(graph).crystals, none(replace(graph, text=None)).crystals)
+
+
+def test_in_training_some_numbers_of_words_are_hidden_and_in_evaluation_none() -> None:
+    encoder = fused(withheld=0.0, dropout=0.0, blurred=0.5)
+    encoder.graph.eval()
+    graph = told(encoder)
+    seen: list[torch.Tensor] = []
+    encoder.fusion.register_forward_pre_hook(lambda _, given: seen.append(given[0].words))
+    encoder.train().graph.eval()
+    encoder(graph)
+    encoder.eval()(graph)
+    known = ~graph.text.isnan()
+    blurred, whole = (words[known] for words in seen)
+    hidden = blurred == 0
+    assert 0.4 < float(hidden.float().mean()) < 0.6
+    torch.testing.assert_close(blurred[~hidden], 2 * whole[~hidden])
 
 
 def test_words_lie_beside_the_graphs_of_a_corpus() -> None:

@@ -30,7 +30,8 @@ from torch.nn.functional import gelu, layer_norm
 
 from cryskit.layers.pool import mean_pool
 from cryskit.registry import ENCODERS, configured
-from cryskit.text.tokens import PREFIX, read
+from cryskit.text.embed import TOKENS_OF
+from cryskit.text.tokens import read
 from cryskit.text.transformer import Pretrained
 from cryskit.types import Encoding, GraphSpec
 
@@ -81,7 +82,7 @@ class Fused(nn.Module):
         self.graph = ENCODERS.build(graph or {"name": "cgcnn"})
         self.reader = Pretrained(text).module().requires_grad_() if tuned else None
         self.rates = {name: tuned for name, _ in self.named_parameters() if name.startswith("reader.")}
-        self.needs: GraphSpec = replace(self.graph.needs, text=f"{PREFIX}{text}" if tuned else text)
+        self.needs: GraphSpec = replace(self.graph.needs, text=f"{TOKENS_OF}{text}" if tuned else text)
         self.width: int = self.graph.width
         self.withheld = withheld
         self.blurred = nn.Dropout(blurred)

@@ -15,13 +15,15 @@ import numpy as np
 
 from cryskit.errors import ModelError, PlanError, UnknownNameError
 from cryskit.text.cache import Cache, key_of
-from cryskit.text.tokens import PREFIX, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 DEFAULT = "matscibert"
 """The encoder that CrysMMNet reads with."""
+
+TOKENS_OF = "tokens:"
+"""Before the name of a language model: its tokens."""
 
 CHUNK = 256
 """Texts between two writes to the cache: what a killed run can lose."""
@@ -67,10 +69,11 @@ def embedder(name: str = DEFAULT, *, texts: Iterable[str] | None = None, **setti
         PlanError: The encoder has to be fitted and there are no texts, or it has no such pooling.
         UnknownNameError: The encoder has no such setting.
     """
-    if name.startswith(PREFIX):
+    if name.startswith(TOKENS_OF):
+        from cryskit.text.tokens import Tokens  # noqa: PLC0415 - torch takes seconds to import
         from cryskit.text.transformer import Pretrained  # noqa: PLC0415
 
-        return Tokens(Pretrained(name.removeprefix(PREFIX), **_known(name, settings, Pretrained)))
+        return Tokens(Pretrained(name.removeprefix(TOKENS_OF), **_known(name, settings, Pretrained)))
     make = {"terms": _fitted, ".safetensors": _read}
     chosen = make.get(name) or make.get(Path(name).suffix) or _pretrained
     return chosen(name, texts, settings)

@@ -11,13 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cryskit.text.embed import TOKENS_OF
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryskit.text.transformer import Pretrained, TextTransformer
-
-PREFIX = "tokens:"
-"""Before the name of a language model: its tokens."""
 
 _FILLER = -1.0
 
@@ -35,12 +34,12 @@ class Tokens:
     @property
     def name(self) -> str:
         """Which model's tokens they are."""
-        return f"{PREFIX}{self._reader.name}"
+        return f"{TOKENS_OF}{self._reader.name}"
 
     @property
     def hash(self) -> str:
         """SHA-256 of the model; its tokens are not its vectors."""
-        return hashlib.sha256(f"{PREFIX}{self._reader.hash}".encode()).hexdigest()
+        return hashlib.sha256(f"{TOKENS_OF}{self._reader.hash}".encode()).hexdigest()
 
     @property
     def width(self) -> int:
