@@ -30,7 +30,7 @@ from torch.nn.functional import gelu, layer_norm
 
 from cryskit.layers.pool import mean_pool
 from cryskit.registry import ENCODERS, configured
-from cryskit.text.embed import TOKENS_OF
+from cryskit.text import TOKENS_OF
 from cryskit.text.tokens import read
 from cryskit.text.transformer import Pretrained
 from cryskit.types import Encoding, GraphSpec

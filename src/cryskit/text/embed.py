@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from cryskit.errors import ModelError, PlanError, UnknownNameError
+from cryskit.text import TOKENS_OF
 from cryskit.text.cache import Cache, key_of
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT = "matscibert"
 """The encoder that CrysMMNet reads with."""
-
-TOKENS_OF = "tokens:"
-"""Before the name of a language model: its tokens."""
 
 CHUNK = 256
 """Texts between two writes to the cache: what a killed run can lose."""

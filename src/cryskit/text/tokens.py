@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cryskit.text.embed import TOKENS_OF
+from cryskit.text import TOKENS_OF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
