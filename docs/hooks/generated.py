@@ -250,6 +250,22 @@ def describing() -> str:
     )
 
 
+def crysmmnet() -> str:
+    """Return the test errors of the published model that reads words beside those of the same network without."""
+    cards = [_card("accuracy-crysmmnet"), _card("accuracy-crysmmnet-graph")]
+    if None in cards:
+        return "*The runs have not been made yet.*"
+    rows = [
+        (told["property"].replace("_", " "), told["unit"], *map(_error, (told, plain)), told["crystals"])
+        for told, plain in zip(*(card["test"] for card in cards), strict=True)
+    ]
+    return table(["property", "unit", "crysmmnet", "without words", "test crystals"], rows)
+
+
+def _error(row: Mapping[str, Any]) -> str:
+    return f"{row['mae']:.3g} ({row['mae_low']:.3g} to {row['mae_high']:.3g})"
+
+
 def retrieval() -> str:
     """Return how often a crystal is found by its own words."""
     card = _card("retrieval")
@@ -365,6 +381,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
+    "crysmmnet": crysmmnet,
     "crysxpp": crysxpp,
     "data": data,
     "debias": debias,
