@@ -35,7 +35,14 @@ MARK = re.compile(r"<!-- generated: (\w+) -->")
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace every mark of a page (called by MkDocs for each page)."""
-    return MARK.sub(lambda found: PARTS[found[1]](), markdown)
+    return MARK.sub(lambda found: _part(found[1]), markdown)
+
+
+def _part(name: str) -> str:
+    try:
+        return PARTS[name]()
+    except FileNotFoundError:
+        return "*The run has not been made yet.*"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -130,8 +137,6 @@ def results() -> str:
 def few_labels() -> str:
     """Return the errors of every arm, and the paired differences from scratch, from the summary of the few-label runs."""
     card = _card("few-labels-summary")
-    if card is None:
-        return "*The runs have not been made yet.*"
     arms = ("scratch", "start", "selector", "magpie", "mean")
     rows = [
         [f"{row['percent']} %", row["property"].replace("_", " "), *(_spread(row, arm) for arm in arms)]
@@ -189,8 +194,6 @@ def debias() -> str:
 def selector() -> str:
     """Return what the selectors keep, how stable that is over seeds, and at which error."""
     card = _card("selector")
-    if card is None:
-        return "*The runs have not been made yet.*"
     rows = []
     for name, arm in card["summary"]["arms"].items():
         errors, ranks = arm["validation_mae"], arm.get("spearman_of_seen_bits", {})
@@ -210,8 +213,6 @@ def selector() -> str:
 def reconstruction() -> str:
     """Return the losses of CrysAE beside the yard-sticks."""
     card = _card("reconstruction")
-    if card is None:
-        return "*The run has not been made yet.*"
     rows = [(row["of"], row["validation"], row["published"]) for row in card["losses"]]
     return table(["loss", "validation crystals", "published"], rows)
 
@@ -219,8 +220,6 @@ def reconstruction() -> str:
 def streaming() -> str:
     """Return rates and peak memory of pre-training on generated corpora of two sizes."""
     card = _card("streaming")
-    if card is None:
-        return "*The run has not been made yet.*"
     rows = [
         (
             corpus["crystals"],
@@ -240,8 +239,6 @@ def streaming() -> str:
 def describing() -> str:
     """Return how much sooner crystals are described, and in the same words."""
     card = _card("describe")
-    if card is None:
-        return "*The run has not been made yet.*"
     return (
         f"On {card['crystals']} crystals of the bundled sets and examples, in one run of one process, describing took "
         f"{card['library_seconds_per_crystal']:.2f} s of processor time per crystal as the library comes and "
@@ -253,8 +250,6 @@ def describing() -> str:
 def crysmmnet() -> str:
     """Return the test errors of the published model that reads words beside those of the same network without."""
     cards = [_card("accuracy-crysmmnet"), _card("accuracy-crysmmnet-graph")]
-    if None in cards:
-        return "*The runs have not been made yet.*"
     rows = [
         (told["property"].replace("_", " "), told["unit"], *map(_error, (told, plain)), told["crystals"])
         for told, plain in zip(*(card["test"] for card in cards), strict=True)
@@ -269,8 +264,6 @@ def _error(row: Mapping[str, Any]) -> str:
 def retrieval() -> str:
     """Return how often a crystal is found by its own words."""
     card = _card("retrieval")
-    if card is None:
-        return "*The run has not been made yet.*"
     ways = ("crystal by words", "words by crystal")
     rows = [
         (name, found["descriptions"], *(share for way in ways for share in found[way].values()))
@@ -283,8 +276,6 @@ def retrieval() -> str:
 def zoo() -> str:
     """Return how fast networks of the zoo are beside plain ones, and what memory an epoch takes."""
     card = _card("speed-amd-epyc-2c-zoo-2t")
-    if card is None:
-        return "*The run has not been made yet.*"
     rows = [
         (
             row["stage"],
@@ -304,8 +295,6 @@ def zoo() -> str:
 def probe() -> str:
     """Return what linear probes read out of frozen encoders."""
     card = _card("probe")
-    if card is None:
-        return "*The run has not been made yet.*"
     asked = {
         "space_group_accuracy": "space group",
         "crystal_system_accuracy": "crystal system",
@@ -321,8 +310,6 @@ def probe() -> str:
 def benchmark(name: str, *, paper: bool = False) -> str:
     """Return errors and gains of a benchmark with one data set and one fraction, from its collected card."""
     card = _card(name)
-    if card is None:
-        return "*The runs have not been made yet.*"
     names = list(dict.fromkeys(row["property"] for row in card["errors"]))
     found = {(row["encoder"], row["regime"], row["property"]): row for row in card["errors"]}
     errors = [
@@ -349,8 +336,7 @@ def _interval(row: Mapping[str, Any] | None) -> str:
 
 
 def _card(name: str) -> Any:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def section(name: str, card: Mapping[str, Any]) -> str:

@@ -55,3 +55,10 @@ def test_every_property_and_data_set_is_in_its_table(generated: ModuleType) -> N
 def test_an_unknown_mark_is_an_error(generated: ModuleType) -> None:
     with pytest.raises(KeyError):
         generated.on_page_markdown("<!-- generated: nothing -->")
+
+
+def test_a_part_without_its_card_says_so(
+    generated: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generated, "RESULTS", tmp_path)
+    assert generated.on_page_markdown("<!-- generated: retrieval -->") == "*The run has not been made yet.*"
