@@ -13,6 +13,7 @@ from benchmark.small import CRYSTALS, data, plan, spoiled
 from cryskit.benchmark import run
 from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.run import Benchmark
+from cryskit.data.atomic import write_json
 from cryskit.data.corpus import manifest_beside, short
 from cryskit.errors import PlanError
 from cryskit.predict import words
@@ -83,6 +84,21 @@ def test_jobs_side_by_side_do_each_draw_once_and_all_together(tmp_path: Path, mo
     assert [card["row"] for card in benchmark.run(quiet, run.Share.parse("2/2"))] == rows
     monkeypatch.setattr(Benchmark, "_do", None)
     assert [card["row"] for card in benchmark.run(quiet)] == rows
+
+
+def test_what_other_jobs_finish_meanwhile_is_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    benchmark = Benchmark(plan(seeds=[0, 1]), data(), tmp_path)
+    tasks = list(benchmark.tasks())
+
+    def while_others_work(_: Benchmark, task: Task, *__: Any, **___: Any) -> dict[str, Any]:
+        for other in tasks:
+            if other.row.seed == 0:
+                write_json({"status": "done", "row": list(other.row)}, tmp_path / run.ROWS / f"{other.hash}.json")
+        return {"status": "done", "row": list(task.row)}
+
+    monkeypatch.setattr(Benchmark, "_do", while_others_work)
+    found = [card["row"] for card in benchmark.run(quiet, run.Share.parse("2/2"))]
+    assert found == [list(task.row) for task in tasks]
 
 
 @pytest.mark.parametrize("text", ["3", "0/2", "3/2", "a/b", "1/", "-1/2", "1/2/3"])

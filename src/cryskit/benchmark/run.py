@@ -141,12 +141,12 @@ class Benchmark:
             progress: Show a progress bar for each training.
 
         Returns:
-            The cards of all tasks that have one, in order.
+            The cards of all tasks that have one by now, in order.
         """
         reports = Reports(self.out / LEAKAGE, self.corpus)
         draws: dict[tuple[Any, ...], int] = {}
-        cards = []
-        for number, task in enumerate(self.tasks(), start=1):
+        tasks = list(self.tasks())
+        for number, task in enumerate(tasks, start=1):
             card = read_card(self.out, task.hash)
             row = task.row
             place = draws.setdefault((row.data, row.property, row.fraction, row.seed, task.fold), len(draws))
@@ -154,9 +154,9 @@ class Benchmark:
                 card = self._do(task, reports, progress=progress)
                 write_json(card, self.out / ROWS / f"{task.hash}.json")
             if card is not None:
-                cards.append(card)
                 told(number, task, card)
-        return cards
+        cards = (read_card(self.out, task.hash) for task in tasks)  # other jobs have gone on meanwhile
+        return [card for card in cards if card is not None]
 
     def _do(self, task: Task, reports: Reports, *, progress: bool) -> dict[str, Any]:
         """Train and judge; whatever goes wrong is said in the card."""
