@@ -33,6 +33,10 @@ _PAPER_GAINS = {"cgcnn": 16.20, "crysxpp": 12.21, "gatgnn": 8.02, "alignn": 4.19
 MARK = re.compile(r"<!-- generated: (\w+) -->")
 
 
+class _NoCardError(Exception):
+    """A run has left no result card."""
+
+
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace every mark of a page (called by MkDocs for each page)."""
     return MARK.sub(lambda found: _part(found[1]), markdown)
@@ -41,7 +45,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def _part(name: str) -> str:
     try:
         return PARTS[name]()
-    except FileNotFoundError:
+    except _NoCardError:
         return "*The run has not been made yet.*"
 
 
@@ -336,7 +340,10 @@ def _interval(row: Mapping[str, Any] | None) -> str:
 
 
 def _card(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        raise _NoCardError(name)
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def section(name: str, card: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Call = Callable[..., Result]
 
 ROOT = Path(__file__).resolve().parents[2]
-PLANS = ("moduli", "distillation", "distillation-elastic")
+PLANS = ("moduli", "distillation", "distillation-05", "distillation-80", "distillation-elastic", "words", "words-all")
 PLAN: dict[str, Any] = {
     "name": "small",
     "data": {"set": {"source": "set.parquet", "properties": ["bulk_modulus"]}},
