@@ -1,7 +1,7 @@
 """What a network of CGCNN's kind has to compute and to move at the least, counted by hand.
 
 N nodes, E edges, B crystals, G points of the grid of distances, F Gaussians, w width, L layers, h hidden width. Linear maps
-are applied before the gather (`cryskit.layers.wiring`), so no matrix product runs over edges:
+are applied before the gather (`cryskit.layers.message_passing`), so no matrix product runs over edges:
 
     per layer   centre and neighbour maps   2 products  (N, w) x (w, 2w)    8 N w^2
                 map of the distance grid    1 product   (G, F) x (F, 2w)    4 G F w

@@ -24,8 +24,8 @@ from ase.build import bulk
 
 from cryskit import Crystal, load
 from cryskit.batching import with_targets
-from cryskit.data.from_ase import from_atoms
 from cryskit.data.read import read
+from cryskit.data.readers.from_ase import from_atoms
 from cryskit.graphs.build import build
 from cryskit.objectives.property import PropertyObjective
 from cryskit.predict.card import digest

@@ -21,7 +21,7 @@ import machine
 from pymatgen.core import Structure
 from robocrys import StructureCondenser, StructureDescriber
 
-from cryskit.data.atomic import write_json
+from cryskit.atomic_write import write_json
 from cryskit.data.read import read
 from cryskit.data.sources import open_source
 from cryskit.text.describe import version

@@ -20,7 +20,7 @@ import machine
 import numpy as np
 import torch
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.explain.atoms import Explainer, Explanation

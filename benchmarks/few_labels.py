@@ -21,8 +21,8 @@ import torch
 from cryskit.cli.memory import keep_pages
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.predict.predictor import load
-from cryskit.runs import train
 from cryskit.training.plan import Plan
+from cryskit.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,9 +25,9 @@ from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.graphs.build import build
-from cryskit.layers.pairs import pairs
 from cryskit.layers.pool import mean_pool
-from cryskit.layers.reconstruction import CLASSES
+from cryskit.losses.atom_pairs import pairs
+from cryskit.losses.reconstruction import CLASSES
 from cryskit.objectives.crysae import CrysAE
 from cryskit.registry import ENCODERS
 from cryskit.training.fit import fit, seed

@@ -97,7 +97,7 @@ def _share(similar: Tensor, same: Tensor, most: int) -> float:
 def _of_words(predictor: Predictor, told: Sequence[str]) -> Tensor:
     encoder: Any = predictor.encoder
     with torch.inference_mode():
-        found: Tensor = encoder.of_words(torch.from_numpy(predictor.words.vectors(told)))
+        found: Tensor = encoder.of_words(torch.from_numpy(predictor.text_input.vectors(told)))
     return found
 
 

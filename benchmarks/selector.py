@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 
 from cryskit import elements
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.data.interchange import manifest
 from cryskit.data.sources import open_source
 from cryskit.data.splits import make
@@ -33,9 +33,9 @@ from cryskit.errors import ModelError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.explain.selector import strength_table
 from cryskit.predict.predictor import load
-from cryskit.runs import train
-from cryskit.sparsity import error_of, sparsest
 from cryskit.training.plan import Plan
+from cryskit.training.sparsity import error_of, sparsest
+from cryskit.training.train import train
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:

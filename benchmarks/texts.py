@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.data.splits import Split
 from cryskit.data.texts import read_texts
 from cryskit.text.terms import Terms

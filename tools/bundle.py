@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 import cryskit
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.data.interchange import read_rows, write
 from cryskit.types import Crystal
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from cryskit.graphs.build import build as build_graphs
     from cryskit.predict.predictor import Predictor, load
     from cryskit.predict.published import models
-    from cryskit.runs import pretrain, train
     from cryskit.training.fit import fit
     from cryskit.training.plan import Plan
+    from cryskit.training.pretrain import pretrain
+    from cryskit.training.train import train
     from cryskit.types import Crystal, Encoding, Failure, Graph, GraphSpec, Prediction, Property
 
     __version__: str
@@ -67,9 +68,9 @@ _HOMES = {
     "fit": "cryskit.training.fit:fit",
     "load": "cryskit.predict.predictor:load",
     "models": "cryskit.predict.published:models",
-    "pretrain": "cryskit.runs:pretrain",
+    "pretrain": "cryskit.training.pretrain:pretrain",
     "read": "cryskit.data.read:read",
-    "train": "cryskit.runs:train",
+    "train": "cryskit.training.train:train",
 }
 
 

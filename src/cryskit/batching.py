@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cryskit.types import LIES, Axis, Graph
+from cryskit.types import FIELD_AXES, Axis, Graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def collate(graphs: Sequence[Graph]) -> Graph:
     starts = {axis: np.cumsum([0, *counts[:-1]]).tolist() for axis, counts in sizes.items()}
     joined: dict[str, Any] = {}
     for name in graphs[0].tensors:
-        lies = LIES[name]
+        lies = FIELD_AXES[name]
         parts = [getattr(g, name) for g in graphs]
         if lies.points_at:
             parts = [part + start for part, start in zip(parts, starts[lies.points_at], strict=True)]
@@ -92,7 +92,7 @@ class Batcher:
         counts = {axis: every[crystals] for axis, every in self.lengths.items()}
         taken = self._gathered(crystals, counts)
         for name in taken:
-            lies = LIES[name]
+            lies = FIELD_AXES[name]
             if lies.points_at:
                 pointed = counts[lies.points_at]
                 shift = np.cumsum(pointed) - pointed - self._starts[lies.points_at][crystals]
@@ -106,7 +106,7 @@ class Batcher:
             for axis, taken in counts.items()
         }
         return {
-            name: np.take(array, rows[LIES[name].axis], axis=LIES[name].dimension)
+            name: np.take(array, rows[FIELD_AXES[name].axis], axis=FIELD_AXES[name].dimension)
             for name, array in self._arrays.items()
         }
 
@@ -134,7 +134,7 @@ class Batcher:
         return [batch for batch in np.split(order, cuts) if len(batch)]
 
 
-class Beside(Batcher):
+class TextBatcher(Batcher):
     """Slices batches out of graphs whose crystals have values that are not stored with them.
 
     Args:

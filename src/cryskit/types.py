@@ -124,7 +124,7 @@ class GraphSpec:
         return hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class Lies(NamedTuple):
+class FieldAxis(NamedTuple):
     """Where a field of a Graph lies: its axis, the dimension of that axis, and the axis its integers point at."""
 
     axis: Axis
@@ -132,8 +132,8 @@ class Lies(NamedTuple):
     points_at: Axis | None = None
 
 
-def _lies(axis: Axis, dimension: int = 0, points_at: Axis | None = None) -> dict[str, Lies]:
-    return {"lies": Lies(axis, dimension, points_at)}
+def _on_axis(axis: Axis, dimension: int = 0, points_at: Axis | None = None) -> dict[str, FieldAxis]:
+    return {"axis": FieldAxis(axis, dimension, points_at)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,20 +165,20 @@ class Graph:
             of what it says of the sites; NaN where there is none. Only where the spec asks for it; never stored.
     """
 
-    numbers: Tensor = field(metadata=_lies("atoms"))
-    multiplicity: Tensor = field(metadata=_lies("atoms"))
-    crystal_of_atom: Tensor = field(metadata=_lies("atoms", points_at="crystals"))
-    edges: Tensor = field(metadata=_lies("edges", dimension=1, points_at="atoms"))
-    vectors: Tensor = field(metadata=_lies("edges"))
-    lattice: Tensor = field(metadata=_lies("crystals"))
-    targets: Tensor = field(metadata=_lies("crystals"))
-    symmetry: Tensor | None = field(default=None, metadata=_lies("crystals"))
-    origin: Tensor | None = field(default=None, metadata=_lies("atoms"))
-    teacher: Tensor | None = field(default=None, metadata=_lies("atoms"))
-    reverse: Tensor | None = field(default=None, metadata=_lies("edges", points_at="edges"))
-    orbit_of_edge: Tensor | None = field(default=None, metadata=_lies("edges", points_at="edges"))
-    translations: Tensor | None = field(default=None, metadata=_lies("crystals"))
-    text: Tensor | None = field(default=None, metadata=_lies("crystals"))
+    numbers: Tensor = field(metadata=_on_axis("atoms"))
+    multiplicity: Tensor = field(metadata=_on_axis("atoms"))
+    crystal_of_atom: Tensor = field(metadata=_on_axis("atoms", points_at="crystals"))
+    edges: Tensor = field(metadata=_on_axis("edges", dimension=1, points_at="atoms"))
+    vectors: Tensor = field(metadata=_on_axis("edges"))
+    lattice: Tensor = field(metadata=_on_axis("crystals"))
+    targets: Tensor = field(metadata=_on_axis("crystals"))
+    symmetry: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
+    origin: Tensor | None = field(default=None, metadata=_on_axis("atoms"))
+    teacher: Tensor | None = field(default=None, metadata=_on_axis("atoms"))
+    reverse: Tensor | None = field(default=None, metadata=_on_axis("edges", points_at="edges"))
+    orbit_of_edge: Tensor | None = field(default=None, metadata=_on_axis("edges", points_at="edges"))
+    translations: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
+    text: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
 
     @property
     def atoms(self) -> int:
@@ -193,10 +193,10 @@ class Graph:
     @property
     def tensors(self) -> dict[str, Tensor]:
         """The fields that this graph has, by name."""
-        return {name: getattr(self, name) for name in LIES if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in FIELD_AXES if getattr(self, name) is not None}
 
 
-LIES: Mapping[str, Lies] = MappingProxyType({f.name: f.metadata["lies"] for f in fields(Graph)})
+FIELD_AXES: Mapping[str, FieldAxis] = MappingProxyType({f.name: f.metadata["axis"] for f in fields(Graph)})
 """Of every field of a Graph, those that only some specs ask for included."""
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from safetensors.torch import save
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from benchmark.small import CRYSTALS, data, plan, spoiled
 
+from cryskit.atomic_write import write_json
 from cryskit.benchmark import run
 from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.run import Benchmark
-from cryskit.data.atomic import write_json
 from cryskit.data.corpus import manifest_beside, short
 from cryskit.errors import PlanError
-from cryskit.predict import words
+from cryskit.predict import descriptions
 from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor, load
 from cryskit.registry import ENCODERS
@@ -115,7 +115,7 @@ def test_a_regime_with_words_is_trained_and_judged_with_them(tmp_path: Path, mon
     around = {"name": "fused", "graph": "{network}", "text": str(tmp_path / "terms.safetensors"), "text_width": 6}
     asked = plan(regimes={"scratch": {}, "told": {"text": str(table), "encoder": around}})
     benchmark = Benchmark(asked, data(), tmp_path / "out")
-    monkeypatch.setattr(words, "_made", None)  # nothing is described: all have been
+    monkeypatch.setattr(descriptions, "_made", None)  # nothing is described: all have been
     scratch, told = benchmark.run(quiet)
     assert told["status"] == "done"
     assert told["encoder"]["graph"]["name"] == "cgcnn"

@@ -12,7 +12,7 @@ from pymatgen.core import Structure
 
 from cryskit import elements, load
 from cryskit.errors import ModelError
-from cryskit.predict.convert import from_published_cgcnn
+from cryskit.predict.from_cgcnn import from_published_cgcnn
 from cryskit.properties import get
 from cryskit.types import GraphSpec
 

@@ -54,7 +54,7 @@ class Module:
 
     @property
     def unit(self) -> str:
-        """The folder or root module that the dependency rule speaks of."""
+        """The folder or root module that the dependency rule is_main_process of."""
         return self.parts[1] if len(self.parts) > 1 else ""
 
     @cached_property

@@ -17,18 +17,17 @@ import pytest
 from budgets.syntax import NAMES, PACKAGE, SOURCE, Module, target
 
 ORDER = [
-    {"types", "errors", "elements", "properties"},
+    {"types", "errors", "elements", "properties", "atomic_write"},
     {"batching", "registry"},
     {"data"},
     {"graphs", "text", "weights"},
     {"layers"},
-    {"encoders"},
+    {"encoders", "losses"},
     {"objectives"},
-    {"training"},
     {"predict"},
     {"explain", "evaluate", "screen"},
     {"plots"},
-    {"runs", "sparsity"},
+    {"training"},
     {"benchmark"},
     {"cli", "service"},
 ]

@@ -9,7 +9,7 @@ from jaxtyping import TypeCheckError
 from cryskit.layers.pool import mean_pool
 
 
-@pytest.mark.parametrize("package", ["graphs", "layers", "encoders", "objectives"])
+@pytest.mark.parametrize("package", ["graphs", "layers", "losses", "encoders", "objectives"])
 def test_the_packages_with_shapes_are_instrumented(package: str, request: pytest.FixtureRequest) -> None:
     assert f"cryskit.{package}" in request.config.getoption("jaxtyping_packages").split(",")
 

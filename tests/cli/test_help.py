@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cryskit.cli.options import LIMIT
-from cryskit.data import check
+from cryskit.data import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,4 +74,4 @@ def test_an_unknown_verb_or_option_is_a_wrong_call(cryskit: Callable[..., Result
 
 
 def test_the_limit_is_that_of_the_readers() -> None:
-    assert LIMIT == check.LIMIT
+    assert LIMIT == validate.LIMIT

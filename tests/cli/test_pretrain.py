@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from cryskit.cli.planning import plan_of
+from cryskit.cli.plans import plan_of
 from cryskit.data.splits import make
 from cryskit.errors import ModelError, PlanError
 from cryskit.predict.card import read_card

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cryskit import runs, sparsity
 from cryskit.cli import train
-from cryskit.cli.planning import check_labels, divide, inputs_of, plan_of
+from cryskit.cli.plans import check_labels, divide, inputs_of, plan_of
 from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cryskit.data import corpus as corpus_module
-from cryskit.data.corpus import SHARES, Corpus, Fate
+from cryskit.data.corpus import SHARES, Assignment, Corpus
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import make
 from cryskit.errors import DataError, PlanError
@@ -42,21 +42,21 @@ def listed(sources: Mapping[str, Sequence[Crystal]]) -> tuple[Corpus, np.ndarray
 
 def divided(
     sources: Mapping[str, Sequence[Crystal]], splits: Sequence[Split] = (), seed: int = 0
-) -> dict[Fate, list[str]]:
-    """Return the ids that meet each fate."""
+) -> dict[Assignment, list[str]]:
+    """Return the ids that meet each assignment."""
     corpus, structures = listed(sources)
-    fates = corpus.divide(structures, splits, seed)
-    return {fate: corpus.ids(np.flatnonzero(fates == fate)) for fate in Fate}
+    assignments = corpus.divide(structures, splits, seed)
+    return {assignment: corpus.ids(np.flatnonzero(assignments == assignment)) for assignment in Assignment}
 
 
 def test_each_data_set_is_divided_by_itself() -> None:
     big, small = crystals("b", 40, 3), crystals("s", 10, 5)
     found = divided({"data/big.parquet": big, "small": small}, seed=1)
-    assert [len(found[fate]) for fate in Fate] == [45, 5, 0, 0, 0, 0]
-    assert sum(name.startswith("s") for name in found[Fate.VALIDATION]) == 1
+    assert [len(found[assignment]) for assignment in Assignment] == [45, 5, 0, 0, 0, 0]
+    assert sum(name.startswith("s") for name in found[Assignment.VALIDATION]) == 1
     again = divided({"data/big.parquet": big[::-1], "small": small}, seed=1)
-    assert set(again[Fate.TRAIN]) == set(found[Fate.TRAIN]), "the order of rows does not matter"
-    assert set(found[Fate.VALIDATION]) > set(make(big, fractions=SHARES, seed=1).validation), (
+    assert set(again[Assignment.TRAIN]) == set(found[Assignment.TRAIN]), "the order of rows does not matter"
+    assert set(found[Assignment.VALIDATION]) > set(make(big, fractions=SHARES, seed=1).validation), (
         "the rule is that of splits"
     )
     corpus, _ = listed({"data/big.parquet": big, "small": small})
@@ -85,13 +85,15 @@ def test_a_split_is_followed_and_its_test_crystals_are_held_out_everywhere() -> 
     split = make(left, fractions=(0.5, 0.25, 0.25)).first(0.5)
     copies = [replace(c, id=f"copy of {c.id}") for c in left] + crystals("y", 20, 5)
     found = divided({"mp": left, "other": copies}, [split])
-    seen = {*found[Fate.TRAIN], *found[Fate.VALIDATION]}
-    assert set(split.train) <= set(found[Fate.TRAIN])
-    assert set(split.validation) <= set(found[Fate.VALIDATION])
-    assert set(found[Fate.HELD_OUT]) == {name for test in split.test for name in (test, f"copy of {test}")}
-    assert set(found[Fate.DUPLICATE]) == {f"copy of {name}" for name in (*split.train, *split.validation)}
-    assert set(found[Fate.LEFT_OUT]) == {c.id for c in left} - {*split.train, *split.validation, *split.test}
-    assert {f"copy of {name}" for name in found[Fate.LEFT_OUT]} < seen, "what the split does not name hides nothing"
+    seen = {*found[Assignment.TRAIN], *found[Assignment.VALIDATION]}
+    assert set(split.train) <= set(found[Assignment.TRAIN])
+    assert set(split.validation) <= set(found[Assignment.VALIDATION])
+    assert set(found[Assignment.HELD_OUT]) == {name for test in split.test for name in (test, f"copy of {test}")}
+    assert set(found[Assignment.DUPLICATE]) == {f"copy of {name}" for name in (*split.train, *split.validation)}
+    assert set(found[Assignment.LEFT_OUT]) == {c.id for c in left} - {*split.train, *split.validation, *split.test}
+    assert {f"copy of {name}" for name in found[Assignment.LEFT_OUT]} < seen, (
+        "what the split does not name hides nothing"
+    )
 
 
 def test_of_one_structure_the_first_crystal_is_kept_and_what_is_unusable_is_told() -> None:
@@ -99,9 +101,9 @@ def test_of_one_structure_the_first_crystal_is_kept_and_what_is_unusable_is_told
     corpus, structures = listed({"mp": left})
     structures[[3, 7, 9]] = structures[3]
     structures[[4, 5]] = 0
-    fates = corpus.divide(structures)
-    assert np.flatnonzero(fates == Fate.DUPLICATE).tolist() == [7, 9]
-    assert np.flatnonzero(fates == Fate.UNUSABLE).tolist() == [4, 5]
+    assignments = corpus.divide(structures)
+    assert np.flatnonzero(assignments == Assignment.DUPLICATE).tolist() == [7, 9]
+    assert np.flatnonzero(assignments == Assignment.UNUSABLE).tolist() == [4, 5]
 
 
 def test_a_split_of_other_data_or_a_second_one_is_refused() -> None:
@@ -120,19 +122,19 @@ def test_the_manifest_lists_every_crystal_that_was_seen(
     sources = {"other": crystals("x", 20, 5), "mp": crystals("x", 20, 3)}
     corpus, structures = listed(sources)
     structures[30] = structures[25]
-    fates = corpus.divide(structures)
+    assignments = corpus.divide(structures)
     path = tmp_path / "seen.parquet"
-    assert corpus.write_manifest(path, fates) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert corpus.write_manifest(path, assignments) == hashlib.sha256(path.read_bytes()).hexdigest()
     table = pq.read_table(path)
     assert table.column_names == ["id", "source", "part", "fingerprint"]
     rows = table.to_pylist()
     assert [(row["source"], row["id"]) for row in rows] == sorted((row["source"], row["id"]) for row in rows)
     expected = {
-        f"{name}/{crystal.id}": (name, Fate(fate).name.lower(), crystal.fingerprint[:32])
-        for (name, crystal), fate in zip(
-            ((name, crystal) for name, every in sources.items() for crystal in every), fates, strict=True
+        f"{name}/{crystal.id}": (name, Assignment(assignment).name.lower(), crystal.fingerprint[:32])
+        for (name, crystal), assignment in zip(
+            ((name, crystal) for name, every in sources.items() for crystal in every), assignments, strict=True
         )
-        if fate != Fate.DUPLICATE
+        if assignment != Assignment.DUPLICATE
     }
     assert {row["id"]: (row["source"], row["part"], row["fingerprint"]) for row in rows} == expected
     assert len(rows) == 39

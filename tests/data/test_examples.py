@@ -12,10 +12,10 @@ from data.samples import same
 from moyopy import Cell, MoyoDataset
 from pymatgen.core import Composition, Element, Structure
 
-from cryskit.data import cif
-from cryskit.data.from_pymatgen import from_structure
-from cryskit.data.judge import judge
 from cryskit.data.read import read, read_one
+from cryskit.data.readers import cif
+from cryskit.data.readers.cif_pymatgen import judge
+from cryskit.data.readers.from_pymatgen import from_structure
 from cryskit.types import Crystal
 
 FOLDER = Path(__file__).parents[2] / "examples"

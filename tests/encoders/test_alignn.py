@@ -17,8 +17,8 @@ from cryskit.encoders.alignn import ALIGNN
 from cryskit.encoders.icgcnn import ICGCNN
 from cryskit.errors import CryskitError, UnknownNameError
 from cryskit.graphs.build import build
-from cryskit.layers.lines import Bonds, Lines
-from cryskit.layers.screened import screen
+from cryskit.layers.gated_pairs import gated_pair
+from cryskit.layers.line_graph import BondOrbits, LineGraph
 from cryskit.types import Crystal, GraphSpec
 
 EXAMPLES = {crystal.id: crystal for crystal in read(Path(__file__).parents[2] / "examples")}
@@ -51,7 +51,9 @@ def test_orbits_of_atoms_and_edges_give_the_vectors_of_full_cells(encoder: torch
 
 def test_the_line_graph_of_orbits_is_several_times_smaller() -> None:
     crystals = list(EXAMPLES.values())
-    sizes = [len(Lines(graph, Bonds.of(graph)).cosine) for graph in (build(crystals, spec) for spec in (SPEC, FULL))]
+    sizes = [
+        len(LineGraph(graph, BondOrbits.of(graph)).cosine) for graph in (build(crystals, spec) for spec in (SPEC, FULL))
+    ]
     degree = torch.bincount(build(crystals, FULL).edges[0])
     assert sizes[1] == int(degree.square().sum())
     assert sizes[0] * 4 < sizes[1]
@@ -60,9 +62,9 @@ def test_the_line_graph_of_orbits_is_several_times_smaller() -> None:
 def test_pairs_know_the_angle_at_the_atom_they_share() -> None:
     """Around an atom of silicon: itself at 0 degrees, tetrahedral angles, and those with second neighbours."""
     graph = build([EXAMPLES["Si"]], GraphSpec(undirected=True, reduce=False, count=4))
-    lines = Lines(graph, Bonds.of(graph))
-    assert sorted({round(c, 3) for c in lines.cosine.tolist()}) == [-0.333, 1.0]
-    assert int((lines.cosine > 0.99).sum()) == len(graph.vectors), "every bond meets itself once"
+    line_graph = LineGraph(graph, BondOrbits.of(graph))
+    assert sorted({round(c, 3) for c in line_graph.cosine.tolist()}) == [-0.333, 1.0]
+    assert int((line_graph.cosine > 0.99).sum()) == len(graph.vectors), "every bond meets itself once"
 
 
 def test_only_bonds_tell_elemental_crystals_apart() -> None:
@@ -92,16 +94,16 @@ def test_three_body_terms_are_those_of_the_paper() -> None:
     encoder = ICGCNN(width=6, layers=2).double().eval()
     layer = encoder.convolutions[0]
     graph = build([EXAMPLES["TiO2-rutile"]], replace(FULL, count=4))
-    bonds = Bonds.of(graph)
+    bonds = BondOrbits.of(graph)
     atoms, states = encoder.inputs(graph.numbers), torch.randn(len(bonds.first), 6, dtype=torch.float64)
     expected_atoms, expected_states = torch.zeros_like(atoms), []
     for b, (i, j) in enumerate(graph.edges.T.tolist()):
         z = torch.cat([atoms[i], atoms[j], states[b]])
-        message = screen(layer.two(z)[None])[0]
+        message = gated_pair(layer.two(z)[None])[0]
         for c in (graph.edges[0] == i).nonzero()[:, 0].tolist():
             if c != b:
                 y = torch.cat([atoms[graph.edges[1, c]], states[c]])
-                message = message + screen((layer.three(z) + layer.other(y))[None])[0]
+                message = message + gated_pair((layer.three(z) + layer.other(y))[None])[0]
         expected_atoms[i] += message[:6]
         expected_states.append(message[6:])
     new_atoms, new_states = layer(atoms, states, bonds, bonds.around(graph))

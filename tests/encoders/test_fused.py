@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cryskit import batching
-from cryskit.batching import Batcher, Beside
+from cryskit.batching import Batcher, TextBatcher
 from cryskit.data.read import read
 from cryskit.errors import PlanError
 from cryskit.graphs.build import build
@@ -114,7 +114,7 @@ def test_in_training_some_numbers_of_words_are_hidden_and_in_evaluation_none() -
 def test_words_lie_beside_the_graphs_of_a_corpus() -> None:
     encoder = fused()
     graph = told(encoder)
-    beside = Beside(Batcher(replace(graph, text=None)), graph.text.numpy())
+    beside = TextBatcher(Batcher(replace(graph, text=None)), graph.text.numpy())
     rows = torch.tensor([4, 3, 9]).numpy()
     assert torch.equal(beside.take(rows).text.nan_to_num(), graph.text[rows].nan_to_num())
     assert torch.equal(beside.take(rows).numbers, Batcher(graph).take(rows).numbers)

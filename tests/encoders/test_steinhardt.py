@@ -15,7 +15,7 @@ from cryskit.data.read import read
 from cryskit.encoders.steinhardt import Steinhardt
 from cryskit.graphs.build import build
 from cryskit.layers.harmonics import BondOrder
-from cryskit.layers.wiring import Edges
+from cryskit.layers.message_passing import Edges
 from cryskit.types import Crystal, GraphSpec
 
 CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstance(c, Crystal)]

@@ -19,17 +19,17 @@ from cryskit.encoders.megnet import MEGNet, Set2Set
 from cryskit.graphs.build import build
 from cryskit.graphs.translations import obtuse, shortest
 from cryskit.layers.attention import Segments, attend, softmax
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.norm import BatchNorm
-from cryskit.layers.wiring import Edges, Wiring
 from cryskit.types import Crystal, GraphSpec
 
 CRYSTALS = {crystal.id: crystal for crystal in read(Path(__file__).parents[2] / "examples")}
 GRAPH = build([*CRYSTALS.values(), Crystal("far", np.eye(3) * 30.0, np.zeros((1, 3)), np.array([26]))], GraphSpec())
-WIRING = Wiring(GRAPH, 8.0, 4096, Edges.distinct(GRAPH))
+NEIGHBOURHOODS = Neighbourhoods(GRAPH, 8.0, 4096, Edges.distinct(GRAPH))
 SEGMENTS = {
-    "edges of atoms": Segments.of_atoms(WIRING),
+    "edges of atoms": Segments.of_atoms(NEIGHBOURHOODS),
     "atoms of crystals": Segments.of_crystals(GRAPH),
-    "edges of crystals": Segments.edges_of_crystals(GRAPH, WIRING),
+    "edges of crystals": Segments.edges_of_crystals(GRAPH, NEIGHBOURHOODS),
 }
 
 
@@ -52,20 +52,25 @@ def test_equal_edges_are_merged_and_counted() -> None:
 
 
 def test_merged_edges_carry_the_same_sums() -> None:
-    plain = Wiring(GRAPH, 8.0, 4096)
+    plain = Neighbourhoods(GRAPH, 8.0, 4096)
     centre, neighbour, radial = torch.randn(GRAPH.atoms, 3), torch.randn(GRAPH.atoms, 3), torch.randn(4096, 3).cumsum(0)
-    sums = [wiring.gather(wiring.spread(centre, neighbour, radial / 4096)) for wiring in (plain, WIRING)]
+    sums = [
+        neighbourhoods.sum_to_atoms(neighbourhoods.to_edges(centre, neighbour, radial / 4096))
+        for neighbourhoods in (plain, NEIGHBOURHOODS)
+    ]
     torch.testing.assert_close(sums[0], sums[1], rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(plain.neighbours, WIRING.neighbours)
+    torch.testing.assert_close(plain.neighbours, NEIGHBOURHOODS.neighbours)
 
 
 def test_ends_pairs_and_interpolation_are_what_spread_adds() -> None:
     atoms, radial = torch.randn(GRAPH.atoms, 3), torch.randn(4096, 3)
     nothing = torch.zeros_like(atoms)
-    own, other = WIRING.ends(atoms, radial)
-    torch.testing.assert_close(own, WIRING.spread(atoms, nothing, radial))
-    torch.testing.assert_close(other, WIRING.spread(nothing, atoms, radial))
-    torch.testing.assert_close(WIRING.spread(atoms, atoms) + 2 * WIRING.interpolate(radial), own + other)
+    own, other = NEIGHBOURHOODS.ends(atoms, radial)
+    torch.testing.assert_close(own, NEIGHBOURHOODS.to_edges(atoms, nothing, radial))
+    torch.testing.assert_close(other, NEIGHBOURHOODS.to_edges(nothing, atoms, radial))
+    torch.testing.assert_close(
+        NEIGHBOURHOODS.to_edges(atoms, atoms) + 2 * NEIGHBOURHOODS.interpolate(radial), own + other
+    )
 
 
 @pytest.mark.parametrize("name", SEGMENTS)

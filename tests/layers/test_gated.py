@@ -8,7 +8,7 @@ from torch.nn.functional import layer_norm, silu, softplus
 
 from cryskit.layers import gated
 from cryskit.layers.gated import EdgeGated, Flow
-from cryskit.layers.screened import screened_sum
+from cryskit.layers.gated_pairs import gated_pair_sum
 
 STATES = torch.tensor([3, 1, 4, 2])
 SENDER = torch.tensor([0, 1, 2, 2, 0, 3, 4, 5, 5, 7, 8, 9])
@@ -82,7 +82,7 @@ def test_screened_sums() -> None:
     gates = p[RECEIVER] + q[SENDER]
     each = torch.sigmoid(gates[:, :3]) * softplus(gates[:, 3:]) * COPIES[:, None]
     expected = torch.zeros(len(p), 3, dtype=torch.float64).index_add(0, RECEIVER, each)
-    ours = screened_sum(p, q, flow(copies=True, turned=False))
+    ours = gated_pair_sum(p, q, flow(copies=True, turned=False))
     torch.testing.assert_close(ours, expected)
     direction = torch.randn_like(expected)
     for mine, theirs in zip(

@@ -16,9 +16,9 @@ from cryskit.graphs.build import build
 from cryskit.layers.harmonics import BondOrder, harmonics
 from cryskit.layers.heads import PropertyHeads
 from cryskit.layers.inputs import INPUTS, ElementFeatures
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.wiring import Edges, Wiring
 from cryskit.types import Crystal, GraphSpec, Property
 
 ALONE = Crystal("alone", np.eye(3) * 30.0, np.zeros((1, 3)), np.array([26]))
@@ -37,9 +37,9 @@ def test_products_of_three_bond_features_are_normal_numbers() -> None:
 
 
 def test_spread_is_the_sum_of_three_gathers() -> None:
-    wiring = Wiring(GRAPH, 8.0, RADIAL.points)
+    neighbourhoods = Neighbourhoods(GRAPH, 8.0, RADIAL.points)
     centre, neighbour, weights = torch.randn(GRAPH.atoms, 5), torch.randn(GRAPH.atoms, 5), torch.randn(5, RADIAL.width)
-    found = wiring.spread(centre, neighbour, RADIAL.grid @ weights.T)
+    found = neighbourhoods.to_edges(centre, neighbour, RADIAL.grid @ weights.T)
     bonds = RADIAL.evaluate(GRAPH.vectors.norm(dim=1)) @ weights.T
     expected = centre[GRAPH.edges[0]] + neighbour[GRAPH.edges[1]] + bonds
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=2e-4)
@@ -47,21 +47,21 @@ def test_spread_is_the_sum_of_three_gathers() -> None:
 
 def test_spread_and_gather_have_the_right_gradients() -> None:
     graph = build(CRYSTALS[:3], GraphSpec(count=2, radius=4.0))
-    wiring = Wiring(graph, 4.0, 50)
-    for bag in (wiring.spread_bag, wiring.spread_bag.back):
-        bag.weights = bag.weights.double()
+    neighbourhoods = Neighbourhoods(graph, 4.0, 50)
+    for row_sum in (neighbourhoods.edge_sum, neighbourhoods.edge_sum.back):
+        row_sum.weights = row_sum.weights.double()
     inputs = [torch.randn(n, 2, dtype=torch.float64, requires_grad=True) for n in (graph.atoms, graph.atoms, 50)]
-    assert torch.autograd.gradcheck(wiring.spread, inputs)
+    assert torch.autograd.gradcheck(neighbourhoods.spread, inputs)
     messages = torch.randn(graph.edges.shape[1], 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(wiring.gather, messages)
+    assert torch.autograd.gradcheck(neighbourhoods.gather, messages)
 
 
 def test_gather_sums_the_edges_of_each_atom() -> None:
-    wiring = Wiring(GRAPH, 8.0, RADIAL.points)
+    neighbourhoods = Neighbourhoods(GRAPH, 8.0, RADIAL.points)
     messages = torch.randn(GRAPH.edges.shape[1], 3)
     expected = torch.zeros(GRAPH.atoms, 3).index_add(0, GRAPH.edges[0], messages)
-    torch.testing.assert_close(wiring.gather(messages), expected)
-    assert not wiring.gather(messages)[0].any()
+    torch.testing.assert_close(neighbourhoods.sum_to_atoms(messages), expected)
+    assert not neighbourhoods.sum_to_atoms(messages)[0].any()
 
 
 def test_the_grid_is_as_fine_as_it_says() -> None:
@@ -95,8 +95,8 @@ def test_order_parameters_of_cubic_surroundings_vanish_up_to_degree_three() -> N
 def test_order_parameters_have_the_right_gradients() -> None:
     graph = build([CRYSTALS[3]], GraphSpec(count=3))
     order = BondOrder(graph, Edges.of(graph))
-    for bag in (order.sums, order.back):
-        bag.weights = bag.weights.double()
+    for row_sum in (order.sums, order.back):
+        row_sum.weights = row_sum.weights.double()
     weights = torch.randn(graph.edges.shape[1], 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(order, weights)
 

@@ -16,7 +16,7 @@ from cryskit import batching, elements
 from cryskit.data.read import read
 from cryskit.errors import PlanError, UnknownNameError
 from cryskit.graphs.build import build
-from cryskit.layers.disturbance import hide
+from cryskit.losses.corruption import hide
 from cryskit.objectives.crysae import PRESETS, CrysAE
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.training.fit import fit, seed
@@ -160,10 +160,10 @@ def test_displacements_and_swelling_are_what_the_decoders_are_asked_for() -> Non
     seen: list[Graph] = []
     objective.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
     objective.eval()(graph)
-    (disturbed,) = seen
-    stretched = disturbed.vectors.norm(dim=1) / graph.vectors.norm(dim=1)
+    (corrupted,) = seen
+    stretched = corrupted.vectors.norm(dim=1) / graph.vectors.norm(dim=1)
     assert 0.01 < float(stretched.log().std()) < 0.3
-    assert made()[0].disturbance.displaced == 0
+    assert made()[0].corruption.displaced == 0
     still, graph = made(scale=1.0, swelling=0.2, hidden=0.0)
     seen.clear()
     still.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))

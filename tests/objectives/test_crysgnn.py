@@ -13,7 +13,7 @@ from cryskit import batching, elements
 from cryskit.data.read import read
 from cryskit.errors import PlanError, UnknownNameError
 from cryskit.graphs.build import build
-from cryskit.layers.contrast import NTXent
+from cryskit.losses.ntxent import NTXent
 from cryskit.objectives.crysgnn import PRESETS, CrysGNN
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.training.fit import fit, seed

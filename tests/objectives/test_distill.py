@@ -16,7 +16,7 @@ from cryskit.data.read import read
 from cryskit.errors import PlanError
 from cryskit.graphs.build import build
 from cryskit.layers.heads import PropertyHeads
-from cryskit.layers.tap import tapped
+from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.objectives.distill import PRESETS, Distill
 from cryskit.registry import ENCODERS
 from cryskit.training.fit import fit, seed
@@ -108,14 +108,14 @@ def test_gradients_reach_student_and_projectors(preset: str, layers: int) -> Non
 def test_what_is_tapped_is_what_the_layers_say() -> None:
     objective, graph = made(layers=3)
     objective.eval()
-    encoding, vectors = tapped(objective.encoder, graph, 3)
+    encoding, vectors = encode_with_hidden_states(objective.encoder, graph, 3)
     assert [tuple(v.shape) for v in vectors] == [(graph.atoms, 8)] * 3
     torch.testing.assert_close(vectors[-1], encoding.atoms)
     shallow = ENCODERS.build({"name": "cgcnn", "width": 8, "layers": 2}).eval()
     shallow.load_state_dict({k: v for k, v in objective.encoder.state_dict().items() if k in shallow.state_dict()})
     torch.testing.assert_close(shallow(graph).atoms, vectors[1])
     with pytest.raises(PlanError, match="4 layers"):
-        tapped(objective.encoder, graph, 4)
+        encode_with_hidden_states(objective.encoder, graph, 4)
 
 
 def test_what_contradicts_itself_is_refused() -> None:

@@ -22,9 +22,9 @@ from cryskit.graphs.build import build
 from cryskit.layers.heads import PropertyHeads
 from cryskit.predict.card import Card, digest, read_card
 from cryskit.predict.predictor import Predictor, load
-from cryskit.predict.start import settled, tensors_of
 from cryskit.registry import ENCODERS
 from cryskit.training.plan import Plan
+from cryskit.training.start import settled, tensors_of
 from cryskit.types import Crystal, Failure, Property
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -14,10 +14,10 @@ from cryskit.data.splits import make
 from cryskit.graphs.build import build
 from cryskit.predict.predictor import load
 from cryskit.registry import ENCODERS
-from cryskit.runs import train
-from cryskit.text.attach import worded
+from cryskit.text.attach import with_text
 from cryskit.text.embed import embedder
 from cryskit.training.plan import Plan
+from cryskit.training.train import train
 from cryskit.types import Crystal
 
 CRYSTALS = [
@@ -39,7 +39,7 @@ def test_it_begins_as_the_frozen_one(small: Path) -> None:
     texts = [c.text for c in CRYSTALS[:4]] + [None, "Only the whole is described."]
     crystals = CRYSTALS[: len(texts)]
     by_tokens, by_vectors = (
-        encoder(worded(build(crystals, encoder.needs), texts, embedder(encoder.needs.text))).crystals
+        encoder(with_text(build(crystals, encoder.needs), texts, embedder(encoder.needs.text))).crystals
         for encoder in (tuned, frozen)
     )
     torch.testing.assert_close(by_tokens, by_vectors)

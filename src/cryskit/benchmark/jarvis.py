@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryskit.data.atomic import replacing, write_json
+from cryskit.atomic_write import replacing, write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import Split
 from cryskit.errors import DataError

@@ -8,12 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryskit.data.atomic import write_json
+from cryskit.atomic_write import write_json
 from cryskit.errors import CryskitError, ModelError, UnknownNameError
 from cryskit.evaluate.leakage import Comparison, Seen
 from cryskit.predict.card import digest
 from cryskit.predict.published import path_of
-from cryskit.predict.start import manifest_of
+from cryskit.training.start import manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

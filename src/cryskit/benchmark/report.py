@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from cryskit.atomic_write import replacing
 from cryskit.benchmark import compare, tables
 from cryskit.benchmark.run import PREDICTIONS
 from cryskit.benchmark.submit import slug
-from cryskit.data.atomic import replacing
 from cryskit.plots.learning import Point, plot_learning
 from cryskit.plots.parity import plot_parity
 from cryskit.types import Property

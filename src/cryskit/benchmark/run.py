@@ -10,21 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cryskit.atomic_write import replacing, write_json
 from cryskit.batching import Batcher
 from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.facts import Cost, machine
 from cryskit.benchmark.leaks import Reports, files_of
-from cryskit.data.atomic import replacing, write_json
 from cryskit.data.texts import read_texts, with_texts
 from cryskit.errors import CryskitError, PlanError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
-from cryskit.plots.curves import read_log
 from cryskit.predict.card import digest
 from cryskit.predict.predictor import load
 from cryskit.registry import ENCODERS
-from cryskit.runs import train
 from cryskit.training.batches import EdgeBatches
+from cryskit.training.log import LOG, read_log
+from cryskit.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -211,7 +211,7 @@ class Benchmark:
         with replacing(predictions) as temporary:
             judged.table.to_parquet(temporary, index=False)
         prop = best.properties[0]
-        logs = [read_log(one.file.parent / "log.jsonl") for one in trained]
+        logs = [read_log(one.file.parent / LOG) for one in trained]
         return {
             "property": {name: getattr(prop, name) for name in ("name", "symbol", "unit", "transform")},
             "figure": figure_of(prop),
@@ -266,7 +266,7 @@ class Benchmark:
 
     def _hash(self, row: Row, split: Split, models: Mapping[Row, str]) -> str:
         plans = self.plan.training_plans(row, {"epochs": 1}, lambda other: _known(other, models))
-        settled = {key: getattr(self.plan, key) for key in ("of", "validation", "least")}
+        with_start_resolved = {key: getattr(self.plan, key) for key in ("of", "validation", "least")}
         decisive = {
             "row": row._asdict(),
             "plans": [plan.hash for plan in plans],
@@ -275,7 +275,7 @@ class Benchmark:
             "data": self.data[row.data].manifest,
             "labels": self.data[row.data].labels(row.property),
             "split": split.hash,
-            **settled,
+            **with_start_resolved,
         }
         if table := self.plan.texts(row):
             decisive["texts"] = digest(Path(table))

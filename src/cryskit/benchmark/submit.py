@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cryskit.atomic_write import write_json
 from cryskit.benchmark import jarvis, matbench
 from cryskit.benchmark.run import PREDICTIONS
-from cryskit.data.atomic import write_json
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:

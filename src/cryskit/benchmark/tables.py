@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryskit.cli import options, running
+from cryskit.cli import options, training
+from cryskit.cli.crystals import bar, on_terminal
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, print_json, print_table, report
-from cryskit.cli.reading import bar, on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def benchmark(
     corpus = [c for source in asked.corpus for c in bar(resolve(source, limit), source) if isinstance(c, Crystal)]
     bench = run.Benchmark(asked, data, folder, corpus, f"cryskit benchmark {plan.name}")
     total = len(list(bench.tasks()))
-    with running.quietly(folder):
+    with training.quietly(folder):
         cards = bench.run(lambda number, task, card: _tell(number, total, task, card), part, progress=on_terminal())
     written = write_report(asked.name, cards, asked.base, folder)
     _show(written, cards, submissions(bench, cards) if len(cards) == total else [], folder, as_json=as_json)

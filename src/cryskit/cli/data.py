@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from cryskit.cli import options
+from cryskit.cli.crystals import bar, collect
 from cryskit.cli.output import print_json, print_table, require
-from cryskit.cli.reading import bar, collect
 
 if TYPE_CHECKING:
     from cryskit.data.audit import Audit

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cryskit.cli import options, running
+from cryskit.cli import options, training
+from cryskit.cli.crystals import chained
 from cryskit.cli.output import note, print_json, require
-from cryskit.cli.reading import chained
 
 Sources = Annotated[
     list[str],
@@ -41,7 +41,7 @@ def describe(
     from cryskit.text.table import write
 
     made = version()
-    counts = write(out, chained(sources, limit, "describing"), workers=workers or running.cores(), timeout=timeout)
+    counts = write(out, chained(sources, limit, "describing"), workers=workers or training.cores(), timeout=timeout)
     rows = sum(counts.values())
     if as_json:
         print_json({"file": str(out), "version": made, "rows": rows, **counts})

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from cryskit.cli import options
+from cryskit.cli.crystals import stream
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, require, write_frame
-from cryskit.cli.reading import stream
 from cryskit.predict.published import DEFAULT
 
 

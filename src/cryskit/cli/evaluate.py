@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cryskit.cli import options
+from cryskit.cli.crystals import bar, collect
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, require, write_text
-from cryskit.cli.reading import bar, collect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

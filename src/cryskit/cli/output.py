@@ -100,7 +100,7 @@ def write_frame(table: pd.DataFrame, path: Path, units: Mapping[str, str], **fur
         units: Column to unit.
         further: What else a JSON file says.
     """
-    from cryskit.data.atomic import replacing
+    from cryskit.atomic_write import replacing
 
     ending = path.suffix.lower()
     with replacing(path) as temporary:
@@ -117,7 +117,7 @@ def write_frame(table: pd.DataFrame, path: Path, units: Mapping[str, str], **fur
 
 def write_text(text: str, path: Path) -> None:
     """Write a text file, whole or not at all."""
-    from cryskit.data.atomic import replacing
+    from cryskit.atomic_write import replacing
 
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -3,9 +3,9 @@
 import typer
 
 from cryskit.cli import options
+from cryskit.cli.crystals import stream
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import TABLES, document, note, print_json, require, show_frame, write_frame
-from cryskit.cli.reading import stream
 from cryskit.predict.published import DEFAULT
 
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryskit.cli import options, running
+from cryskit.cli import options, training
+from cryskit.cli.crystals import described, on_terminal, usable
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, note, print_json, print_table, require
-from cryskit.cli.planning import plan_of, reading
-from cryskit.cli.reading import described, on_terminal, usable
+from cryskit.cli.plans import plan_of, reading
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -54,24 +54,24 @@ Workers = Annotated[
 def pretrain(
     objective: Objective,
     data: Sources,
-    out: running.Out,
+    out: training.Out,
     preset: Preset = None,
-    encoder: running.Encoder = None,
-    width: running.Width = None,
-    layers: running.Layers = None,
+    encoder: training.Encoder = None,
+    width: training.Width = None,
+    layers: training.Layers = None,
     split: Splits = None,
-    seed: running.Seed = None,
-    epochs: running.Epochs = None,
+    seed: training.Seed = None,
+    epochs: training.Epochs = None,
     patience: Patience = None,
-    text: running.Text = None,
-    text_encoder: running.Reader = running.READER,
-    config: running.Config = None,
-    folder: running.Folder = None,
-    accelerator: running.Accelerator = None,
-    devices: running.Devices = None,
-    precision: running.Precision = None,
-    compiled: running.Compile = False,
-    tensorboard: running.TensorBoard = False,
+    text: training.Text = None,
+    text_encoder: training.Reader = training.READER,
+    config: training.Config = None,
+    folder: training.Folder = None,
+    accelerator: training.Accelerator = None,
+    devices: training.Devices = None,
+    precision: training.Precision = None,
+    compiled: training.Compile = False,
+    tensorboard: training.TensorBoard = False,
     cache: Cache = None,
     workers: Workers = None,
     limit: options.Limit = options.LIMIT,
@@ -84,10 +84,10 @@ def pretrain(
     crystal that was seen is listed in a manifest beside the model. A run that was stopped goes on when the same command is
     given again.
     """
-    require(out, running.SUFFIX)
+    require(out, training.SUFFIX)
     keep_pages()
     hardware = {"accelerator": accelerator, "devices": devices, "precision": precision}
-    loop = running.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, patience=patience, **hardware)
+    loop = training.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, patience=patience, **hardware)
     network = {"name": encoder, "width": width, "layers": layers}
     from cryskit.registry import OBJECTIVES
 
@@ -95,18 +95,18 @@ def pretrain(
     default = getattr(OBJECTIVES[objective], "default", None)
     plan = plan_of(config, {}, network, loop, objective=learn, default=default, labels=False)
     from cryskit.data.splits import Split
-    from cryskit.runs import pretrain as run
+    from cryskit.training.pretrain import pretrain as run
 
     divisions = [Split.load(path) for path in split or ()]
     failures: list[Failure] = []
     plan = reading(plan, text_encoder if text else None)
     sources = {src: described(usable(src, limit, failures), text) for src in data}
-    place = running.place_of(out, folder)
-    count = workers or running.cores()
-    with running.quietly(place):
+    place = training.place_of(out, folder)
+    count = workers or training.cores()
+    with training.quietly(place):
         card = run(plan, sources, out, place, splits=divisions, cache=cache, workers=count, progress=on_terminal())
-    if running.speaks():
-        running.tell_unusable(card, place)
+    if training.is_main_process():
+        training.tell_unusable(card, place)
         _show(card, out, place, as_json=as_json)
     if "unusable" in card.rows or failures:
         raise typer.Exit(1)

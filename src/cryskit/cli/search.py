@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from cryskit.cli import options
+from cryskit.cli.crystals import bar
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import TABLES, document, note, print_json, require, show_frame, write_frame
-from cryskit.cli.reading import bar
 
 
 def search(

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryskit.cli import options, running
+from cryskit.cli import options, training
+from cryskit.cli.crystals import collect, described, on_terminal
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import print_json, require
-from cryskit.cli.planning import AUTO, check_labels, divide, inputs_of, plan_of, reading, taught_by
-from cryskit.cli.reading import collect, described, on_terminal
+from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, reading, taught_by
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -74,11 +74,11 @@ Penalty = Annotated[
 
 def train(
     data: options.Data,
-    out: running.Out,
+    out: training.Out,
     properties: Properties = None,
-    encoder: running.Encoder = None,
-    width: running.Width = None,
-    layers: running.Layers = None,
+    encoder: training.Encoder = None,
+    width: training.Width = None,
+    layers: training.Layers = None,
     start: Start = None,
     start_parts: Parts = None,
     freeze: Freeze = None,
@@ -87,19 +87,19 @@ def train(
     delta: Delta = None,
     selector: Selector = False,
     selector_penalty: Penalty = None,
-    text: running.Text = None,
-    text_encoder: running.Reader = running.READER,
+    text: training.Text = None,
+    text_encoder: training.Reader = training.READER,
     train_fraction: Fraction = 1.0,
     split: Division = "random",
-    seed: running.Seed = None,
-    epochs: running.Epochs = None,
-    config: running.Config = None,
-    folder: running.Folder = None,
-    accelerator: running.Accelerator = None,
-    devices: running.Devices = None,
-    precision: running.Precision = None,
-    compiled: running.Compile = False,
-    tensorboard: running.TensorBoard = False,
+    seed: training.Seed = None,
+    epochs: training.Epochs = None,
+    config: training.Config = None,
+    folder: training.Folder = None,
+    accelerator: training.Accelerator = None,
+    devices: training.Devices = None,
+    precision: training.Precision = None,
+    compiled: training.Compile = False,
+    tensorboard: training.TensorBoard = False,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
@@ -107,10 +107,10 @@ def train(
 
     A run that was stopped goes on when the same command is given again.
     """
-    require(out, running.SUFFIX)
+    require(out, training.SUFFIX)
     keep_pages()
     hardware = {"accelerator": accelerator, "devices": devices, "precision": precision}
-    loop = running.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, **hardware)
+    loop = training.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, **hardware)
     network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs_of(selector, selector_penalty)}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
     top, objective = taught_by(teacher, delta, config)
@@ -119,15 +119,20 @@ def train(
     plan, crystals = reading(plan, text_encoder if text else None), list(described(crystals, text))
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)
-    from cryskit import runs, sparsity  # before quietly: Lightning sets its own levels when it is imported
+    from cryskit.training import (
+        sparsity,
+    )  # before quietly: Lightning sets its own levels when it is imported
+    from cryskit.training import (
+        train as supervised,
+    )
 
     settings: dict[str, Any] = {"source": data, "progress": on_terminal()}
-    with running.quietly(place := running.place_of(out, folder)):
+    with training.quietly(place := training.place_of(out, folder)):
         if selector_penalty == AUTO:
             card, place = sparsity.train_sparsest(plan, crystals, division, out, place, **settings)
         else:
-            card = runs.train(plan, crystals, division, out, place, **settings)
-    if running.speaks():
+            card = supervised.train(plan, crystals, division, out, place, **settings)
+    if training.is_main_process():
         division.save(place / "split.json")
         _show(card, out, place, as_json=as_json)
     if failures or "unusable" in card.rows:
@@ -135,9 +140,9 @@ def train(
 
 
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
-    running.tell_unusable(card, folder)
+    training.tell_unusable(card, folder)
     units = {p.name: p.unit for p in card.properties}
-    transfer = running.transfer_of(card, folder)
+    transfer = training.transfer_of(card, folder)
     if as_json:
         print_json(
             {

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.data.files import stem
 from cryskit.data.interchange import entry
 from cryskit.data.splits import shares
@@ -39,7 +39,7 @@ _PIECE = 16_384  # rows that are Python objects at a time
 _COLUMNS = ("id", "source", "part", "fingerprint")
 
 
-class Fate(IntEnum):
+class Assignment(IntEnum):
     """What becomes of a crystal of a corpus."""
 
     TRAIN = 0
@@ -108,25 +108,27 @@ class Corpus:
             seed: Of the random order of the data sets that have no split.
 
         Returns:
-            (N,) of Fate.
+            (N,) of Assignment.
 
         Raises:
             PlanError: A split is of none of the data sets, or two are of the same.
             DataError: A data set has too few crystals to be divided.
         """
         given = self.matched(splits)
-        fates = np.concatenate(
+        assignments = np.concatenate(
             [_named(ids, given[name]) if name in given else _at_random(ids, seed) for name, ids in self._ids.items()]
         )
-        fates[np.isin(fates, (Fate.TRAIN, Fate.VALIDATION)) & (structures == 0)] = Fate.UNUSABLE
-        hidden = np.unique(structures[(fates == Fate.HELD_OUT) & (structures != 0)])
-        seen = np.flatnonzero(np.isin(fates, (Fate.TRAIN, Fate.VALIDATION)))
+        assignments[np.isin(assignments, (Assignment.TRAIN, Assignment.VALIDATION)) & (structures == 0)] = (
+            Assignment.UNUSABLE
+        )
+        hidden = np.unique(structures[(assignments == Assignment.HELD_OUT) & (structures != 0)])
+        seen = np.flatnonzero(np.isin(assignments, (Assignment.TRAIN, Assignment.VALIDATION)))
         like_hidden = np.isin(structures[seen], hidden)
-        fates[seen[like_hidden]] = Fate.HELD_OUT
+        assignments[seen[like_hidden]] = Assignment.HELD_OUT
         seen = seen[~like_hidden]
         first = np.unique(structures[seen], return_index=True)[1]
-        fates[np.delete(seen, first)] = Fate.DUPLICATE
-        return fates
+        assignments[np.delete(seen, first)] = Assignment.DUPLICATE
+        return assignments
 
     def matched(self, splits: Sequence[Split]) -> dict[str, Split]:
         """Return the split of each data set that has one, by its short name.
@@ -147,13 +149,13 @@ class Corpus:
             matched |= dict.fromkeys(found, split)
         return matched
 
-    def write_manifest(self, path: Path, fates: np.ndarray) -> str:
+    def write_manifest(self, path: Path, assignments: np.ndarray) -> str:
         """Write which crystals were seen, so that anyone can check whether a crystal was among them.
 
         Args:
             path: A Parquet file with the columns id, source, part, fingerprint (the first 32 digits of
                 `Crystal.fingerprint`), sorted by source and id.
-            fates: As `divide` returns them.
+            assignments: As `divide` returns them.
 
         Returns:
             The SHA-256 of the file.
@@ -161,7 +163,7 @@ class Corpus:
         schema = pa.schema([(name, pa.string()) for name in _COLUMNS])
         with replacing(path) as temporary:
             with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-                for table in self._rows(fates):
+                for table in self._rows(assignments):
                     writer.write_table(table)
             with temporary.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
@@ -179,19 +181,21 @@ class Corpus:
             found += _unique(ids.take(pa.array(mine)), name, clashing).to_pylist()
         return found
 
-    def _rows(self, fates: np.ndarray) -> Iterator[pa.Table]:
+    def _rows(self, assignments: np.ndarray) -> Iterator[pa.Table]:
         """Yield the rows of the manifest, some thousand at a time."""
         clashing, starts = _repeated(list(self._ids.values())), self._starts()
-        parts = np.array([fate.name.lower() for fate in (Fate.TRAIN, Fate.VALIDATION)])
+        parts = np.array([assignment.name.lower() for assignment in (Assignment.TRAIN, Assignment.VALIDATION)])
         for name in sorted(self._ids):
             start, ids = starts[name], self._ids[name]
-            seen = np.flatnonzero(np.isin(fates[start : start + len(ids)], (Fate.TRAIN, Fate.VALIDATION)))
+            seen = np.flatnonzero(
+                np.isin(assignments[start : start + len(ids)], (Assignment.TRAIN, Assignment.VALIDATION))
+            )
             order = pc.sort_indices(ids.take(pa.array(seen))).to_numpy()
             for piece in np.split(seen[order], range(_PIECE, len(seen), _PIECE)):
                 columns = {
                     "id": _unique(ids.take(pa.array(piece)), name, clashing),
                     "source": pa.array([name] * len(piece), pa.string()),
-                    "part": pa.array(parts[fates[start + piece]], pa.string()),
+                    "part": pa.array(parts[assignments[start + piece]], pa.string()),
                     "fingerprint": pa.array([self._fingerprint(start + row) for row in piece.tolist()], pa.string()),
                 }
                 yield pa.table(columns)
@@ -242,13 +246,17 @@ def _unique(ids: pa.ChunkedArray, name: str, clashing: pa.Array) -> pa.ChunkedAr
 
 
 def _named(ids: pa.ChunkedArray, split: Split) -> np.ndarray:
-    fates = np.full(len(ids), Fate.LEFT_OUT, dtype=np.int8)
-    for fate, part in ((Fate.TRAIN, split.train), (Fate.VALIDATION, split.validation), (Fate.HELD_OUT, split.test)):
-        fates[pc.is_in(ids, value_set=pa.array(part, pa.string())).to_numpy()] = fate
-    return fates
+    assignments = np.full(len(ids), Assignment.LEFT_OUT, dtype=np.int8)
+    for assignment, part in (
+        (Assignment.TRAIN, split.train),
+        (Assignment.VALIDATION, split.validation),
+        (Assignment.HELD_OUT, split.test),
+    ):
+        assignments[pc.is_in(ids, value_set=pa.array(part, pa.string())).to_numpy()] = assignment
+    return assignments
 
 
 def _at_random(ids: pa.ChunkedArray, seed: int) -> np.ndarray:
-    fates = np.empty(len(ids), dtype=np.int8)
-    fates[pc.sort_indices(ids).to_numpy()] = shares(len(ids), SHARES, seed)
-    return fates
+    assignments = np.empty(len(ids), dtype=np.int8)
+    assignments[pc.sort_indices(ids).to_numpy()] = shares(len(ids), SHARES, seed)
+    return assignments

@@ -21,13 +21,13 @@ _PIECE = 65_536
 FORMATS = Registry(
     "file format",
     {
-        "cif": "cryskit.data.cif:read_file",
-        "poscar": "cryskit.data.poscar:read_file",
-        "xyz": "cryskit.data.from_ase:read_file",
-        "json": "cryskit.data.records:read_file",
-        "json lines": "cryskit.data.records:read_lines",
-        "csv": "cryskit.data.frames:read_file",
-        "parquet": "cryskit.data.parquet:read_file",
+        "cif": "cryskit.data.readers.cif:read_file",
+        "poscar": "cryskit.data.readers.poscar:read_file",
+        "xyz": "cryskit.data.readers.from_ase:read_file",
+        "json": "cryskit.data.readers.dictionaries:read_file",
+        "json lines": "cryskit.data.readers.dictionaries:read_lines",
+        "csv": "cryskit.data.readers.frames:read_file",
+        "parquet": "cryskit.data.readers.parquet:read_file",
     },
 )
 """Each is called with (path, limit) and yields a Crystal or Failure per row."""

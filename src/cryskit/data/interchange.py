@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.data.targets import property_names
 from cryskit.errors import (
     CoordinatesError,
@@ -94,7 +94,7 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: Sequence[st
 def read_rows(path: Path | str) -> Iterator[Crystal | Failure]:
     """Read an interchange Parquet file, one item per row in order, a thousand rows in memory.
 
-    Only the form of a row is checked here; `cryskit.data.check` judges the crystal. Further columns of numbers become
+    Only the form of a row is checked here; `cryskit.data.validate` judges the crystal. Further columns of numbers become
     targets, under the registry name if they are known by name or alias, else under their own; null, NaN and infinity are unknown.
 
     Args:

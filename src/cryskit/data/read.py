@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from cryskit.data.check import LIMIT, attempt, checked
 from cryskit.data.files import FORMATS, KINDS, kind, stem
-from cryskit.data.objects import from_object, kind_of
+from cryskit.data.readers.objects import from_object, kind_of
+from cryskit.data.validate import LIMIT, attempt, checked
 from cryskit.errors import DataError, UnreadableError
 from cryskit.registry import Registry
 from cryskit.types import Crystal, Failure
@@ -18,9 +18,9 @@ from cryskit.types import Crystal, Failure
 _READERS = Registry(
     "row reader",
     {
-        "frame": "cryskit.data.frames:from_frame",
-        "folder": "cryskit.data.folder:read_folder",
-        "record": "cryskit.data.records:read_record",
+        "frame": "cryskit.data.readers.frames:from_frame",
+        "folder": "cryskit.data.readers.folder:read_folder",
+        "record": "cryskit.data.readers.dictionaries:read_record",
     },
 )
 _CURE = (

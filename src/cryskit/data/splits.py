@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.data.interchange import manifest
 from cryskit.elements import chemical_system, formula
 from cryskit.errors import DataError, PlanError

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from cryskit.errors import UnknownNameError
 from cryskit.layers.gated import EdgeGated
 from cryskit.layers.inputs import make_input
-from cryskit.layers.lines import Bonds, Lines
+from cryskit.layers.line_graph import BondOrbits, LineGraph
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
@@ -103,16 +103,16 @@ class ALIGNN(nn.Module):
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
-        bonds = Bonds.of(graph)
-        flow, lines = bonds.flow(graph), Lines(graph, bonds)
+        bonds = BondOrbits.of(graph)
+        flow, line_graph = bonds.flow(graph), LineGraph(graph, bonds)
         atoms = self.atom(self.inputs(graph.numbers))
         states = self.bond(self.lengths.evaluate(bonds.length))
         table = self.angle(self.cosines.evaluate(self.table))
-        look_up = lines.angles(len(table))
+        look_up = line_graph.angles(len(table))
         pairs = look_up(table)
         for position, layer in enumerate(self.angular):
             mapped = None if position else look_up(layer.get_submodule("pairs.message")(table))
-            atoms, states, pairs = layer(atoms, states, pairs, flow, lines.flow, mapped)
+            atoms, states, pairs = layer(atoms, states, pairs, flow, line_graph.flow, mapped)
         for layer in self.layers:
             atoms, states = layer(atoms, states, flow)
         if self.readout == "both":

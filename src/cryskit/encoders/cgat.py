@@ -26,7 +26,7 @@ from torch.nn.functional import silu
 from cryskit.layers.attention import Segments, attend, softmax
 from cryskit.layers.inputs import make_input
 from cryskit.layers.joint import Joint
-from cryskit.layers.wiring import Edges, Wiring
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -75,11 +75,11 @@ class CGAT(nn.Module):
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
         last = self.ranks.num_embeddings - 1
-        wiring = Wiring(graph, float(last), last + 1, ranked(Edges.distinct(graph), last))
-        edges, ranks = Segments.of_atoms(wiring), self.ranks.weight
+        neighbourhoods = Neighbourhoods(graph, float(last), last + 1, ranked(Edges.distinct(graph), last))
+        edges, ranks = Segments.of_atoms(neighbourhoods), self.ranks.weight
         elements = atoms = self.inputs(graph.numbers)
         for layer in self.layers:
-            atoms, ranks = layer(atoms, ranks, wiring, edges)
+            atoms, ranks = layer(atoms, ranks, neighbourhoods, edges)
         return Encoding(atoms, self.pool(atoms, self.composition(elements, graph), graph))
 
 
@@ -134,14 +134,18 @@ class Attention(nn.Module):
         self.ranks = None if last else Perceptron(width, width, width)
 
     def forward(
-        self, atoms: Float[Tensor, "atoms width"], ranks: Float[Tensor, "grid width"], wiring: Wiring, edges: Segments
+        self,
+        atoms: Float[Tensor, "atoms width"],
+        ranks: Float[Tensor, "grid width"],
+        neighbourhoods: Neighbourhoods,
+        edges: Segments,
     ) -> tuple[Float[Tensor, "atoms width"], Float[Tensor, "grid width"]]:
         """Return the updated vectors of atoms and ranks."""
-        asked = silu(self.asked(atoms, ranks, wiring)).unflatten(1, self.scores.shape)
+        asked = silu(self.asked(atoms, ranks, neighbourhoods)).unflatten(1, self.scores.shape)
         shares = softmax((asked * self.scores).sum(2), edges)
-        told = silu(self.told(atoms, ranks, wiring)).chunk(self.heads, dim=1)
+        told = silu(self.told(atoms, ranks, neighbourhoods)).chunk(self.heads, dim=1)
         # Shares add up to one, so a linear map of the messages is applied to their mean; an atom without edges has none.
-        some = (wiring.degree > 0)[:, None]
+        some = (neighbourhoods.degree > 0)[:, None]
         seen = sum(
             linear(attend(shares[:, [head]], told[head].contiguous(), edges)) * some
             for head, linear in enumerate(self.messages)

@@ -4,7 +4,7 @@
     v_i <- softplus(v_i + BN(sum_j sigmoid(BN(z_ij)_filter) * softplus(BN(z_ij)_core)))
 
 Deviations: neighbourhoods are whole shells without padding, nodes are orbits of the space group, and W is applied to the
-rows it depends on before the gather (`layers.wiring`). In evaluation the batch norm over edges is folded into W.
+rows it depends on before the gather (`layers.message_passing`). In evaluation the batch norm over edges is folded into W.
 The embedded element may be its 92 bits, as published, or a learned vector.
 """
 
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
 from cryskit.layers.inputs import make_input
+from cryskit.layers.message_passing import Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.wiring import Wiring
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -59,10 +59,10 @@ class CGCNN(nn.Module):
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
-        wiring = Wiring(graph, self.radial.radius, self.radial.points)
+        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points)
         atoms = self.inputs(graph.numbers)
         for convolution in self.convolutions:
-            atoms = convolution(atoms, self.radial.grid, wiring)
+            atoms = convolution(atoms, self.radial.grid, neighbourhoods)
         return Encoding(atoms, mean_pool(atoms, graph))
 
 
@@ -86,22 +86,22 @@ class Convolution(nn.Module):
         self.atom_norm = nn.BatchNorm1d(width)
 
     def forward(
-        self, atoms: Float[Tensor, "atoms width"], grid: Float[Tensor, "grid features"], wiring: Wiring
+        self, atoms: Float[Tensor, "atoms width"], grid: Float[Tensor, "grid features"], neighbourhoods: Neighbourhoods
     ) -> Float[Tensor, "atoms width"]:
         """Return the updated atom vectors."""
-        if self.training and wiring.edges > 1:
-            normed = self.edge_norm(self._spread(atoms, grid, wiring, self.bias, 1.0))
+        if self.training and neighbourhoods.edges > 1:
+            normed = self.edge_norm(self._spread(atoms, grid, neighbourhoods, self.bias, 1.0))
         else:
             scale, shift = _affine(self.edge_norm)
-            normed = self._spread(atoms, grid, wiring, self.bias * scale + shift, scale[:, None])
+            normed = self._spread(atoms, grid, neighbourhoods, self.bias * scale + shift, scale[:, None])
         opened, core = normed.chunk(2, dim=1)
-        summed = wiring.gather(torch.sigmoid(opened) * softplus(core))
+        summed = neighbourhoods.sum_to_atoms(torch.sigmoid(opened) * softplus(core))
         return softplus(atoms + self.atom_norm(summed))
 
     def _spread(
-        self, atoms: Tensor, grid: Tensor, wiring: Wiring, bias: Tensor, scale: Tensor | float
+        self, atoms: Tensor, grid: Tensor, neighbourhoods: Neighbourhoods, bias: Tensor, scale: Tensor | float
     ) -> Float[Tensor, "edges twice"]:
-        return wiring.spread(
+        return neighbourhoods.to_edges(
             linear(atoms, self.centre * scale, bias),
             linear(atoms, self.neighbour * scale),
             linear(grid, self.bond * scale),

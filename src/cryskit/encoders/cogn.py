@@ -7,7 +7,7 @@ paper tuned is the graph: the 24 nearest neighbours, and one node for each atom 
 multiplicity in the mean.
 
 Deviations: neighbourhoods are whole shells within a radius, equal edges are one, and the first layer of phi_e is applied to
-what it depends on before the gather (`layers.wiring`). An element is its 92 bits and a learned vector, where the paper has a
+what it depends on before the gather (`layers.message_passing`). An element is its 92 bits and a learned vector, where the paper has a
 learned vector, its mass, radius, electronegativity, ionisation energy and oxidation states under a linear map. The last
 linear map belongs to the heads. At 128 x 5 there are 688,256 parameters, 659,200 of them in the blocks, which is what the
 sizes in the authors' configuration come to.
@@ -23,10 +23,10 @@ from torch.nn.functional import silu
 
 from cryskit.layers.inputs import make_input
 from cryskit.layers.joint import Joint
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.layers.stack import Stack, glorot
-from cryskit.layers.wiring import Edges, Wiring
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -72,11 +72,11 @@ class CoGN(nn.Module):
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
-        wiring = Wiring(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
+        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
         bonds = self.bonds(self.radial.grid)
         atoms = self.inputs(graph.numbers)
         for block in self.blocks:
-            atoms = block(atoms, bonds, wiring)
+            atoms = block(atoms, bonds, neighbourhoods)
         return Encoding(atoms, mean_pool(atoms, graph))
 
 
@@ -95,9 +95,9 @@ class Block(nn.Module):
         self.atom = Stack(width, width, activation=silu)
 
     def forward(
-        self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "grid width"], wiring: Wiring
+        self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "grid width"], neighbourhoods: Neighbourhoods
     ) -> Float[Tensor, "atoms width"]:
         """Return the updated atom vectors."""
-        messages = self.edge(silu(self.joint(atoms, bonds, wiring)))
-        updated: Tensor = atoms + self.atom(wiring.gather(messages))
+        messages = self.edge(silu(self.joint(atoms, bonds, neighbourhoods)))
+        updated: Tensor = atoms + self.atom(neighbourhoods.sum_to_atoms(messages))
         return updated

@@ -7,7 +7,7 @@
 e_ij is the leaky, linear map of the Gaussians of a distance; c are the shares of the elements in the crystal.
 
 Deviations: neighbourhoods are whole shells without padding, nodes are orbits of the space group, equal edges are one, and W
-is applied to what it depends on before the gather (`layers.wiring`). The biases behind the mean over heads and of the last
+is applied to what it depends on before the gather (`layers.message_passing`). The biases behind the mean over heads and of the last
 score are left out, for the norm and the softmax that follow take them away again. The two layers behind y belong to the
 heads. At 64 x 3 with 4 heads there are 114,232 parameters; the authors' program has 134,154, of which it uses 122,874, its
 read-out's 8,385 included.
@@ -24,10 +24,10 @@ from torch.nn.functional import leaky_relu, softplus
 
 from cryskit.layers.attention import Segments, attend, softmax
 from cryskit.layers.inputs import ElementEmbedding, make_input
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.norm import BatchNorm
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.wiring import Edges, Wiring
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -72,12 +72,12 @@ class GATGNN(nn.Module):
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
-        wiring = Wiring(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
+        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
         bonds = leaky_relu(self.bonds(self.radial.grid), _SLOPE)
         atoms = self.inputs(graph.numbers)
-        edges, nodes = Segments.of_atoms(wiring), Segments.of_crystals(graph)
+        edges, nodes = Segments.of_atoms(neighbourhoods), Segments.of_crystals(graph)
         for layer in self.layers:
-            atoms = layer(atoms, bonds, wiring, edges)
+            atoms = layer(atoms, bonds, neighbourhoods, edges)
         return Encoding(atoms, attend(self.composition(atoms, graph, nodes), atoms, nodes))
 
 
@@ -103,11 +103,11 @@ class Attention(nn.Module):
         self,
         atoms: Float[Tensor, "atoms width"],
         bonds: Float[Tensor, "grid width"],
-        wiring: Wiring,
+        neighbourhoods: Neighbourhoods,
         edges: Segments,
     ) -> Float[Tensor, "atoms width"]:
         """Return the updated atom vectors."""
-        own, other = softplus(wiring.ends(atoms @ self.atom.t(), bonds @ self.bond.t())).unbind()
+        own, other = softplus(neighbourhoods.ends(atoms @ self.atom.t(), bonds @ self.bond.t())).unbind()
         scores = sum(end @ torch.block_diag(*by).t() for end, by in zip((own, other), self.scores, strict=True))
         shares = softmax(softplus(self.score_norm(softplus(scores))), edges)
         return softplus(self.norm(attend(shares / shares.shape[1], other, edges)))

@@ -22,12 +22,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from cryskit.layers.gated_pairs import gated_pair, gated_pair_sum
 from cryskit.layers.inputs import make_input
-from cryskit.layers.lines import Bonds
+from cryskit.layers.line_graph import BondOrbits
 from cryskit.layers.norm import BatchNorm
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.screened import screen, screened_sum
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -68,7 +68,7 @@ class ICGCNN(nn.Module):
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
-        bonds = Bonds.of(graph)
+        bonds = BondOrbits.of(graph)
         around = bonds.around(graph)
         atoms = self.inputs(graph.numbers)
         states = self.bond(self.radial.evaluate(bonds.length))
@@ -98,7 +98,7 @@ class Convolution(nn.Module):
         self,
         atoms: Float[Tensor, "atoms width"],
         states: Float[Tensor, "bonds width"],
-        bonds: Bonds,
+        bonds: BondOrbits,
         around: Flow,
     ) -> tuple[Float[Tensor, "atoms width"], Float[Tensor, "bonds width"]]:
         """Return the updated vectors of atoms and bonds.
@@ -111,7 +111,7 @@ class Convolution(nn.Module):
         """
         y = torch.cat([atoms.index_select(0, bonds.neighbour), states], dim=1)
         z = torch.cat([atoms.index_select(0, bonds.centre), y], dim=1)
-        messages = screen(self.two(z)) + screened_sum(self.three(z), self.other(y), around)
+        messages = gated_pair(self.two(z)) + gated_pair_sum(self.three(z), self.other(y), around)
         to_atoms, to_bonds = messages[:, : atoms.shape[1]], messages[:, atoms.shape[1] :]
         received = bonds.sum(to_atoms, len(atoms))
         if self.bond_norm is not None:

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
 from cryskit.layers.inputs import make_input
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.norm import BatchNorm
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.wiring import Edges, Wiring
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -72,11 +72,11 @@ class Matformer(nn.Module):
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
         edges = with_translations(Edges.distinct(graph), graph)
-        wiring = Wiring(graph, self.radial.radius, 2, edges)
+        neighbourhoods = Neighbourhoods(graph, self.radial.radius, 2, edges)
         bonds = self.bonds(self.radial.evaluate(edges.length))
         atoms = self.inputs(graph.numbers)
         for layer in self.layers:
-            atoms = layer(atoms, bonds, wiring)
+            atoms = layer(atoms, bonds, neighbourhoods)
         return Encoding(atoms, mean_pool(atoms, graph))
 
 
@@ -115,10 +115,10 @@ class Attention(nn.Module):
         self.kept = nn.Linear(width, width)
 
     def forward(
-        self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "edges width"], wiring: Wiring
+        self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "edges width"], neighbourhoods: Neighbourhoods
     ) -> Float[Tensor, "atoms width"]:
         """Return the updated atom vectors."""
-        centre, neighbour = wiring.wired[:2]
+        centre, neighbour = neighbourhoods.wired[:2]
         query, key, value, bond = (
             part.unflatten(1, (self.heads, -1))
             for part in (self.query(atoms), self.key(atoms), self.value(atoms), self.bond(bonds))
@@ -129,5 +129,5 @@ class Attention(nn.Module):
         own, other, between = self.mixed.weight.chunk(3, dim=1)
         content = linear(value, own, self.mixed.bias)[centre] + linear(value, other)[neighbour] + linear(bond, between)
         messages = self.message_norm(self.message(opened * content)).flatten(1)
-        updated: Tensor = self.kept(atoms) + silu(self.norm(self.joined(wiring.gather(messages))))
+        updated: Tensor = self.kept(atoms) + silu(self.norm(self.joined(neighbourhoods.sum_to_atoms(messages))))
         return updated

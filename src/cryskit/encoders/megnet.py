@@ -7,7 +7,7 @@ Means and set2set (Vinyals et al. 2016, arXiv 1511.06391) weigh every orbit with
 after a block's own layers (the first block has none, for the input's layers precede it); new means are of phi's values.
 
 Deviations: nodes are orbits of the space group, equal edges are one, maps of v and u are applied before the gather
-(`layers.wiring`), and the state, which begins as two zeros and layers in the paper, begins as a learned vector. phi's first
+(`layers.message_passing`), and the state, which begins as two zeros and layers in the paper, begins as a learned vector. phi's first
 layer, from 5 times the width to the width, is the encoder's last; the rest belongs to the heads. At a width of 32 there are
 186,928 parameters with 101 elements; matgl has 189,621 with 89 elements, its fixed centres, head and state's layers included.
 """
@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from cryskit.layers.attention import Segments, attend, softmax
 from cryskit.layers.inputs import make_input
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.layers.stack import Stack, glorot, shifted_softplus
-from cryskit.layers.wiring import Edges, Wiring
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -76,14 +76,14 @@ class MEGNet(nn.Module):
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
-        wiring = Wiring(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
-        bonds = wiring.interpolate(self.bonds(self.radial.grid))
+        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
+        bonds = neighbourhoods.interpolate(self.bonds(self.radial.grid))
         atoms = self.atoms(self.inputs(graph.numbers))
         state = self.state.expand(graph.crystals, -1)
         for block in self.blocks:
-            bonds, atoms, state = block(bonds, atoms, state, graph, wiring)
+            bonds, atoms, state = block(bonds, atoms, state, graph, neighbourhoods)
         of_atoms = self.atom_set(atoms, Segments.of_crystals(graph))
-        of_bonds = self.bond_set(bonds, Segments.edges_of_crystals(graph, wiring))
+        of_bonds = self.bond_set(bonds, Segments.edges_of_crystals(graph, neighbourhoods))
         return Encoding(atoms, self.last(torch.cat([of_atoms, of_bonds, state], dim=1)))
 
 
@@ -111,14 +111,14 @@ class Block(nn.Module):
         atoms: Float[Tensor, "atoms width"],
         state: Float[Tensor, "crystals width"],
         graph: Graph,
-        wiring: Wiring,
+        neighbourhoods: Neighbourhoods,
     ) -> tuple[Float[Tensor, "edges width"], Float[Tensor, "atoms width"], Float[Tensor, "crystals width"]]:
         """Return the updated vectors."""
         e, v, u = self.own_bonds(bonds), self.own_atoms(atoms), self.own_state(state)
         around = self.centre(v) + self.crystal(u)[graph.crystal_of_atom]
-        joint = torch.addmm(wiring.spread(around, self.neighbour(v)), e, self.bond.weight.t())
+        joint = torch.addmm(neighbourhoods.to_edges(around, self.neighbour(v)), e, self.bond.weight.t())
         e = self.bonds(shifted_softplus(joint))
-        summed, count = wiring.gather(e), wiring.neighbours[:, None].to(e.dtype)
+        summed, count = neighbourhoods.sum_to_atoms(e), neighbourhoods.neighbours[:, None].to(e.dtype)
         v = self.atoms(torch.cat([summed / count.clamp_min(1), v, u[graph.crystal_of_atom]], dim=1))
         in_crystal = mean_pool(torch.cat([summed, count], dim=1), graph)
         of_bonds = in_crystal[:, :-1] / in_crystal[:, -1:].clamp_min(_FEW)

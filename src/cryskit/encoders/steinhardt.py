@@ -24,9 +24,9 @@ from torch.nn.functional import glu
 
 from cryskit.layers.harmonics import DEGREES, BondOrder
 from cryskit.layers.inputs import make_input
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.wiring import Edges, Wiring
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -73,11 +73,11 @@ class Steinhardt(nn.Module):
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""
-        wiring = Wiring(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
-        order = BondOrder(graph, wiring.wired)
+        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
+        order = BondOrder(graph, neighbourhoods.wired)
         atoms, bonds = self.inputs(graph.numbers), None
         for layer in self.layers:
-            atoms, bonds = layer(atoms, bonds, self.radial.grid, wiring, order)
+            atoms, bonds = layer(atoms, bonds, self.radial.grid, neighbourhoods, order)
         return Encoding(atoms, mean_pool(self.last(atoms), graph))
 
 
@@ -110,14 +110,14 @@ class Layer(nn.Module):
         atoms: Float[Tensor, "atoms width"],
         bonds: Float[Tensor, "edges width"] | None,
         grid: Float[Tensor, "grid features"],
-        wiring: Wiring,
+        neighbourhoods: Neighbourhoods,
         order: BondOrder,
     ) -> tuple[Float[Tensor, "atoms width"], Float[Tensor, "edges width"]]:
         """Return the updated vectors of atoms and bonds."""
         x = self.norm(atoms)
-        z = wiring.spread(self.centre(x), self.neighbour(x), self.bond(grid))
+        z = neighbourhoods.to_edges(self.centre(x), self.neighbour(x), self.bond(grid))
         messages = glu(z if self.memory is None else z + self.memory(bonds))
-        seen = torch.cat([wiring.gather(messages), order(messages[:, : self.channels])], dim=1)
+        seen = torch.cat([neighbourhoods.sum_to_atoms(messages), order(messages[:, : self.channels])], dim=1)
         updated: Tensor = atoms + self.update(torch.cat([self.summed_norm(seen), x], dim=1))
         return updated, messages if bonds is None else bonds + messages
 

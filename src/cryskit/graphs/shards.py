@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 import torch
 
 from cryskit import batching
+from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
-from cryskit.data.atomic import replacing
 from cryskit.graphs import store
 from cryskit.graphs.build import build_usable, key
 from cryskit.graphs.structure import structures
-from cryskit.types import LIES, Graph
+from cryskit.types import FIELD_AXES, Graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -180,7 +180,7 @@ class Shards(Batcher):
         ends = {axis: np.cumsum(taken).tolist() for axis, taken in counts.items()}
         gathered = {}
         for name in self._files[0].fields:
-            axis = LIES[name].axis
+            axis = FIELD_AXES[name].axis
             gathered[name], rows = self._files[0].empty(name, ends[axis][-1])
             for file, start, length, end in zip(files, starts[axis], counts[axis].tolist(), ends[axis], strict=True):
                 file.fill(rows, name, end - length, start, length)

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.errors import DataError
-from cryskit.types import LIES, Graph
+from cryskit.types import FIELD_AXES, Graph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class Stored:
         _, batch, buffer = _mapped(path)
         shapes = _shapes(batch)
         self._places = {
-            name: _Place.of(batch.column(name).values, buffer, shapes[name], LIES[name].dimension)
+            name: _Place.of(batch.column(name).values, buffer, shapes[name], FIELD_AXES[name].dimension)
             for name in batch.schema.names
         }
         self.fields = tuple(self._places)

@@ -17,10 +17,10 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
-from cryskit.layers.wiring import apply
+from cryskit.layers.message_passing import apply
 
 if TYPE_CHECKING:
-    from cryskit.layers.wiring import Wiring
+    from cryskit.layers.message_passing import Neighbourhoods
     from cryskit.types import Graph
 
 
@@ -38,9 +38,9 @@ class Segments(NamedTuple):
     weight: Tensor | None
 
     @classmethod
-    def of_atoms(cls, wiring: Wiring) -> Segments:
+    def of_atoms(cls, neighbourhoods: Neighbourhoods) -> Segments:
         """Return the edges of each atom."""
-        return cls(wiring.wired.centre, wiring.degree, wiring.wired.copies)
+        return cls(neighbourhoods.wired.centre, neighbourhoods.degree, neighbourhoods.wired.copies)
 
     @classmethod
     def of_crystals(cls, graph: Graph) -> Segments:
@@ -49,9 +49,9 @@ class Segments(NamedTuple):
         return cls(graph.crystal_of_atom, counts, graph.multiplicity)
 
     @classmethod
-    def edges_of_crystals(cls, graph: Graph, wiring: Wiring) -> Segments:
+    def edges_of_crystals(cls, graph: Graph, neighbourhoods: Neighbourhoods) -> Segments:
         """Return the edges of each crystal, weighted with their copies and the multiplicity of their centre."""
-        centre, copies = wiring.wired.centre, wiring.wired.copies
+        centre, copies = neighbourhoods.wired.centre, neighbourhoods.wired.copies
         crystal = graph.crystal_of_atom[centre]
         weight = graph.multiplicity[centre] if copies is None else graph.multiplicity[centre] * copies
         return cls(crystal, torch.bincount(crystal, minlength=graph.crystals), weight)
@@ -82,7 +82,7 @@ def attend(
 
 
 class _Attend(Function):
-    """A weighted embedding bag: one head of one row is looked up, the heads and rows of one segment are a bag."""
+    """A weighted embedding row_sum: one head of one row is looked up, the heads and rows of one segment are a row_sum."""
 
     @staticmethod
     def forward(ctx: Any, shares: Tensor, values: Tensor, segments: Segments) -> Tensor:

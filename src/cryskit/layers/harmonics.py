@@ -21,7 +21,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
-from cryskit.layers.wiring import Bag, Edges, apply
+from cryskit.layers.message_passing import Edges, RowSum, apply
 
 if TYPE_CHECKING:
     from cryskit.types import Graph
@@ -84,7 +84,7 @@ class BondOrder:
         degree = torch.bincount(centre, minlength=atoms)
         starts = degree.cumsum(0) - degree
         self._component = torch.arange(components, device=device)
-        self.sums = Bag(
+        self.sums = RowSum(
             torch.arange(edges, device=device).repeat(components),
             values.t().reshape(-1),
             (self._component[:, None] * edges + starts).reshape(-1),
@@ -93,9 +93,9 @@ class BondOrder:
         self._shape = (components, atoms, -1)
 
     @cached_property
-    def back(self) -> Bag:
+    def back(self) -> RowSum:
         """The transposed sum, made when the first backward pass asks for it."""
-        return Bag.regular(self._centre[:, None] + self._component * self._shape[1], self._values)
+        return RowSum.regular(self._centre[:, None] + self._component * self._shape[1], self._values)
 
     def __call__(self, weights: Float[Tensor, "edges channels"]) -> Float[Tensor, "atoms invariants"]:
         """Return Q_l of each atom for each channel of weights, the channels of l = 1 first."""

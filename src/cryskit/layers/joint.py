@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 from cryskit.layers.stack import glorot
 
 if TYPE_CHECKING:
-    from cryskit.layers.wiring import Wiring
+    from cryskit.layers.message_passing import Neighbourhoods
 
 
 class Joint(nn.Module):
@@ -33,9 +33,9 @@ class Joint(nn.Module):
         self.bias = nn.Parameter(whole.bias.detach().clone())
 
     def forward(
-        self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "grid bond"], wiring: Wiring
+        self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "grid bond"], neighbourhoods: Neighbourhoods
     ) -> Float[Tensor, "edges made"]:
         """Return the map of every edge."""
-        return wiring.spread(
+        return neighbourhoods.to_edges(
             linear(atoms, self.centre, self.bias), linear(atoms, self.neighbour), linear(bonds, self.bond)
         )

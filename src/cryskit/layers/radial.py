@@ -13,7 +13,7 @@ class Gaussians(nn.Module):
     """exp(-(d - mu)^2 / width^2) at equally spaced mu, the bond features of CGCNN (doi 10.1103/PhysRevLett.120.145301).
 
     The features are a function of one distance, so encoders evaluate them on a fine grid of distances and interpolate
-    linearly between its points (see `wiring`). No feature is off by more than (grid spacing / 2 width)^2: with 4096 points
+    linearly between its points (see `neighbourhoods`). No feature is off by more than (grid spacing / 2 width)^2: with 4096 points
     over 8 angstrom and a width of 0.2 angstrom that is 3e-5.
 
     Args:

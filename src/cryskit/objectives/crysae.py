@@ -8,7 +8,7 @@ neighbours of u, k = 0..5 (bilinear), and in which bins of length those bonds li
 that it asks for, so the bits need no more than an identity map. Here all atoms of some elements of a crystal may be
 hidden, half of them behind another element, so that it has to be told from the company and the distances what belongs
 there; the atoms may be displaced at random, and the whole crystal may be swollen or shrunk. The vector of the crystal is
-asked for descriptors D of what was neither hidden nor disturbed (`layers.descriptors`; H is Huber's loss).
+asked for descriptors D of what was neither hidden nor disturbed (`losses.descriptors`; H is Huber's loss).
 
 Every loss is the mean over crystals of the mean over a crystal's atoms or pairs. Nodes that stand for several atoms count
 as often, so a reduced graph has the bits' loss of the full one; its pairs are pairs of orbits.
@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from cryskit.errors import PlanError
-from cryskit.layers.decoders import Displacements
-from cryskit.layers.disturbance import Disturbance
 from cryskit.layers.pool import mean_pool
-from cryskit.layers.reconstruction import Bits, Connections, Whole
+from cryskit.losses.corruption import Corruption
+from cryskit.losses.decoders import Displacements
+from cryskit.losses.reconstruction import Bits, Connections, CrystalLevelLosses
 from cryskit.registry import preset_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class CrysAE(nn.Module):
         swelling: Standard deviation of the logarithm of the factor on all distances.
         reduce: Whether nodes are orbits of the space group. Displacements of single atoms break symmetry, so they need
             False.
-        seed: Of what is hidden and disturbed.
+        seed: Of what is hidden and corrupted.
 
     Raises:
         PlanError: The weights and disturbances contradict one another.
@@ -105,7 +105,7 @@ class CrysAE(nn.Module):
         }
         chosen = preset_of("crysae", PRESETS, preset, given)
         self.weights = {name: float(chosen[name]) for name in _LOSSES if chosen.get(name)}
-        self.disturbance = Disturbance(
+        self.corruption = Corruption(
             **{name: float(chosen.get(name, 0)) for name in ("hidden", "displaced", "swelling")}, seed=seed
         )
         network: Any = encoder
@@ -118,32 +118,34 @@ class CrysAE(nn.Module):
         self.displacements = (
             Displacements(network.width, self.needs.radius) if "displacements" in self.weights else None
         )
-        self.whole = Whole(network.width, **{name: name in self.weights for name in ("scale", "descriptors")})
+        self.crystal_level = CrystalLevelLosses(
+            network.width, **{name: name in self.weights for name in ("scale", "descriptors")}
+        )
 
     def _check(self) -> None:
         if not self.weights:
             raise PlanError("All losses of CrysAE have weight 0", "Give at least one a weight")
         for loss, amount in (("displacements", "displaced"), ("scale", "swelling")):
-            if loss in self.weights and not getattr(self.disturbance, amount):
+            if loss in self.weights and not getattr(self.corruption, amount):
                 raise PlanError(f"{loss} has a weight but {amount} is 0", f"Give {amount} a value, or {loss} none")
-        if self.disturbance.displaced and self.needs.reduce:
+        if self.corruption.displaced and self.needs.reduce:
             raise PlanError("Displaced atoms break the symmetry of a reduced graph", "Set reduce to false")
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted losses by name."""
-        disturbed = self.disturbance(graph)
-        encoding = self.encoder(disturbed.graph)
+        corrupted = self.corruption(graph)
+        encoding = self.encoder(corrupted.graph)
         losses: dict[str, Tensor] = {}
         if self.bits is not None:
-            losses["bits"] = self.bits(encoding.atoms, graph, disturbed.hidden).over_crystals()
+            losses["bits"] = self.bits(encoding.atoms, graph, corrupted.hidden).over_crystals()
         if "connectivity" in self.weights or "lengths" in self.weights:
             found = self.connections(encoding.atoms, graph)
             losses |= {name: each.over_crystals() for name, each in found.items()}
         if self.displacements is not None:
-            found = self.displacements(encoding.atoms, disturbed.graph)
-            wrong = ((found - disturbed.shifts) / self.disturbance.displaced).pow(2).mean(1, keepdim=True)
+            found = self.displacements(encoding.atoms, corrupted.graph)
+            wrong = ((found - corrupted.shifts) / self.corruption.displaced).pow(2).mean(1, keepdim=True)
             losses["displacements"] = mean_pool(wrong, graph).mean()
-        losses |= self.whole(encoding.crystals, graph, disturbed.swelling)
+        losses |= self.crystal_level(encoding.crystals, graph, corrupted.swelling)
         return {name: self.weights[name] * loss for name, loss in losses.items()}
 
     def sizes(self, graph: Graph) -> dict[str, int]:

@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from cryskit.errors import PlanError
-from cryskit.layers.contrast import NTXent
-from cryskit.layers.disturbance import Disturbance
 from cryskit.layers.pool import mean_pool
-from cryskit.layers.reconstruction import Bits, Connections, Whole
+from cryskit.losses.corruption import Corruption
+from cryskit.losses.ntxent import NTXent
+from cryskit.losses.reconstruction import Bits, Connections, CrystalLevelLosses
 from cryskit.registry import preset_of
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class CrysGNN(nn.Module):
         average: Whether atoms and pairs count alike in the whole "batch", as in the paper, so that large cells count more, or
             crystals do ("crystals").
         reduce: Whether nodes are orbits of the space group.
-        seed: Of what is hidden and disturbed.
+        seed: Of what is hidden and corrupted.
 
     Raises:
         PlanError: All losses have weight 0, or the scale is asked for of crystals that do not swell.
@@ -135,7 +135,7 @@ class CrysGNN(nn.Module):
             raise PlanError("scale has a weight but swelling is 0", "Give swelling a value, or scale none")
         self.unit = chosen.get("vectors") == "unit"
         self.over_all = chosen.get("average") == "batch"
-        self.disturbance = Disturbance(chosen.get("hidden", 0.0), 0.0, chosen.get("swelling", 0.0), seed)
+        self.corruption = Corruption(chosen.get("hidden", 0.0), 0.0, chosen.get("swelling", 0.0), seed)
         network: Any = encoder
         reduced = chosen.get("reduce", network.needs.reduce)
         self.needs: GraphSpec = replace(network.needs, reduce=reduced, symmetry=True)
@@ -144,25 +144,27 @@ class CrysGNN(nn.Module):
         self.connections = Connections(network.width) if "connectivity" in self.weights else None
         self.space_group = nn.Linear(network.width, GROUPS) if "space_group" in self.weights else None
         self.contrast = NTXent(temperature) if "contrast" in self.weights else None
-        self.whole = Whole(network.width, **{name: name in self.weights for name in ("scale", "descriptors")})
+        self.crystal_level = CrystalLevelLosses(
+            network.width, **{name: name in self.weights for name in ("scale", "descriptors")}
+        )
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted losses by name."""
-        disturbed = self.disturbance(graph)
-        encoding = self.encoder(disturbed.graph)
+        corrupted = self.corruption(graph)
+        encoding = self.encoder(corrupted.graph)
         atoms = normalize(encoding.atoms, dim=1) if self.unit else encoding.atoms
         crystals = mean_pool(atoms, graph) if self.unit else encoding.crystals
         group, system = _symmetry(graph)
         losses: dict[str, Tensor] = {}
         if self.bits is not None:
-            losses["bits"] = self._mean(self.bits(atoms, graph, disturbed.hidden))
+            losses["bits"] = self._mean(self.bits(atoms, graph, corrupted.hidden))
         if self.connections is not None:
             losses["connectivity"] = self._mean(self.connections(atoms, graph)["connectivity"])
         if self.space_group is not None:
             losses["space_group"] = cross_entropy(self.space_group(crystals), group - 1)
         if self.contrast is not None:
             losses["contrast"] = self.contrast(crystals, system)
-        losses |= self.whole(encoding.crystals, graph, disturbed.swelling)
+        losses |= self.crystal_level(encoding.crystals, graph, corrupted.swelling)
         return {name: self.weights[name] * loss for name, loss in losses.items()}
 
     def sizes(self, graph: Graph) -> dict[str, int]:

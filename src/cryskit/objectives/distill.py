@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
 from cryskit.errors import PlanError
+from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.layers.pool import mean_pool
-from cryskit.layers.supervision import Loss, Supervision, penalties
-from cryskit.layers.tap import tapped
+from cryskit.losses.supervised import Loss, Supervision, penalties
 from cryskit.registry import preset_of
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Distill(nn.Module):
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted loss of each property, and in training those of the teacher and of penalties."""
-        encoding, student = tapped(self.encoder, graph, self.layers)
+        encoding, student = encode_with_hidden_states(self.encoder, graph, self.layers)
         learned: dict[str, Tensor] = self.supervision(encoding.crystals, graph.targets)
         if not self.training:
             return learned

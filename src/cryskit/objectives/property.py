@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from cryskit.layers.supervision import Loss, Supervision, penalties
+from cryskit.losses.supervised import Loss, Supervision, penalties
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PropertyObjective(nn.Module):
-    """The mean loss of each property over the crystals that have a label for it (`layers.supervision`).
+    """The mean loss of each property over the crystals that have a label for it (`losses.supervised`).
 
     In training there is the loss "selector" besides: the sum over all modules that have a `penalty()`.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from cryskit.errors import DataError
 from cryskit.plots.sheet import BLUE, FAINT, GRID, INK, ORANGE, plain, save, sheet, title
 
 if TYPE_CHECKING:
@@ -21,59 +19,26 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the epochs of a run in order; of an epoch that was repeated, the last line.
-
-    Args:
-        path: The `log.jsonl` of a run. A last line that was cut off is passed over.
-
-    Raises:
-        DataError: It cannot be read, or holds no epoch.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error})", "Give the log.jsonl of a run") from error
-    entries = [entry for line in lines if (entry := _entry(line))]
-    epochs = {int(entry["epoch"]): entry for entry in entries}
-    if not epochs:
-        raise DataError(f"{path} holds no epoch", "Wait for the first epoch of the run to end")
-    return [epochs[number] for number in sorted(epochs)]
-
-
-def best_epoch(log: Sequence[dict[str, Any]]) -> int:
-    """Return the epoch with the lowest validation loss.
-
-    Args:
-        log: From `read_log`.
-    """
-    losses = [_finite(entry["validation_loss"]) for entry in log]
-    return int(log[int(np.argmin(np.nan_to_num(losses, nan=np.inf)))]["epoch"])
-
-
-def plot_curves(log: Path, path: Path) -> None:
+def plot_curves(log: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw the losses of a run: one panel per loss and, if there are several, one of their sum.
 
     Args:
-        log: The `log.jsonl` of the run.
+        log: Entries of the epochs, from `training.log.read_log`.
         path: The PNG file to write.
-
-    Raises:
-        DataError: The log holds no epoch.
     """
-    save(draw_curves(read_log(log)), path)
+    save(draw_curves(log), path)
 
 
 def draw_curves(log: Sequence[dict[str, Any]]) -> Figure:
     """Return the loss curves as a figure.
 
     Args:
-        log: From `read_log`.
+        log: Entries of the epochs, from `training.log.read_log`.
     """
     names = list(log[-1]["validation"])
     epochs = np.array([entry["epoch"] for entry in log])
     panels = {
-        title(name): [np.array([_finite(e[part].get(name)) for e in log]) for part in ("training", "validation")]
+        title(name): [np.array([_number(e[part].get(name)) for e in log]) for part in ("training", "validation")]
         for name in names
     }
     if len(names) > 1:
@@ -93,6 +58,16 @@ def draw_curves(log: Sequence[dict[str, Any]]) -> Figure:
     handles = figure.axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper left", ncols=3, frameon=False, fontsize=9, labelcolor=INK)
     return figure
+
+
+def best_epoch(log: Sequence[dict[str, Any]]) -> int:
+    """Return the epoch with the lowest validation loss.
+
+    Args:
+        log: Entries of the epochs, from `training.log.read_log`.
+    """
+    losses = [_number(entry["validation_loss"]) for entry in log]
+    return int(log[int(np.argmin(np.nan_to_num(losses, nan=np.inf)))]["epoch"])
 
 
 def _panel(axes: Axes, epochs: np.ndarray, training: np.ndarray, validation: np.ndarray, best: int) -> None:
@@ -121,13 +96,5 @@ def _panel(axes: Axes, epochs: np.ndarray, training: np.ndarray, validation: np.
     plain(axes)
 
 
-def _entry(line: str) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and "validation_loss" in entry else None
-
-
-def _finite(value: float | None) -> float:
+def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,16 +17,16 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from cryskit.batching import Batcher
-from cryskit.data.check import LIMIT
 from cryskit.data.read import read
+from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
 from cryskit.graphs.build import build_usable
 from cryskit.layers.heads import PropertyHeads
-from cryskit.layers.tap import tapped
+from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict import published
 from cryskit.predict.card import CARD, Card, read_card
+from cryskit.predict.descriptions import TextInput
 from cryskit.predict.tables import atom_table, embedding_table, prediction_table
-from cryskit.predict.words import Words
 from cryskit.registry import ENCODERS
 from cryskit.types import Crystal, Encoding, Failure, Prediction
 from cryskit.weights import save_tensors
@@ -60,7 +60,7 @@ class Predictor(nn.Module):
         self.encoder = encoder
         self.register_module("heads", heads)
         self.card = card
-        self.words = Words(card.spec.text, card.text, cache) if card.spec.text else None
+        self.text_input = TextInput(card.spec.text, card.text, cache) if card.spec.text else None
         self.eval()
 
     @classmethod
@@ -135,7 +135,7 @@ class Predictor(nn.Module):
         spec = replace(self.card.spec, reduce=False)
 
         def read_out(graph: Graph) -> torch.Tensor:
-            return torch.stack(tapped(self.encoder, graph, layers)[1], dim=1)
+            return torch.stack(encode_with_hidden_states(self.encoder, graph, layers)[1], dim=1)
 
         width = cast("int", self.encoder.width)
         rows: list[tuple[str, Any, int, int, str, str]] = []
@@ -228,9 +228,9 @@ class Predictor(nn.Module):
             positions = list(read_well)
             failures |= {positions[i]: error for i, error in errors.items()}
             lacks: dict[int, str] = {}
-            if self.words and (spec or self.card.spec).text:
+            if self.text_input and (spec or self.card.spec).text:
                 usable = [position for i, position in enumerate(positions) if i not in errors]
-                graph, reasons = self.words.described(graph, [read_well[position] for position in usable])
+                graph, reasons = self.text_input.attach_or_describe(graph, [read_well[position] for position in usable])
                 lacks = {position: reason for position, reason in zip(usable, reasons, strict=True) if reason}
             yield chunk, graph, failures, lacks
 

@@ -33,7 +33,7 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
         ModelError: The model knows nothing of words, or its text encoder is not on this computer.
         PlanError: There are no words.
     """
-    if predictor.words is None:
+    if predictor.text_input is None:
         raise ModelError(
             f"The model {predictor.card.name} knows nothing of words",
             "Train one that does: `cryskit pretrain contrast --data SRC --text FILE`",
@@ -42,7 +42,7 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
         raise PlanError("There are no words to search for", "Say what is looked for")
     encoder: Any = predictor.encoder
     with torch.inference_mode():
-        wanted = encoder.of_words(torch.from_numpy(predictor.words.vectors([words])))
+        wanted = encoder.of_words(torch.from_numpy(predictor.text_input.vectors([words])))
 
     def read_out(graph: Graph) -> torch.Tensor:
         return cosine_similarity(encoder.of_graph(encoder.graph(graph).crystals), wanted, dim=1)

@@ -1,7 +1,7 @@
 """Give the crystals of a graph what a text encoder makes of their descriptions.
 
 A description has two parts, one line each: what it says of the whole crystal (mineral, space group, dimensionality, what it is
-made of) and what it says of the sites (coordination, bond lengths). A description of one line speaks of the whole.
+made of) and what it says of the sites (coordination, bond lengths). A description of one line is_main_process of the whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryskit.types import Graph
 
 
-def worded(graph: Graph, texts: Sequence[str | None], encoder: Embedder, cache: Path | None = None) -> Graph:
+def with_text(graph: Graph, texts: Sequence[str | None], encoder: Embedder, cache: Path | None = None) -> Graph:
     """Return the graph with the vectors of descriptions.
 
     Args:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.errors import DataError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cryskit.errors import CryskitError, DescriptionError
-from cryskit.text.prototypes import Prototypes, reduced
+from cryskit.text.prototype_filter import Prototypes, reduced
 from cryskit.text.short import told
 
 if TYPE_CHECKING:
@@ -326,7 +326,7 @@ class _Condenser(StructureCondenser):
             "nnn_distances": sites.get_all_nnn_distance_summaries(),
             "components": {i: self._told(kind, sites) for i, kind in enumerate(kinds)},
             "component_makeup": [i for i, kind in enumerate(kinds) for _ in range(kind["count"])],
-            "vdw_heterostructure_info": None,  # which no sentence speaks of
+            "vdw_heterostructure_info": None,  # which no sentence is_main_process of
         }
 
     @staticmethod

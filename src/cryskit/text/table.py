@@ -19,7 +19,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cryskit.data.atomic import replacing
+from cryskit.atomic_write import replacing
 from cryskit.data.interchange import ROWS
 from cryskit.text.describe import TIMEOUT, Description, failed, version
 from cryskit.text.pool import Pool

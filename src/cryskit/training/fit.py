@@ -25,6 +25,7 @@ from cryskit.batching import Batcher
 from cryskit.errors import PlanError
 from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import SafetensorsIO
+from cryskit.training.log import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +84,7 @@ def fit(
     _claim(folder, identity)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
     _set_modes(objective)
-    loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / "log.jsonl")
+    loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / LOG)
     best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
     last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
     best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX

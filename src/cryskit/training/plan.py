@@ -85,7 +85,7 @@ class Teacher(BaseModel):
     """Whose atom vectors are learned besides labels; see `objectives.distill`.
 
     Attributes:
-        file: A model file, the name of a published model, or a table of vectors (Parquet; see `predict.teacher`).
+        file: A model file, the name of a published model, or a table of vectors (Parquet; see `training.teacher`).
         digest: SHA-256 of the file; "" until a run has read it.
         unlabelled: Data sets from which the student is shown, without labels, every crystal that its teacher was trained on
             (the manifest beside it, or beside the model it started from, lists them) and that is in no part of the split.

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from cryskit.data.check import LIMIT
 from cryskit.data.read import read
+from cryskit.data.validate import LIMIT
 from cryskit.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:

@@ -1,0 +1,184 @@
+"""Crystals for the verbs: with a progress bar, and with the rows that cannot be used set apart."""
+
+from __future__ import annotations
+
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cryskit.cli.output import note, report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cryskit.types import Crystal, Failure
+
+T = TypeVar("T")
+
+_PATIENCE = 2.0  # seconds before a bar is shown
+
+
+def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Show on stderr how far an iteration is, if that is a terminal and it takes longer than two seconds.
+
+    Args:
+        items: What is iterated over.
+        what: Is being done.
+        total: How many items there are, if it is known.
+    """
+    from tqdm import tqdm
+
+    yield from tqdm(
+        items,
+        what,
+        total,
+        unit=" crystals",
+        delay=_PATIENCE,
+        leave=False,
+        disable=None,
+        file=sys.stderr,
+        mininterval=0.5,
+    )
+
+
+def stream(paths: Sequence[Path], limit: int, what: str) -> Iterator[Crystal | Failure]:
+    """Read the crystals of several paths one after the other; a path that cannot be read is one failure.
+
+    Args:
+        paths: Files and folders.
+        limit: Atoms that a cell may have.
+        what: Is being done with the crystals.
+    """
+    from cryskit.data.read import read
+
+    return bar(read(paths, limit=limit), what, _total(map(rows_of, paths)))
+
+
+def chained(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | Failure]:
+    """Read the rows of several data sets one after the other.
+
+    Args:
+        sources: Bundled names, files and folders.
+        limit: Atoms that a cell may have.
+        what: Is being done with the crystals.
+
+    Returns:
+        One item per row, in order.
+
+    Raises:
+        DataError: A source as a whole cannot be read; raised when this is called.
+    """
+    from cryskit.data.sources import resolve
+
+    return bar(chain.from_iterable([resolve(src, limit) for src in sources]), what, _total(map(_rows_named, sources)))
+
+
+def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
+    """Read a data set into memory and say on stderr which rows cannot be used.
+
+    Args:
+        src: A bundled name, a file or a folder.
+        limit: Atoms that a cell may have.
+
+    Returns:
+        The crystals and the failures, each in order.
+
+    Raises:
+        DataError: The source as a whole cannot be read.
+    """
+    failures: list[Failure] = []
+    return list(usable(src, limit, failures)), failures
+
+
+def usable(src: str, limit: int, failures: list[Failure]) -> Iterator[Crystal]:
+    """Read the crystals of a data set, and say on stderr in the end which rows cannot be used.
+
+    Args:
+        src: A bundled name, a file or a folder.
+        limit: Atoms that a cell may have.
+        failures: To which the rows that cannot be used are added.
+
+    Returns:
+        The crystals as they are read, in order.
+
+    Raises:
+        DataError: The source as a whole cannot be read; raised when this is called.
+    """
+    from cryskit.data.sources import resolve
+
+    return _usable(resolve(src, limit), _rows_named(src), failures)
+
+
+def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: list[Failure]) -> Iterator[Crystal]:
+    from cryskit.types import Crystal
+
+    before, rows = len(failures), 0
+    for item in bar(items, "reading", total):
+        rows += 1
+        if isinstance(item, Crystal):
+            yield item
+        else:
+            failures.append(item)
+    report(failures[before:], rows)
+
+
+def described(crystals: Iterable[Crystal], table: Path | None) -> Iterable[Crystal]:
+    """Return the crystals with their descriptions, and say on stderr how many have none.
+
+    Args:
+        crystals: In order.
+        table: Of descriptions, by id; None if there is none.
+
+    Raises:
+        DataError: The table is none, or describes none of them.
+    """
+    if table is None:
+        return crystals
+    from cryskit.data.texts import read_texts, with_texts
+    from cryskit.errors import DataError
+
+    told = list(with_texts(crystals, read_texts(table)))
+    silent = sum(crystal.text is None for crystal in told)
+    if silent == len(told):
+        raise DataError(
+            f"{table} describes none of the {len(told)} crystals", "Describe this data set: `cryskit describe`"
+        )
+    if silent:
+        note(f"{silent} of {len(told)} crystals have no description in {table}")
+    return told
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """Return the sum, or None if one of the counts is not known."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)
+
+
+def _rows_named(src: str) -> int | None:
+    """Return how many rows a data set has, if that can be told without reading it."""
+    from cryskit.data.sources import sources
+
+    return sources()[src].rows if src in sources() else rows_of(Path(src))
+
+
+def on_terminal() -> bool:
+    """Return whether somebody may be watching stderr."""
+    return sys.stderr.isatty()
+
+
+def rows_of(path: Path) -> int | None:
+    """Return how many rows a path has, if that can be told without reading it: for the progress bar only."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from cryskit.data.files import kind
+    from cryskit.data.readers.folder import tables
+
+    found = kind(path.name) if path.is_file() else None
+    try:
+        if path.is_dir() and tables(path):
+            return sum(int(pq.read_metadata(table).num_rows) for table in tables(path))
+        return int(pq.read_metadata(path).num_rows) if found == "parquet" else {"cif": 1, "poscar": 1}.get(str(found))
+    except (pa.ArrowException, OSError, ValueError):
+        return None

@@ -1,0 +1,122 @@
+"""What the verbs that train have in common: their options, the quiet around Lightning, and what they say afterwards."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cryskit.cli.output import note
+from cryskit.registry import ENCODERS
+
+if TYPE_CHECKING:
+    from cryskit.predict.card import Card
+
+SUFFIX = (".safetensors",)
+_SHOWN = 10
+
+Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")]
+Encoder = Annotated[
+    str | None,
+    typer.Option("--encoder", metavar="NAME", help=f"The network: {', '.join(ENCODERS)}.  [default: cgcnn]"),
+]
+Width = Annotated[int | None, typer.Option("--width", min=1, metavar="N", help="Width of its vectors.")]
+Layers = Annotated[int | None, typer.Option("--layers", min=1, metavar="N", help="Number of its layers.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, metavar="N", help="Of the split, the weights and the order.  [default: 0]"),
+]
+Text = Annotated[
+    Path | None,
+    typer.Option("--text", metavar="FILE", help="Also read these descriptions, a table of `cryskit describe`."),
+]
+Reader = Annotated[
+    str, typer.Option("--text-encoder", metavar="NAME|FOLDER", help="Who reads them: matscibert, minilm or another.")
+]
+READER = "matscibert"
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.")]
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A plan as YAML; options win over it.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--folder", metavar="DIR", help="Of the run: log, checkpoints, plots.  [default: OUT.run]"),
+]
+Accelerator = Annotated[str | None, typer.Option("--accelerator", metavar="auto|cpu|gpu|mps", help="The hardware.")]
+Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="How many of them.")]
+Precision = Annotated[
+    str | None, typer.Option("--precision", metavar="32-true|bf16-mixed|16-mixed", help="Of the numbers.")
+]
+Compile = Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")]
+TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")]
+
+
+def place_of(out: Path, folder: Path | None) -> Path:
+    """Return the folder of the run that writes `out`."""
+    return folder or out.with_name(f"{out.name}.run")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def loop_of(compiled: bool, tensorboard: bool, **options: Any) -> dict[str, Any]:
+    """Return what the options and flags say of the loop; None where they say nothing."""
+    return options | {"compile": compiled or None, "tensorboard": tensorboard or None}
+
+
+@contextmanager
+def quietly(folder: Path) -> Iterator[None]:
+    """Let Lightning show its progress bar on stderr but not speak of other products, and end as other verbs do if stopped.
+
+    Args:
+        folder: Of the run, from which it can go on.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except SystemExit as stop:  # what Lightning makes of Ctrl-C
+        note(f"Stopped; the same command goes on from the last epoch in {folder}")
+        raise typer.Exit(130) from stop
+
+
+def is_main_process() -> bool:
+    """Return whether this process is the one that reports: of several, one for each device, the first."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def tell_unusable(card: "Card", folder: Path) -> None:
+    """Say on stderr which crystals could not be built and why, the first ten of them.
+
+    Args:
+        card: Of the model.
+        folder: Of its run.
+    """
+    from cryskit.training.run import UNUSABLE
+
+    if "unusable" not in card.rows:
+        return
+    reasons = json.loads((folder / UNUSABLE).read_text(encoding="utf-8"))
+    note(f"{len(reasons)} crystals cannot be built and were left out (all of them in {folder / UNUSABLE}):")
+    for name in list(reasons)[:_SHOWN]:
+        note(f"  {name}: {' '.join(reasons[name].split())}")
+
+
+def transfer_of(card: "Card", folder: Path) -> dict[str, Any]:
+    """Return what became of every tensor of the file that a run started from; empty if it started from none.
+
+    Args:
+        card: Of the model.
+        folder: Of its run.
+    """
+    from cryskit.training.run import TRANSFER
+
+    found: dict[str, Any] = json.loads((folder / TRANSFER).read_text(encoding="utf-8")) if card.start else {}
+    return found

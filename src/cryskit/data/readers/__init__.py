@@ -1,0 +1,1 @@
+"""Readers: one per format or kind of object, each turning it into crystals and failures."""

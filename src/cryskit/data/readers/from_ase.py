@@ -1,0 +1,140 @@
+"""ASE atoms and (extended) XYZ files to crystals."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import ase.io
+import numpy as np
+
+from cryskit.data.files import opened, stem
+from cryskit.data.targets import known_id, targets
+from cryskit.data.validate import attempt, count
+from cryskit.errors import CrystalError, DisorderError, LatticeError, UnreadableError
+from cryskit.types import Crystal, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ase import Atoms
+
+_PARSER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_FLAT = 1e-6  # cubic angstrom
+_MOST = 10**9  # lines to skip
+_WIDE = re.compile(r":[RSIL]:[\s+_\d]{4,}")  # ASE takes memory for as many columns as the line names
+
+
+def from_atoms(atoms: Atoms, name: str) -> Crystal:
+    """Return ASE atoms as a crystal; numbers in `info` become targets.
+
+    Args:
+        atoms: With a cell, periodic in three directions.
+        name: Id of the crystal, unless `info` has one.
+
+    Raises:
+        LatticeError: There is no full periodic cell.
+        DisorderError: `info` or the arrays name an occupancy other than one.
+    """
+    cell = np.array(atoms.cell, dtype=np.float64)
+    volume = abs(np.linalg.det(cell)) if np.isfinite(cell).all() else 0.0
+    if not atoms.pbc.all() or volume < _FLAT:
+        raise LatticeError(
+            f"The atoms have no full periodic cell (pbc {atoms.pbc.tolist()}, volume {volume:.3g})",
+            'Set `atoms.cell` and `atoms.pbc = True`, or write Lattice="..." and pbc="T T T" into the XYZ file',
+        )
+    _ordered(atoms)
+    return Crystal(
+        known_id(atoms.info) or name,
+        cell,
+        np.linalg.solve(cell.T, atoms.positions.T).T.reshape(-1, 3),
+        np.array(atoms.numbers, dtype=np.int64),
+        targets=targets(atoms.info),
+    )
+
+
+def _ordered(atoms: Atoms) -> None:
+    """Raise for an occupancy other than one: by kind in `info` as ASE's CIF reader leaves it, or by atom as an array."""
+    shares: list[Any] = []
+    kinds = atoms.info.get("occupancy")
+    if isinstance(kinds, dict):
+        shares += [share for kind in kinds.values() for share in kind.values()]
+    for array in ("occupancy", "occupancies"):
+        shares += list(atoms.arrays.get(array, ()))
+    if any(share != 1 for share in shares):
+        raise DisorderError("A site is partly occupied or shared", "Give an ordered cell")
+
+
+def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+    """Read an XYZ or extended XYZ file, one item per image; a broken image does not stop the next.
+
+    Args:
+        path: Its stem is the id; with several images ":0", ":1" follows.
+        limit: Atoms that a cell may have.
+    """
+    name = stem(path.name)
+    try:
+        with opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace") as lines:
+            images = _images(lines, limit)
+            head = list(islice(images, 2))
+            for i, image in enumerate(chain(head, images)):
+                yield _read(image, name if len(head) == 1 else f"{name}:{i}", str(path), limit)
+    except CrystalError as error:
+        yield Failure(name, error)
+
+
+def _read(image: str | CrystalError, name: str, path: str, limit: int) -> Crystal | Failure:
+    source = path if ":" not in name else f"{path}, image {name.rpartition(':')[2]}"
+    return attempt(name, source, lambda: _parse(image, name), limit)
+
+
+def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
+    """Yield the text of each image, or the error in place of one."""
+    remaining = iter(lines)
+    first = next(remaining, "\n")
+    while first:
+        try:
+            atoms = int(first)
+        except ValueError:
+            yield UnreadableError(
+                f"Expected the number of atoms at the head of an image, found {first[:40].strip()!r}",
+                "Give a whole XYZ file; no image after this place can be read",
+            )
+            return
+        body = islice(remaining, min(max(atoms, 0), _MOST) + 1)
+        try:
+            count(atoms, limit)
+            yield first + "".join(body)
+        except CrystalError as error:
+            for _ in body:
+                pass
+            yield error
+        first = next((line for line in remaining if line.strip()), "")
+
+
+def _parse(image: str | CrystalError, name: str) -> Crystal:
+    if isinstance(image, CrystalError):
+        raise image
+    header = image.partition("\n")[2].partition("\n")[0]
+    if _WIDE.search(header):
+        raise UnreadableError("Properties names a column of a thousand values or more per atom", "Leave it out")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            atoms = ase.io.read(io.StringIO(image), format="extxyz")
+        except _PARSER_ERRORS as error:
+            raise UnreadableError(f"ASE cannot read the image ({error})", "Give a whole extended XYZ file") from error
+    return from_atoms(atoms, name)

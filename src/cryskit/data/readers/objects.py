@@ -1,0 +1,43 @@
+"""Structures of other libraries, known by the name of their class, so that no library is imported to ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryskit.registry import Registry
+from cryskit.types import Crystal
+
+_READERS = Registry(
+    "structure object",
+    {
+        "pymatgen": "cryskit.data.readers.from_pymatgen:from_structure",
+        "ase": "cryskit.data.readers.from_ase:from_atoms",
+    },
+)
+_CLASSES = {("pymatgen", "IStructure"): "pymatgen", ("ase", "Atoms"): "ase", ("pandas", "DataFrame"): "frame"}
+
+
+def kind_of(value: Any) -> str | None:
+    """Return "crystal", "pymatgen", "ase" or "frame", or None if the value is no such object."""
+    if isinstance(value, Crystal):
+        return "crystal"
+    for base in type(value).__mro__:
+        kind = _CLASSES.get((base.__module__.partition(".")[0], base.__name__))
+        if kind:
+            return kind
+    return None
+
+
+def from_object(value: Any, name: str) -> Crystal:
+    """Return a Crystal, pymatgen structure or ASE atoms as a crystal.
+
+    Args:
+        value: One for which `kind_of` gives "crystal", "pymatgen" or "ase".
+        name: Id of the crystal if the object has none.
+
+    Raises:
+        CrystalError: It cannot be used.
+    """
+    kind = kind_of(value)
+    crystal: Crystal = value if kind == "crystal" else _READERS[str(kind)](value, name)
+    return crystal

@@ -1,0 +1,57 @@
+"""Look at what the layers of an encoder say of the atoms, without the encoder knowing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from cryskit.errors import PlanError
+
+if TYPE_CHECKING:
+    from cryskit.types import Encoding, Graph
+
+
+def encode_with_hidden_states(encoder: nn.Module, graph: Graph, layers: int) -> tuple[Encoding, list[Tensor]]:
+    """Encode a graph and give the atom vectors behind each of the last layers, too.
+
+    Args:
+        encoder: Any encoder; its layers are the entries of its last `ModuleList`.
+        graph: The batch.
+        layers: How many, counted from the end; the last gives the atom vectors of the encoding.
+
+    Returns:
+        The encoding, and `layers` tensors of atom vectors, (N, width) each, the last layer's last.
+
+    Raises:
+        PlanError: The encoder has fewer layers, or one of them gives no atom vectors.
+    """
+    seen: list[Any] = []
+    taps = [
+        layer.register_forward_hook(lambda _layer, _given, made: seen.append(made))
+        for layer in _below_last(encoder, layers)
+    ]
+    try:
+        encoding: Encoding = encoder(graph)
+    finally:
+        for tap in taps:
+            tap.remove()
+    return encoding, [*(_atoms(made, graph) for made in seen), encoding.atoms]
+
+
+def _below_last(encoder: nn.Module, layers: int) -> list[nn.Module]:
+    """Return the layers to tap, all but the last."""
+    if layers == 1:
+        return []
+    lists = [child for child in encoder.children() if isinstance(child, nn.ModuleList)]
+    found = list(lists[-1]) if lists else []
+    if len(found) < layers:
+        raise PlanError(f"{layers} layers are to be matched and the encoder has {len(found)}", "Match fewer")
+    return found[-layers:-1]
+
+
+def _atoms(made: Any, graph: Graph) -> Tensor:
+    for part in made if isinstance(made, tuple) else (made,):
+        if isinstance(part, Tensor) and part.ndim == 2 and len(part) == graph.atoms:
+            return part
+    raise PlanError("A layer of the encoder gives no atom vectors", "Match one layer only")

@@ -1,0 +1,166 @@
+"""Rebuild the crystal from the vectors of its atoms: the bits of their elements, who neighbours whom, at what distance.
+
+These losses are given crystal by crystal, with their weight in a mean over all atoms or pairs of a batch. From the vector of
+the crystal itself it is told what the whole is like.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
+
+from cryskit import elements
+from cryskit.losses.atom_pairs import pairs
+from cryskit.losses.decoders import Bilinear, perceptron
+from cryskit.losses.descriptors import COUNT, Descriptors
+
+if TYPE_CHECKING:
+    from cryskit.losses.atom_pairs import Pairs
+    from cryskit.types import Graph
+
+CLASSES = 6
+"""Of connectivity: 0, 1, 2, 3, 4, and 5 or more edges."""
+
+BINS = 4
+"""Of bond lengths, rounded to angstrom: at most 1, 2, 3, at least 4."""
+
+_UNCONNECTED = 0.1  # weight of the class "no edge", which most pairs are in
+_SEEN = 0.25  # weight of the bits of an atom that is not hidden, where others are
+
+
+class Losses(NamedTuple):
+    """The loss of each crystal.
+
+    Attributes:
+        means: (B,) the weighted mean over the atoms or pairs of the crystal.
+        weights: (B,) their total weight.
+    """
+
+    means: Tensor
+    weights: Tensor
+
+    def over_crystals(self) -> Float[Tensor, ""]:
+        """Return the mean in which crystals count alike."""
+        return self.means.mean()
+
+    def over_all(self) -> Float[Tensor, ""]:
+        """Return the mean in which atoms or pairs count alike, so that large cells count more."""
+        return (self.means * self.weights).sum() / self.weights.sum()
+
+
+class Bits(nn.Module):
+    """BCE of the 92 bits of each atom, linear in its vector.
+
+    Args:
+        width: Of the atom vectors.
+    """
+
+    table: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.decoder = nn.Linear(width, elements.BITS)
+        self.register_buffer("table", torch.from_numpy(elements.features().astype("uint8")), persistent=False)
+
+    def forward(
+        self, atoms: Float[Tensor, "atoms width"], graph: Graph, hidden: Bool[Tensor, " atoms"] | None = None
+    ) -> Losses:
+        """Return the losses; where atoms are hidden, those that are not count a quarter.
+
+        Args:
+            atoms: Their vectors.
+            graph: With the true atomic numbers.
+            hidden: Which atoms the network was not shown.
+        """
+        logits = self.decoder(atoms)
+        each = binary_cross_entropy_with_logits(logits, self.table[graph.numbers].to(logits), reduction="none")
+        weight = graph.multiplicity if hidden is None else graph.multiplicity * torch.where(hidden, 1, _SEEN)
+        totals = weight.new_zeros(graph.crystals, 2)
+        sums = totals.index_add(0, graph.crystal_of_atom, torch.stack([each.mean(1) * weight, weight], dim=1))
+        return Losses(sums[:, 0] / sums[:, 1], sums[:, 1])
+
+
+class Connections(nn.Module):
+    """Losses of the pairs of atoms: how often one is among the neighbours of the other, and in which bins of length.
+
+    Connectivity k = 0..5 has the negative log-likelihood of a bilinear score, the class "no edge" weighing 0.1; each bin of
+    length has the BCE of one.
+
+    Args:
+        width: Of the atom vectors.
+        connectivity: Whether connectivity is asked for.
+        lengths: Whether the bins are.
+    """
+
+    rarity: Tensor
+
+    def __init__(self, width: int, *, connectivity: bool = True, lengths: bool = False) -> None:
+        super().__init__()
+        self.connectivity = Bilinear(width, CLASSES) if connectivity else None
+        self.lengths = Bilinear(width, BINS) if lengths else None
+        self.register_buffer("rarity", torch.tensor([_UNCONNECTED, *[1.0] * (CLASSES - 1)]), persistent=False)
+
+    def forward(self, atoms: Float[Tensor, "atoms width"], graph: Graph) -> dict[str, Losses]:
+        """Return the losses by name: "connectivity" and "lengths", as far as they are asked for."""
+        rounded = graph.vectors.norm(dim=1).round().clamp(1, BINS).long() - 1
+        found: dict[str, list[Losses]] = {}
+        for group in pairs(graph):
+            counts = group.count(rounded, BINS)
+            for name, losses in self._group(atoms, group, counts, group.weights(graph.multiplicity)).items():
+                found.setdefault(name, []).append(losses)
+        return {name: Losses(*map(torch.cat, zip(*parts, strict=True))) for name, parts in found.items()}
+
+    def _group(self, atoms: Tensor, group: Pairs, counts: Tensor, weights: Tensor) -> dict[str, Losses]:
+        losses: dict[str, Losses] = {}
+        if self.connectivity is not None:
+            target = counts.sum(3).clamp_max(CLASSES - 1).long()
+            scores = self.connectivity(atoms, group)
+            each = cross_entropy(scores.flatten(0, 1), target.flatten(0, 1), reduction="none").view_as(weights)
+            losses["connectivity"] = _means(each, weights * self.rarity[target])
+        if self.lengths is not None:
+            scores = self.lengths(atoms, group).movedim(2, 3)
+            each = binary_cross_entropy_with_logits(scores, counts.clamp_max(1), reduction="none").mean(3)
+            losses["lengths"] = _means(each, weights)
+        return losses
+
+
+class CrystalLevelLosses(nn.Module):
+    """Losses of the vector of the crystal: by what it was swollen, and what its descriptors are (`losses.descriptors`).
+
+    Args:
+        width: Of the crystal vectors.
+        scale: Whether the swelling is asked for.
+        descriptors: Whether the descriptors are.
+    """
+
+    def __init__(self, width: int, *, scale: bool, descriptors: bool) -> None:
+        super().__init__()
+        self.scale = perceptron(width, 1) if scale else None
+        self.described = perceptron(width, COUNT) if descriptors else None
+        self.descriptors = Descriptors()
+
+    def forward(
+        self, crystals: Float[Tensor, "crystals width"], graph: Graph, swelling: Float[Tensor, " crystals"]
+    ) -> dict[str, Tensor]:
+        """Return the mean losses by name: "scale" and "descriptors", as far as they are asked for.
+
+        Args:
+            crystals: Their vectors.
+            graph: As it was before anything was hidden or corrupted.
+            swelling: In units of its deviation.
+        """
+        losses: dict[str, Tensor] = {}
+        if self.scale is not None:
+            losses["scale"] = (self.scale(crystals)[:, 0] - swelling).pow(2).mean()
+        if self.described is not None:
+            losses["descriptors"] = smooth_l1_loss(self.described(crystals), self.descriptors(graph))
+        return losses
+
+
+def _means(each: Tensor, weights: Tensor) -> Losses:
+    total = weights.sum((1, 2))
+    return Losses((each * weights).sum((1, 2)) / total, total)

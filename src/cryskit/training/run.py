@@ -1,0 +1,77 @@
+"""What every run does: the card it starts with, the weights it starts from, and the notes it leaves in its folder."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from cryskit.atomic_write import write_json
+from cryskit.predict.card import Card
+from cryskit.registry import ENCODERS
+from cryskit.training.start import tensors_of
+from cryskit.training.transfer import freeze, rates, transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from cryskit.predict.predictor import Predictor
+    from cryskit.training.plan import Plan
+    from cryskit.types import Property
+
+TRANSFER, UNUSABLE = "transfer.json", "unusable.json"
+"""Files of a run: what became of every tensor of the file it started from; which crystals cannot be built, and why."""
+
+_STANDS_ON = ("cryskit", "torch", "numpy", "pymatgen-core", "moyopy", "lightning")
+
+
+def card_of(plan: Plan, wanted: list[Property], name: str) -> Card:
+    """Return the card with which a run starts: what its plan settles before any crystal is seen."""
+    encoder = ENCODERS.build(plan.encoder)
+    return Card(
+        name=name,
+        description=plan.about.description,
+        licence=plan.about.licence,
+        citation=list(plan.about.citation),
+        encoder=ENCODERS.config_of(encoder),
+        heads=plan.objective.get("heads", {}),
+        spec=encoder.needs,
+        properties=wanted,
+        plan=plan.model_dump(mode="json", exclude={"about"}),
+        versions={package: version(package) for package in _STANDS_ON},
+    )
+
+
+def start_from(plan: Plan, predictor: Predictor, folder: Path) -> dict[str, float]:
+    """Give the encoder the weights that the plan starts from, and write what became of each.
+
+    Returns:
+        What the learning rates of its parameters are multiplied with.
+    """
+    own = {f"encoder.{name}": share for name, share in getattr(predictor.encoder, "rates", {}).items()}
+    if plan.start is None:
+        return own
+    report = transfer(predictor.encoder, tensors_of(plan.start), plan.start.parts)
+    freeze(predictor.encoder, plan.start.freeze, report)
+    predictor.card.start = plan.start.model_dump() | report.counts
+    write_json(report.to_json(), folder / TRANSFER)
+    return rates(predictor.encoder, plan.start.decay, report) | own
+
+
+def note_plan(plan: Plan, unusable: Mapping[str, str], folder: Path) -> None:
+    """Write the plan, and why crystals cannot be used."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
+    if unusable:
+        write_json(unusable, folder / UNUSABLE)
+
+
+def text_hash(predictor: Predictor, texts: Sequence[str | None]) -> list[str]:
+    """Return the hash of the descriptions that a model reads; nothing if it reads none."""
+    return [digest_of(texts)] if predictor.text_input else []
+
+
+def digest_of(*what: object) -> str:
+    """Return the SHA-256 of what names a run: hashes of its plan, its data and its descriptions."""
+    return hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()

@@ -1,0 +1,122 @@
+"""How many features a selector may keep, decided by validation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cryskit.atomic_write import replacing, write_json
+from cryskit.explain.selector import strength_table
+from cryskit.predict.predictor import load
+from cryskit.training.start import with_start_resolved
+from cryskit.training.train import train
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from cryskit.data.splits import Split
+    from cryskit.predict.card import Card
+    from cryskit.training.plan import Plan
+    from cryskit.types import Crystal
+
+PENALTIES = (0.03, 0.1, 0.3, 1.0)
+"""What is tried."""
+
+PATH = "selector.json"
+"""File of the path: what each penalty selected, and its error."""
+
+
+class Chosen(NamedTuple):
+    """The sparsest model that is as good as the best.
+
+    Attributes:
+        card: Of the model.
+        folder: Of its run.
+    """
+
+    card: Card
+    folder: Path
+
+
+def train_sparsest(
+    plan: Plan,
+    crystals: Sequence[Crystal],
+    split: Split,
+    out: Path,
+    folder: Path,
+    penalties: Sequence[float] = PENALTIES,
+    *,
+    name: str | None = None,
+    **settings: Any,
+) -> Chosen:
+    """Train with one penalty after another and keep the sparsest model that is as good as the best.
+
+    As good: its validation error is at most one standard error above the lowest. The error is the mean over properties of
+    the mean absolute error over the mean absolute deviation, of logarithms where a property is learned as one. A call that
+    was killed goes on where it was.
+
+    Args:
+        plan: Of the run; its encoder takes a selector as input, whose penalty is set here.
+        crystals: The whole data set that the split divides.
+        split: Which crystals train and which choose.
+        out: The model file to write.
+        folder: Of the path; each run has a folder in it.
+        penalties: What is tried.
+        name: Of the model; the stem of `out` by default.
+        settings: Passed on to `training.train.train`.
+
+    Raises:
+        DataError: A property has no labels, or the data is not that of the split.
+        PlanError: The plan contradicts itself, or `folder` holds another run.
+    """
+    plan = with_start_resolved(plan)
+    given = plan.encoder.get("inputs")
+    worn = given if isinstance(given, dict) else {"name": "selector"}
+    settings.setdefault("cache", folder)
+    tried = []
+    for penalty in sorted(penalties):
+        encoder = plan.encoder | {"inputs": worn | {"penalty": penalty}}
+        place = folder / f"penalty-{penalty:g}"
+        file = place / "model.safetensors"
+        one = plan.model_copy(update={"encoder": encoder})
+        card = train(one, crystals, split, file, place, name=name or out.stem, **settings)
+        tried.append({"penalty": penalty, **error_of(card.metrics), **_counts(file)})
+        write_json(tried, folder / PATH)
+    place = folder / f"penalty-{sparsest(tried):g}"
+    with replacing(out) as temporary:
+        temporary.write_bytes((place / "model.safetensors").read_bytes())
+    return Chosen(load(out).card, place)
+
+
+def sparsest(tried: Sequence[Mapping[str, float]]) -> float:
+    """Return the largest penalty whose error is within one standard error of the lowest.
+
+    Args:
+        tried: Each with its `penalty`, `error` and `standard_error`.
+    """
+    best = min(tried, key=lambda one: one["error"])
+    most = best["error"] + best["standard_error"]
+    return max(one["penalty"] for one in tried if one["error"] <= most)
+
+
+def error_of(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Return the relative error of a model and its standard error, means over properties.
+
+    The errors of several properties of a crystal go together, so having several makes the standard error no smaller.
+
+    Args:
+        metrics: Of its card.
+    """
+    errors, deviations = [], []
+    for found in metrics.values():
+        end = "_log10" if "mae_log10" in found else ""
+        n, mae, rmse, mad = (found[f"{figure}{end}"] for figure in ("n", "mae", "rmse", "mad"))
+        errors.append(mae / mad)
+        deviations.append((max(rmse**2 - mae**2, 0) / n) ** 0.5 / mad)
+    return {"error": sum(errors) / len(errors), "standard_error": sum(deviations) / len(deviations)}
+
+
+def _counts(file: Path) -> dict[str, int]:
+    table = strength_table(load(file).encoder)
+    kept = table[table["strength"] > 0]
+    return {"bits": len(kept), "blocks": int(kept["block"].nunique())}

@@ -1,0 +1,106 @@
+"""Which file a plan starts from: its digest, its encoder, its tensors, and what it has seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
+
+from cryskit.data.corpus import manifest_beside
+from cryskit.errors import DataError, ModelError, PlanError
+from cryskit.predict.card import digest, read_card
+from cryskit.predict.published import path_of
+from cryskit.registry import ENCODERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from cryskit.training.plan import Plan, Start, Teacher
+
+_MODEL = ".safetensors"
+_FIXED = ("name", "width")
+
+
+def with_start_resolved(plan: Plan) -> Plan:
+    """Return the plan with the digest of the file it starts from and with all arguments of its encoder.
+
+    Args:
+        plan: What it says of the encoder wins over the file; without a start it is returned as it is.
+
+    Raises:
+        ModelError: The file is missing or no model.
+        PlanError: The file was changed since the plan was made, or the plan's encoder cannot take its weights.
+    """
+    if plan.start is None:
+        return plan
+    path = path_of(plan.start.file)
+    found = digested(path, plan.start)
+    inside = read_card(path).encoder
+    asked = plan.encoder if "encoder" in plan.model_fields_set else {}
+    _refuse_conflicts(asked, inside, plan.start)
+    start = plan.start.model_copy(update={"digest": found})
+    return plan.model_copy(update={"start": start, "encoder": {**inside, **asked}})
+
+
+def digested(path: Path, named: Start | Teacher) -> str:
+    """Return the SHA-256 of a file that a plan names.
+
+    Raises:
+        PlanError: The file was changed since the plan was made.
+    """
+    found = digest(path)
+    if named.digest not in {"", found}:
+        raise PlanError(
+            f"{named.file} is not the file that the plan was made with: its SHA-256 is {found}",
+            "Give that file, or leave the digest out",
+        )
+    return found
+
+
+def tensors_of(start: Start) -> dict[str, Tensor]:
+    """Return the tensors of the file by name.
+
+    Raises:
+        ModelError: The file cannot be read.
+    """
+    path = path_of(start.file)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is no model file of cryskit ({error})", "Get the file again") from error
+
+
+def manifest_of(model: Path) -> Path:
+    """Return the manifest beside a model file, or beside the one that the model started from.
+
+    Raises:
+        DataError: There is none.
+    """
+    beside = manifest_beside(model)
+    if beside.is_file():
+        return beside
+    start = read_card(model).start if model.suffix == _MODEL else {}
+    if not start:
+        raise DataError(
+            f"There is no manifest {beside}, so nobody knows what the model has seen",
+            "Take one that `cryskit pretrain` wrote, with the manifest beside it, or one that started from such a model",
+        )
+    return manifest_of(path_of(start["file"]))
+
+
+def _refuse_conflicts(asked: dict[str, object], inside: dict[str, object], start: Start) -> None:
+    for name in _FIXED:
+        if name in asked and asked[name] != inside.get(name, asked[name]):
+            raise PlanError(
+                f"The encoder should have {name} {asked[name]}, but that of {start.file} has {name} {inside[name]}",
+                f"Leave {name} out, or start from another file",
+            )
+    here, there = (ENCODERS.build(config).needs for config in ({**inside, **asked}, inside))
+    if here != there:
+        raise PlanError(
+            f"The encoder should see another graph ({here}) than that of {start.file} ({there})",
+            "Leave out what changes the graph, or start from another file",
+        )

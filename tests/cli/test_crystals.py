@@ -1,0 +1,51 @@
+"""Progress bars and the counts they rest on."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cryskit.cli import crystals
+from cryskit.cli.crystals import bar, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def slowly(count: int) -> Iterator[int]:
+    for i in range(count):
+        time.sleep(0.2)
+        yield i
+
+
+@pytest.mark.parametrize(
+    ("stream", "patience", "shown"), [(Terminal, 0.1, True), (Terminal, 60, False), (io.StringIO, 0.1, False)]
+)
+def test_a_bar_is_shown_on_a_terminal_to_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], patience: float, *, shown: bool
+) -> None:
+    written = stream()
+    monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setattr(crystals, "_PATIENCE", patience)
+    assert list(bar(slowly(5), "predicting", 5)) == [0, 1, 2, 3, 4]
+    assert ("predicting" in written.getvalue()) is shown
+
+
+def test_rows_are_counted_where_that_is_cheap(data: Path, cifs: list[Path], tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.parquet"
+    damaged.write_bytes(b"PAR1")
+    assert rows_of(data) == 60
+    assert rows_of(cifs[0]) == 1
+    assert [rows_of(path) for path in (tmp_path, damaged, tmp_path / "absent.cif")] == [None, None, None]

@@ -1,0 +1,84 @@
+"""A run goes from a plan to a model file that predicts what it was validated to predict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cryskit.data import splits
+from cryskit.data.sources import open_source
+from cryskit.errors import DataError, PlanError
+from cryskit.evaluate.evaluate import evaluate
+from cryskit.predict.predictor import load
+from cryskit.training.plan import Plan
+from cryskit.training.train import train
+from cryskit.types import Crystal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CRYSTALS = [crystal for crystal in open_source("elastic_tensor") if len(crystal) <= 12][:80]
+SPLIT = splits.make(CRYSTALS, "random", fractions=(0.6, 0.2, 0.2), seed=0)
+
+
+def plan(*properties: str, **optimisation: object) -> Plan:
+    settings = {"epochs": 2, "edges": 1000, "accelerator": "cpu", **optimisation}
+    return Plan.make({"properties": properties, "encoder": {"name": "cgcnn", "width": 8}, "optimisation": settings})
+
+
+def test_the_model_file_holds_what_was_trained(tmp_path: Path) -> None:
+    out = tmp_path / "elastic.safetensors"
+    card = train(plan("bulk_modulus", "shear_modulus"), CRYSTALS, SPLIT, out, tmp_path / "run", source="elastic_tensor")
+    predictor = load(out)
+    assert predictor.card == card
+    assert card.rows == {"training": len(SPLIT.train), "validation": len(SPLIT.validation)}
+    assert card.split == {"name": SPLIT.name, "hash": SPLIT.hash}
+    _, validation, _ = SPLIT.divide(CRYSTALS)
+    assert evaluate(predictor, validation).metrics["bulk_modulus"]["mae"] == pytest.approx(
+        card.metrics["bulk_modulus"]["mae"], rel=1e-5
+    )
+    written = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"plan.yaml", "log.jsonl", "curve.png", "parity-bulk_modulus.png", "parity-shear_modulus.png"} <= written
+    assert Plan.from_yaml(tmp_path / "run" / "plan.yaml") == plan("bulk_modulus", "shear_modulus")
+
+
+def test_the_test_crystals_cannot_be_reached(tmp_path: Path) -> None:
+    """Labels of the test part may be anything, the weights stay the same."""
+    hidden = set(SPLIT.test)
+    spoiled = [replace(c, targets={"bulk_modulus": 1e6}) if c.id in hidden else c for c in CRYSTALS]
+    for name, crystals in (("left", CRYSTALS), ("right", spoiled)):
+        train(plan("bulk_modulus"), crystals, SPLIT, tmp_path / f"{name}.safetensors", tmp_path / name)
+    left, right = (load(tmp_path / f"{name}.safetensors").predict(CRYSTALS) for name in ("left", "right"))
+    assert left["bulk_modulus"].tolist() == right["bulk_modulus"].tolist()
+
+
+def test_a_column_that_is_no_registered_property_can_be_learned(tmp_path: Path) -> None:
+    crystals = [replace(c, targets={"volume": float(abs(np.linalg.det(c.lattice)))}) for c in CRYSTALS]
+    card = train(plan("volume"), crystals, SPLIT, tmp_path / "v.safetensors", tmp_path / "run")
+    assert [p.name for p in card.properties] == ["volume"]
+
+
+def test_a_property_that_the_data_lacks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no column happiness"):
+        train(plan("happiness"), CRYSTALS, SPLIT, tmp_path / "x.safetensors", tmp_path / "run")
+    with pytest.raises((DataError, PlanError)):
+        train(plan("band_gap"), CRYSTALS, SPLIT, tmp_path / "x.safetensors", tmp_path / "run")
+
+
+def test_data_that_the_split_was_not_made_of_is_refused(tmp_path: Path) -> None:
+    other = [
+        *CRYSTALS[1:],
+        Crystal("new", np.eye(3) * 4, np.zeros((1, 3)), np.array([26]), targets={"bulk_modulus": 1.0}),
+    ]
+    with pytest.raises(DataError, match="other data"):
+        train(plan("bulk_modulus"), other, SPLIT, tmp_path / "x.safetensors", tmp_path / "run")
+
+
+def test_plans_name_every_wrong_key() -> None:
+    with pytest.raises(PlanError, match=r"optimisation\.epochs.*optimisation\.speed"):
+        Plan.make({"properties": ["band_gap"], "optimisation": {"epochs": 0, "speed": 1}})
+    with pytest.raises(PlanError, match="properties"):
+        Plan.make({"properties": []})
