@@ -122,7 +122,9 @@ def test_a_regime_with_words_is_trained_and_judged_with_them(tmp_path: Path, mon
     assert told["validation"] != scratch["validation"]
     monkeypatch.setattr(Terms, "encode", None)  # nothing is read again
     assert (
-        load(tmp_path / "out" / told["model"], tmp_path / "out" / run.GRAPHS).words.vectors(list(texts.values())).any()
+        load(tmp_path / "out" / told["model"], tmp_path / "out" / run.GRAPHS)
+        .text_input.vectors(list(texts.values()))
+        .any()
     )
     pd.DataFrame({"id": list(texts), "text": "The same."}).to_parquet(table)
     before = [scratch["hash"], told["hash"]]

@@ -11,13 +11,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from cryskit import runs, sparsity
 from cryskit.cli import train
 from cryskit.cli.plans import check_labels, divide, inputs_of, plan_of
 from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
 from cryskit.predict.predictor import load
+from cryskit.training import sparsity
+from cryskit.training import train as supervised
 from cryskit.training.plan import Optimisation
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def test_a_run_that_is_stopped_says_how_it_goes_on(cryskit: Call, data: Path, mo
         print("noise")  # noqa: T201
         sys.exit(1)  # as Lightning does
 
-    monkeypatch.setattr(runs, "train", stopped)
+    monkeypatch.setattr(supervised, "train", stopped)
     result = cryskit("train", "--data", data, "--property", "K_VRH", "--out", "m.safetensors")
     assert result.exit_code == 130
     assert result.stdout == ""

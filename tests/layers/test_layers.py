@@ -45,15 +45,15 @@ def test_spread_is_the_sum_of_three_gathers() -> None:
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=2e-4)
 
 
-def test_spread_and_gather_have_the_right_gradients() -> None:
+def test_to_edges_and_sum_to_atoms_have_the_right_gradients() -> None:
     graph = build(CRYSTALS[:3], GraphSpec(count=2, radius=4.0))
     neighbourhoods = Neighbourhoods(graph, 4.0, 50)
     for row_sum in (neighbourhoods.edge_sum, neighbourhoods.edge_sum.back):
         row_sum.weights = row_sum.weights.double()
     inputs = [torch.randn(n, 2, dtype=torch.float64, requires_grad=True) for n in (graph.atoms, graph.atoms, 50)]
-    assert torch.autograd.gradcheck(neighbourhoods.spread, inputs)
+    assert torch.autograd.gradcheck(neighbourhoods.to_edges, inputs)
     messages = torch.randn(graph.edges.shape[1], 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(neighbourhoods.gather, messages)
+    assert torch.autograd.gradcheck(neighbourhoods.sum_to_atoms, messages)
 
 
 def test_gather_sums_the_edges_of_each_atom() -> None:

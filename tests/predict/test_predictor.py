@@ -24,7 +24,7 @@ from cryskit.predict.card import Card, digest, read_card
 from cryskit.predict.predictor import Predictor, load
 from cryskit.registry import ENCODERS
 from cryskit.training.plan import Plan
-from cryskit.training.start import settled, tensors_of
+from cryskit.training.start import tensors_of, with_start_resolved
 from cryskit.types import Crystal, Failure, Property
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -186,13 +186,13 @@ def test_a_pretrained_model_embeds_but_predicts_nothing(pretrained: Path) -> Non
 
 
 def test_a_plan_takes_the_encoder_of_the_file_it_starts_from(pretrained: Path) -> None:
-    plan = settled(Plan.make({"properties": ["band_gap"], "start": {"file": str(pretrained)}}))
+    plan = with_start_resolved(Plan.make({"properties": ["band_gap"], "start": {"file": str(pretrained)}}))
     assert plan.encoder == read_card(pretrained).encoder
     assert plan.start is not None
     assert plan.start.digest == digest(pretrained)
-    assert settled(plan) == plan
+    assert with_start_resolved(plan) == plan
     deeper = {"properties": ["band_gap"], "encoder": {"layers": 2}, "start": {"file": str(pretrained)}}
-    assert settled(Plan.make(deeper)).encoder == {**plan.encoder, "layers": 2}
+    assert with_start_resolved(Plan.make(deeper)).encoder == {**plan.encoder, "layers": 2}
     tensors = tensors_of(plan.start)
     assert all(torch.equal(tensors[name], tensor) for name, tensor in load(pretrained).state_dict().items())
 
@@ -211,9 +211,11 @@ def test_a_plan_that_contradicts_the_file_is_refused(
 ) -> None:
     start = {"file": str(pretrained), **changes.get("start", {})}
     with pytest.raises(PlanError, match=message):
-        settled(Plan.make({"properties": ["band_gap"], **changes, "start": start}))
+        with_start_resolved(Plan.make({"properties": ["band_gap"], **changes, "start": start}))
 
 
 def test_a_plan_that_starts_from_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model file"):
-        settled(Plan.make({"properties": ["band_gap"], "start": {"file": str(tmp_path / "absent.safetensors")}}))
+        with_start_resolved(
+            Plan.make({"properties": ["band_gap"], "start": {"file": str(tmp_path / "absent.safetensors")}})
+        )

@@ -13,7 +13,10 @@ from cryskit.cli.output import print_json, require
 from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, reading, taught_by
 
 if TYPE_CHECKING:
+    from cryskit.data.splits import Split
     from cryskit.predict.card import Card
+    from cryskit.training.plan import Plan
+    from cryskit.types import Crystal
 
 Properties = Annotated[
     list[str] | None, typer.Option("--property", metavar="NAME", help="Learn this; may be given several times.")
@@ -119,24 +122,35 @@ def train(
     plan, crystals = reading(plan, text_encoder if text else None), list(described(crystals, text))
     check_labels(crystals, plan.properties)
     division = divide(crystals, split, plan.optimisation.seed, train_fraction)
-    from cryskit.training import (
-        sparsity,
-    )  # before quietly: Lightning sets its own levels when it is imported
-    from cryskit.training import (
-        train as supervised,
-    )
-
-    settings: dict[str, Any] = {"source": data, "progress": on_terminal()}
-    with training.quietly(place := training.place_of(out, folder)):
-        if selector_penalty == AUTO:
-            card, place = sparsity.train_sparsest(plan, crystals, division, out, place, **settings)
-        else:
-            card = supervised.train(plan, crystals, division, out, place, **settings)
+    automatic = selector_penalty == AUTO
+    card, place = _run(plan, crystals, division, out, training.place_of(out, folder), data, automatic=automatic)
     if training.is_main_process():
         division.save(place / "split.json")
         _show(card, out, place, as_json=as_json)
     if failures or "unusable" in card.rows:
         raise typer.Exit(1)
+
+
+def _run(
+    plan: "Plan",
+    crystals: "list[Crystal]",
+    division: "Split",
+    out: Path,
+    place: Path,
+    source: str,
+    *,
+    automatic: bool,
+) -> "tuple[Card, Path]":
+    """Train once, or once per penalty of the selector; return the card of the model and the folder of its run."""
+    # before quietly: Lightning sets its own levels when it is imported
+    from cryskit.training import sparsity
+    from cryskit.training import train as supervised
+
+    settings: dict[str, Any] = {"source": source, "progress": on_terminal()}
+    with training.quietly(place):
+        if automatic:
+            return sparsity.train_sparsest(plan, crystals, division, out, place, **settings)
+        return supervised.train(plan, crystals, division, out, place, **settings), place
 
 
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:

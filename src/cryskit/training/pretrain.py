@@ -78,15 +78,12 @@ def pretrain(
     corpus, built, texts = _build_corpus(sources, objective.needs, cache or folder, workers)
     assignments = corpus.divide(structures_of(built), splits, plan.optimisation.seed)
     shares = start_from(plan, predictor, folder)
-    parts = (
-        Shards(built, np.flatnonzero(assignments == Assignment.TRAIN)),
-        Shards(built, np.flatnonzero(assignments == Assignment.VALIDATION)),
-    )
+    parts = [Shards(built, np.flatnonzero(assignments == each)) for each in (Assignment.TRAIN, Assignment.VALIDATION)]
     card.sources, card.split = corpus.manifests, {name: split.hash for name, split in corpus.matched(splits).items()}
     card.elements, card.rows = parts[0].elements(), _counts(assignments)
     note_plan(plan, _problems(corpus, built, np.flatnonzero(assignments == Assignment.UNUSABLE)), folder)
     identity = digest_of(plan.hash, corpus.manifests, card.split, card.rows, *text_hash(predictor, texts))
-    given = _with_text(predictor, parts[0], texts), _with_text(predictor, parts[1], texts)
+    given = [_with_text(predictor, part, texts) for part in parts]
     card.epoch = fit(objective, *given, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
     card.metrics = _losses(folder, card.epoch)
     seen = manifest_beside(out)

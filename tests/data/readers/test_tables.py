@@ -14,9 +14,9 @@ from data.samples import cif, crystals, same
 from hypothesis import given
 from pymatgen.core import Lattice, Structure
 
-from cryskit.data import frames, records
 from cryskit.data.interchange import write
 from cryskit.data.read import read, read_one
+from cryskit.data.readers import dictionaries, frames
 from cryskit.errors import CoordinatesError, DataError, DisorderError, ElementError, LatticeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
@@ -126,10 +126,10 @@ def test_jarvis_entries(tmp_path: Path) -> None:
 @given(crystals())
 def test_a_crystal_survives_json_with_and_without_pymatgen(crystal: Crystal) -> None:
     data = json.loads(json.dumps(Structure(crystal.lattice, crystal.numbers, crystal.fractional).as_dict()))
-    plain = records._plain(data, "a")
+    plain = dictionaries._plain(data, "a")
     assert plain is not None
     assert same(plain, crystal, 1e-9)
-    judged = records._JUDGE["dictionary"](data, "a")
+    judged = dictionaries._JUDGE["dictionary"](data, "a")
     assert same(judged, plain, 1e-12)
     jarvis = {
         "lattice_mat": crystal.lattice.tolist(),
