@@ -83,8 +83,9 @@ def pretrain(
     card.elements, card.rows = parts[0].elements(), _counts(assignments)
     note_plan(plan, _problems(corpus, built, np.flatnonzero(assignments == Assignment.UNUSABLE)), folder)
     identity = digest_of(plan.hash, corpus.manifests, card.split, card.rows, *text_hash(predictor, texts))
-    given = [_with_text(predictor, part, texts) for part in parts]
-    card.epoch = fit(objective, *given, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
+    training, validation = (_with_text(predictor, part, texts) for part in parts)
+    settings: dict[str, Any] = {"identity": identity, "rates": shares, "progress": progress}
+    card.epoch = fit(objective, training, validation, plan.optimisation, folder, **settings)
     card.metrics = _losses(folder, card.epoch)
     seen = manifest_beside(out)
     digest = corpus.write_manifest(seen, assignments)
