@@ -14,7 +14,7 @@ from pymatgen.core import Composition, Element, Structure
 
 from cryskit.data.read import read, read_one
 from cryskit.data.readers import cif
-from cryskit.data.readers.cif_pymatgen import judge
+from cryskit.data.readers.cif_pymatgen import parse
 from cryskit.data.readers.from_pymatgen import from_structure
 from cryskit.types import Crystal
 
@@ -90,4 +90,4 @@ def test_gemmi_and_pymatgen_read_the_same_crystal(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert same(fast, from_structure(Structure.from_file(path), name))
-    assert same(fast, judge(text, name, 500))
+    assert same(fast, parse(text, name, 500))

@@ -16,7 +16,7 @@ from pymatgen.core import Lattice, Structure
 
 from cryskit.data.readers import cif as module
 from cryskit.data.readers.cif import read_blocks
-from cryskit.data.readers.cif_pymatgen import judge
+from cryskit.data.readers.cif_pymatgen import parse
 from cryskit.data.readers.from_pymatgen import from_structure
 from cryskit.errors import (
     CoordinatesError,
@@ -278,7 +278,7 @@ def test_a_crystal_written_by_pymatgen_comes_back(crystal: Crystal) -> None:
         text = str(structure.to(fmt="cif", significant_figures=12))
     found = row(text)
     assert same(found, by_pymatgen(text))
-    assert same(found, judge(text, "a", 500))
+    assert same(found, parse(text, "a", 500))
     assert isinstance(found, Crystal)
     assert np.allclose(np.linalg.det(found.lattice), abs(np.linalg.det(crystal.lattice)))
 

@@ -1,7 +1,7 @@
-"""CIF files to crystals: gemmi reads what is beyond doubt, pymatgen judges the rest.
+"""CIF files to crystals: gemmi reads what is beyond doubt, pymatgen the rest.
 
 gemmi tokenises some forty times faster than pymatgen, but accepts more: so everything it gives is guarded here, and a
-block that fails a guard is read again by pymatgen, whose verdict stands. The guards keep to what pymatgen does: the
+block that fails a guard is read again by pymatgen, whose result stands. The guards keep to what pymatgen does: the
 first of the tags for symmetry operations wins, coordinates within 1e-4 of 1/3 or 2/3 are rounded to it, images within
 1e-4 in each fractional coordinate are one atom, and the lattice has c along z and a in the xz plane.
 """
@@ -16,21 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import gemmi
 import numpy as np
 
-from cryskit.data.files import read_text, stem
 from cryskit.data.readers.symbols import of_label, of_type
-from cryskit.data.validate import attempt, check, count
+from cryskit.data.validate import make_row, validate, validate_size
 from cryskit.errors import CoordinatesError, CrystalError, SizeError, UnreadableError
-from cryskit.registry import Registry
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-_JUDGE = Registry(
-    "judge",
-    {"cif": "cryskit.data.readers.cif_pymatgen:judge", "group": "cryskit.data.readers.cif_pymatgen:group_operations"},
-)
+    from cryskit.data.files import InputFile
 
 _FRACTIONAL = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 _LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
@@ -69,30 +63,29 @@ class _Operations(NamedTuple):
     trivial: bool
 
 
-def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a CIF file, one item per data block with atom sites.
 
     Args:
-        path: Its stem is the id; with several such blocks ":0", ":1" follows.
-        limit: Atoms that a cell may have.
+        file: CIF file, whose id is that of the crystal; with several such blocks ":0", ":1" follows.
+        limit: Number of atoms that a cell may have.
     """
-    name = stem(path.name)
     try:
-        text = read_text(path)
+        text = file.read_text()
     except CrystalError as error:
-        yield Failure(name, error)
+        yield Failure(file.id, error)
     else:
-        yield from read_blocks(text, name, str(path), limit)
+        yield from read_blocks(text, file.id, file.name, limit)
 
 
 def read_blocks(text: str, name: str, source: str, limit: int) -> Iterator[Crystal | Failure]:
     """Read the text of a CIF, one item per data block with atom sites.
 
     Args:
-        text: The whole file.
+        text: Text of the whole file.
         name: Id of the crystal.
-        source: File or row for error messages.
-        limit: Atoms that a cell may have.
+        source: Name of the file or row, for error messages.
+        limit: Number of atoms that a cell may have.
     """
     blocks = _blocks(text)
     if not blocks:
@@ -120,7 +113,13 @@ def _read_block(text: str, name: str, source: str, limit: int) -> Crystal | Fail
     if crystal is not None:
         return crystal
     lowered = _CASED.sub(lambda tag: tag[0].lower(), text)
-    return attempt(name, source, lambda: _JUDGE["cif"](lowered, name, limit), limit)
+    return make_row(name, source, lambda: _parse(lowered, name, limit), limit)
+
+
+def _parse(text: str, name: str, limit: int) -> Crystal:
+    from cryskit.data.readers.cif_pymatgen import parse  # noqa: PLC0415 - pymatgen takes a second to import
+
+    return parse(text, name, limit)
 
 
 def _plain(text: str, name: str, limit: int) -> Crystal | None:
@@ -138,7 +137,7 @@ def _plain(text: str, name: str, limit: int) -> Crystal | None:
     labels = block.find_values("_atom_site_label")
     if len(labels) == 0:
         return None
-    count(len(labels), limit)
+    validate_size(len(labels), limit)
     crystal = None if "_magn" in text or "_moment" in text else _read_sites(block, list(labels), name, limit)
     if crystal is None and labels.get_loop() is None:
         raise UnreadableError("The atom sites are not in a loop", "Write them as loop_ with a row per atom")
@@ -159,7 +158,7 @@ def _read_sites(block: gemmi.cif.Block, labels: list[str], name: str, limit: int
     if not _full(block, len(labels)):
         return None
     try:
-        return check(Crystal(name, lattice, atoms, numbers), limit)
+        return validate(Crystal(name, lattice, atoms, numbers), limit)
     except SizeError:
         raise
     except CrystalError:
@@ -219,7 +218,9 @@ def _operations(block: gemmi.cif.Block) -> _Operations | None:
 
 @lru_cache(maxsize=512)
 def _named(names: tuple[tuple[str, str], ...]) -> _Operations | None:
-    affine = _JUDGE["group"](dict(names))
+    from cryskit.data.readers.cif_pymatgen import group_operations  # noqa: PLC0415
+
+    affine = group_operations(dict(names))
     return None if affine is None else _Operations(affine[:, :3, :3], affine[:, :3, 3], trivial=False)
 
 
@@ -269,13 +270,13 @@ def _expanded(
     """Apply the symmetry operations and keep one of the images of a site that fall together.
 
     Images in one bin of width 1e-4 are one atom to pymatgen too. Should an edge part two such images, or should two
-    sites fall together, two atoms remain that are too near, which `check` finds.
+    sites fall together, two atoms remain that are too near, which `validate` finds.
 
     Args:
-        sites: (N, 3) fractional.
-        numbers: (N,) atomic numbers.
-        operations: S of them.
-        limit: Atoms that a cell may have.
+        sites: (N, 3) float, fractional coordinates.
+        numbers: (N,) int, atomic numbers.
+        operations: Symmetry operations, S of them.
+        limit: Number of atoms that a cell may have.
 
     Returns:
         Fractional coordinates in 0..1, (M, 3), and atomic numbers, (M,).
@@ -294,7 +295,7 @@ def _expanded(
     if len(first) > limit:
         positions = len(np.unique(_binned(images[first], 100)))
         if positions > 1.2 * limit:
-            count(positions, limit)
+            validate_size(positions, limit)
     return images[first], numbers[owner[first]]
 
 

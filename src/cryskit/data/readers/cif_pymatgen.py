@@ -1,4 +1,4 @@
-"""CIF blocks that take a judge: pymatgen's verdict as a crystal or one of our errors.
+"""CIF blocks that gemmi leaves in doubt: what pymatgen reads, as a crystal or one of our errors.
 
 Where pymatgen lets pass what is no crystal, it is refused first: symmetry operations that are none (they would
 collapse the cell), sites that stand for no element ("Va" would become vanadium, "Du" hydrogen), and sites for
@@ -18,7 +18,7 @@ from pymatgen.io.cif import CifBlock, CifParser, str2float
 
 from cryskit.data.readers.from_pymatgen import PARSER_ERRORS, from_structure
 from cryskit.data.readers.symbols import atomic_number
-from cryskit.data.validate import count
+from cryskit.data.validate import validate_size
 from cryskit.errors import (
     CoordinatesError,
     CrystalError,
@@ -48,13 +48,13 @@ _MOLECULES = ("OH", "O-H", "Wat", "wat", "H2O", "NO3", "NH4")  # pymatgen drops 
 _PLACEHOLDERS = {"", "va", "vac", "du", "dum", "dummy", "t"}  # labels that begin like an element and are none
 
 
-def judge(text: str, name: str, limit: int) -> Crystal:
-    """Return the crystal that pymatgen reads from a CIF block.
+def parse(text: str, name: str, limit: int) -> Crystal:
+    """Parse a CIF block with pymatgen and return the crystal.
 
     Args:
-        text: One data block.
+        text: Text of one data block.
         name: Id of the crystal.
-        limit: Atoms that a cell may have.
+        limit: Number of atoms that a cell may have.
 
     Raises:
         CrystalError: It is none, for the reason that the type of the error says.
@@ -83,7 +83,7 @@ def group_operations(names: Mapping[str, str]) -> np.ndarray | None:
     """Return the symmetry operations that pymatgen takes a named or numbered group for; it takes half a second.
 
     Args:
-        names: CIF tags to their values.
+        names: CIF tag to its value.
 
     Returns:
         (S, 4, 4) affine matrices of fractional coordinates, or None if pymatgen fails.
@@ -106,7 +106,7 @@ def _refuse(data: Mapping[str, Any], limit: int) -> None:
     """Raise for what pymatgen would misread, or take for ever to read."""
     sites = len(_values(data, "_atom_site_label"))
     operations = [text for tag in _OPERATIONS for text in _values(data, tag)]
-    count(max(sites, 1), limit)
+    validate_size(max(sites, 1), limit)
     if sites * (len(operations) or 192) > _IMAGES * limit:
         raise SizeError(
             f"{sites} sites and {len(operations) or 'up to 192'} symmetry operations make more than {limit} atoms",

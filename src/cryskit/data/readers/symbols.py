@@ -31,13 +31,13 @@ def atomic_number(symbol: str) -> int:
 
 @cache
 def of_type(symbol: str) -> int | None:
-    """Return the atomic number of a CIF type symbol ("Na", "Fe3+"), or None if it takes a judge."""
+    """Return the atomic number of a CIF type symbol ("Na", "Fe3+"), or None if pymatgen has to read it."""
     return _plain(_TYPE.fullmatch(symbol))
 
 
 @cache
 def of_label(label: str) -> int | None:
-    """Return the atomic number that a CIF site label begins with ("Na1", "O2A"), or None if it takes a judge."""
+    """Return the atomic number that a CIF site label begins with ("Na1", "O2A"), or None if pymatgen has to read it."""
     return _plain(_LABEL.fullmatch(label))
 
 
