@@ -42,7 +42,7 @@ def read(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Iterato
         DataError: The source as a whole does not exist or its format is unknown. Within an iterable this is a Failure.
 
     Examples:
-        A file that came as bytes, and how a row that cannot be used is told from a crystal:
+        A file that came as bytes; a row is a crystal, or a failure with the reason:
 
         >>> import io
         >>> from cryskit import Crystal, read

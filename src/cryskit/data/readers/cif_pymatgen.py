@@ -43,7 +43,7 @@ _CELL = tuple(
     f"_cell_{kind}" for kind in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 )
 _FRACTIONAL = tuple(f"_atom_site_fract_{axis}" for axis in "xyz")
-_OTHER_TYPES = {"ow", "hw", "cval", "siva"}  # type symbols beside the elements that pymatgen reads rightly
+_OTHER_TYPES = {"ow", "hw", "cval", "siva"}  # type symbols other than elements that pymatgen reads rightly
 _MOLECULES = ("OH", "O-H", "Wat", "wat", "H2O", "NO3", "NH4")  # pymatgen drops their sites or their hydrogens
 _PLACEHOLDERS = {"", "va", "vac", "du", "dum", "dummy", "t"}  # labels that begin like an element and are none
 

@@ -1,6 +1,6 @@
-"""The formats of files that can be read: the one table from which readers, folders, messages and help texts take them.
+"""The formats of files that can be read: one table for readers, folders, error messages and help texts.
 
-A further format is a file with its reader beside this one, and a row of FORMATS.
+To add a format, write a file with its reader into this folder, and a row into FORMATS.
 """
 
 from __future__ import annotations
