@@ -18,7 +18,7 @@ from budgets.syntax import NAMES, PACKAGE, SOURCE, Module, target
 
 ORDER = [
     {"types", "errors", "elements", "properties", "atomic_write"},
-    {"batching", "registry"},
+    {"batching", "protocols", "registry"},
     {"data"},
     {"graphs", "text", "weights"},
     {"layers"},

@@ -1,4 +1,4 @@
-"""Which file a plan starts from: its digest, its encoder, its tensors, and what it has seen."""
+"""The file that a plan starts from: its digest, its encoder, its tensors, and the crystals that it has seen."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def tensors_of(start: Start) -> dict[str, Tensor]:
 
 
 def manifest_of(model: Path) -> Path:
-    """Return the manifest beside a model file, or beside the one that the model started from.
+    """Return the manifest in the folder of a model file, or of the one that the model started from.
 
     Raises:
         DataError: There is none.
@@ -98,7 +98,7 @@ def _refuse_conflicts(asked: dict[str, object], inside: dict[str, object], start
                 f"The encoder should have {name} {asked[name]}, but that of {start.file} has {name} {inside[name]}",
                 f"Leave {name} out, or start from another file",
             )
-    here, there = (ENCODERS.build(config).needs for config in ({**inside, **asked}, inside))
+    here, there = (ENCODERS.needs(config) for config in ({**inside, **asked}, inside))
     if here != there:
         raise PlanError(
             f"The encoder should see another graph ({here}) than that of {start.file} ({there})",

@@ -1,4 +1,4 @@
-"""Move the weights of a trained encoder into a new one, say what became of every tensor, and hold back what was moved.
+"""Move the weights of a trained encoder into a new one, report every tensor, and freeze or slow down what was moved.
 
 Tensors are named as in a model file: "encoder.inputs.linear.weight". The levels of an encoder are counted from its input:
 level 0 is what its class registers before its first list of layers, then each layer of the list, then what follows it. The
@@ -30,9 +30,9 @@ class Transfer:
     """What became of every tensor.
 
     Attributes:
-        moved: Names of what the encoder took from the file.
-        reinitialised: Names of what else the encoder has, each with the reason.
-        left: Names of what else the file has, each with the reason.
+        moved: Names of the tensors that the encoder took from the file.
+        reinitialised: Names of the other tensors of the encoder, each with the reason.
+        left: Names of the other tensors of the file, each with the reason.
     """
 
     moved: tuple[str, ...]
@@ -53,8 +53,8 @@ def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "
     """Copy the tensors that fit into an encoder, statistics of batch norms included.
 
     Args:
-        encoder: Is changed in place.
-        tensors: Of a model file; those of its encoder are named "encoder....".
+        encoder: The encoder, which is changed in place.
+        tensors: Tensors of a model file by name; those of its encoder are named "encoder....".
         parts: "encoder" moves all of it; "convolutions" leaves the embedding of the elements (`inputs`) as it is, like the
             published CrysXPP (doi 10.1038/s41524-022-00716-8).
 
@@ -85,7 +85,7 @@ def levels(encoder: nn.Module) -> dict[str, int]:
     """Return the level of each tensor of an encoder, 0 for its input.
 
     Args:
-        encoder: Its lists of layers (`ModuleList`) and what stands before, between and after them give the levels.
+        encoder: An encoder; its lists of layers (`ModuleList`) and what stands before, between and after them give the levels.
     """
     return {f"{_PREFIX}{name}": level for name, level in _levels(encoder).items()}
 
@@ -121,9 +121,9 @@ def freeze(encoder: nn.Module, count: int, report: Transfer) -> None:
     """Exclude what was moved into the lowest levels from training; `fit` then keeps its batch norms as they are, too.
 
     Args:
-        encoder: Is changed in place.
-        count: Levels from the input upwards.
-        report: Of the transfer; what it did not move is trained in any case.
+        encoder: The encoder, which is changed in place.
+        count: Number of levels, from the input upwards.
+        report: Report of the transfer; what was not moved is trained in any case.
 
     Raises:
         PlanError: The encoder has fewer levels.
@@ -142,8 +142,8 @@ def rates(encoder: nn.Module, decay: float, report: Transfer) -> dict[str, float
 
     Args:
         encoder: The heads count as one level above it; they, and what was not moved, have the full rate.
-        decay: Above 0, at most 1.
-        report: Of the transfer.
+        decay: Factor on the rate for every level above, above 0 and at most 1.
+        report: Report of the transfer.
     """
     level = levels(encoder)
     top = max(level.values()) + 1
