@@ -36,8 +36,16 @@ class Module(Protocol):
         """Return the modules one level below."""
         ...
 
+    def named_children(self) -> Iterator[tuple[str, nn.Module]]:
+        """Return the modules one level below, with their names."""
+        ...
+
     def modules(self) -> Iterator[nn.Module]:
         """Return the module and all modules below it."""
+        ...
+
+    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """Return the module and all modules below it, with their names."""
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -46,6 +54,10 @@ class Module(Protocol):
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Return all parameters with their names."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all parameters and saved buffers by name."""
         ...
 
 
@@ -73,6 +85,14 @@ class Encoder(Module, Protocol):
 
     def __call__(self, graph: Graph) -> Encoding:
         """Return atom vectors, (N, width), and crystal vectors, (B, width); defined by `forward`."""
+        ...
+
+
+class TextEncoder(Encoder, Protocol):
+    """An encoder that also reads descriptions; its `needs.text` names who turns them into vectors."""
+
+    def pair(self, graph: Graph) -> tuple[Tensor, Tensor]:
+        """Return a projection of the graph and one of the description of each crystal, (B, projected) each."""
         ...
 
 

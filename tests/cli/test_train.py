@@ -11,15 +11,15 @@ import pytest
 import yaml
 from PIL import Image
 
-from cryskit.cli import train
-from cryskit.cli.plans import check_labels, divide, inputs_of, plan_of
+from cryskit.cli import plans, train
+from cryskit.cli.plans import check_labels, divide, inputs_of
 from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
 from cryskit.predict.predictor import load
 from cryskit.training import sparsity
 from cryskit.training import train as supervised
-from cryskit.training.plan import Optimisation
+from cryskit.training.plan import Optimisation, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,10 @@ PLAN = {
 }
 
 
+def plan_of(*arguments: Any, **settings: Any) -> Plan:
+    return plans.plan_of(*arguments, **settings).plan
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "plan.yaml"
@@ -56,7 +60,7 @@ def test_options_win_over_the_file_and_the_rest_of_it_stays(config: Path) -> Non
 
 
 def test_another_encoder_does_not_inherit_arguments(config: Path) -> None:
-    assert plan_of(config, {}, NOTHING | {"name": "other"}, {}).encoder == {"name": "other"}
+    assert plan_of(config, {}, NOTHING | {"name": "megnet"}, {}).encoder == {"name": "megnet"}
     assert plan_of(config, {}, NOTHING | {"name": "cgcnn"}, {}).encoder == PLAN["encoder"]
 
 

@@ -65,7 +65,7 @@ def plan_of(
     learned = _part(values.get("objective"), objective, {}, _SUPERVISED)
     name = str(learned.get("name", "property")) if isinstance(learned, dict) else "property"
     values |= {
-        "encoder": _part(values.get("encoder"), encoder, {} if begin else OBJECTIVES[name].default_encoder),
+        "encoder": _part(values.get("encoder"), encoder, {} if begin else dict(OBJECTIVES[name].default_encoder)),
         "objective": learned,
         "optimisation": _over(values.get("optimisation"), optimisation),
         "start": begin,

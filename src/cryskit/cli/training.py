@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -115,9 +115,16 @@ def _as_notes(category: type[Warning]) -> Iterator[None]:
     with warnings.catch_warnings():
         others, noted = warnings.showwarning, set[str]()
 
-        def show(message: Warning | str, kind: type[Warning], *where: Any, **further: Any) -> None:
+        def show(
+            message: Warning | str,
+            kind: type[Warning],
+            path: str,
+            number: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
             if not issubclass(kind, category):
-                others(message, kind, *where, **further)
+                others(message, kind, path, number, file, line)
             elif str(message) not in noted and is_main_process():
                 noted.add(str(message))
                 note(str(message))

@@ -10,7 +10,7 @@ encoder whose two halves are aligned.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jaxtyping import Bool
@@ -18,22 +18,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from cryskit.errors import PlanError
-from cryskit.protocols import Encoder, Objective
+from cryskit.protocols import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cryskit.protocols import TextEncoder
     from cryskit.types import Graph
 
 _SHARPEST = 100.0  # the largest 1 / tau, as in CLIP
-
-
-class PairEncoder(Encoder, Protocol):
-    """An encoder that also reads descriptions."""
-
-    def pair(self, graph: Graph) -> tuple[Tensor, Tensor]:
-        """Return the projections g and t of each crystal, (B, projected) each."""
-        ...
 
 
 class Contrast(nn.Module, Objective):
@@ -49,7 +42,7 @@ class Contrast(nn.Module, Objective):
 
     default_encoder: ClassVar[Mapping[str, Any]] = MappingProxyType({"name": "fused"})
 
-    def __init__(self, encoder: PairEncoder, temperature: float = 0.07) -> None:
+    def __init__(self, encoder: TextEncoder, temperature: float = 0.07) -> None:
         super().__init__()
         if not encoder.needs.text:
             raise PlanError(f"The encoder {type(encoder).__name__} reads no descriptions", "Take the encoder fused")

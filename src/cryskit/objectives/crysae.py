@@ -28,7 +28,7 @@ from cryskit.layers.pool import mean_pool
 from cryskit.losses.corruption import Corruption
 from cryskit.losses.decoders import Displacements
 from cryskit.losses.reconstruction import Bits, Connections, CrystalLevelLosses
-from cryskit.objectives.base import Settings
+from cryskit.objectives.base import Settings, chosen
 from cryskit.protocols import Objective
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ class CrysAE(nn.Module, Objective):
 
     def __init__(self, encoder: Encoder, preset: str = "masked", **settings: Any) -> None:
         super().__init__()
-        chosen = CrysAESettings.chosen("crysae", PRESETS, preset, settings)
-        self.weights = chosen.weights
-        self.corruption = Corruption(chosen.mask_fraction, chosen.position_noise, chosen.volume_noise, chosen.seed)
-        reduce = encoder.needs.reduce if chosen.reduce is None else chosen.reduce
+        wanted = chosen(CrysAESettings, "crysae", PRESETS, preset, settings)
+        self.weights = wanted.weights
+        self.corruption = Corruption(wanted.mask_fraction, wanted.position_noise, wanted.volume_noise, wanted.seed)
+        reduce = encoder.needs.reduce if wanted.reduce is None else wanted.reduce
         self.needs = replace(encoder.needs, reduce=reduce)
         self._check()
         self.encoder = encoder

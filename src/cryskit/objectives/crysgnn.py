@@ -31,7 +31,7 @@ from cryskit.layers.pool import mean_pool
 from cryskit.losses.corruption import Corruption
 from cryskit.losses.ntxent import NTXent
 from cryskit.losses.reconstruction import Bits, Connections, CrystalLevelLosses
-from cryskit.objectives.base import Settings
+from cryskit.objectives.base import Settings, chosen
 from cryskit.protocols import Objective
 
 if TYPE_CHECKING:
@@ -129,22 +129,22 @@ class CrysGNN(nn.Module, Objective):
 
     def __init__(self, encoder: Encoder, preset: str = "masked", **settings: Any) -> None:
         super().__init__()
-        chosen = CrysGNNSettings.chosen("crysgnn", PRESETS, preset, settings)
-        self.weights = chosen.weights
+        wanted = chosen(CrysGNNSettings, "crysgnn", PRESETS, preset, settings)
+        self.weights = wanted.weights
         if not self.weights:
             raise PlanError("All losses of CrysGNN have weight 0", "Give at least one a weight")
-        if "scale" in self.weights and not chosen.volume_noise:
+        if "scale" in self.weights and not wanted.volume_noise:
             raise PlanError("scale has a weight but volume_noise is 0", "Give volume_noise a value, or scale none")
-        self.unit = chosen.vectors == "unit"
-        self.over_all = chosen.average == "batch"
-        self.corruption = Corruption(chosen.mask_fraction, 0.0, chosen.volume_noise, chosen.seed)
-        reduce = encoder.needs.reduce if chosen.reduce is None else chosen.reduce
+        self.unit = wanted.vectors == "unit"
+        self.over_all = wanted.average == "batch"
+        self.corruption = Corruption(wanted.mask_fraction, 0.0, wanted.volume_noise, wanted.seed)
+        reduce = encoder.needs.reduce if wanted.reduce is None else wanted.reduce
         self.needs = replace(encoder.needs, reduce=reduce, symmetry=True)
         self.encoder = encoder
         self.bits = Bits(encoder.width) if "bits" in self.weights else None
         self.connections = Connections(encoder.width) if "connectivity" in self.weights else None
         self.space_group = nn.Linear(encoder.width, GROUPS) if "space_group" in self.weights else None
-        self.contrast = NTXent(chosen.temperature) if "contrast" in self.weights else None
+        self.contrast = NTXent(wanted.temperature) if "contrast" in self.weights else None
         self.crystal_level = CrystalLevelLosses(
             encoder.width, **{name: name in self.weights for name in ("scale", "descriptors")}
         )

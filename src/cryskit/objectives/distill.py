@@ -26,7 +26,7 @@ from cryskit.errors import PlanError
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.layers.pool import mean_pool
 from cryskit.losses.supervised import Loss, Supervision, penalties
-from cryskit.objectives.base import Settings
+from cryskit.objectives.base import Settings, chosen
 from cryskit.protocols import Objective
 
 if TYPE_CHECKING:
@@ -96,20 +96,20 @@ class Distill(nn.Module, Objective):
         self, encoder: Encoder, heads: PropertyHeads, teacher: int, preset: str = "standard", **settings: Any
     ) -> None:
         super().__init__()
-        chosen = DistillSettings.chosen("distill", PRESETS, preset, settings)
-        self.delta, self.weight = chosen.delta, chosen.weight
-        self.matching, self.layers = chosen.matching, chosen.layers
-        self.rising = chosen.schedule == "rising"
-        self.teacher_layers = chosen.layers if chosen.delta < 1 else 0
+        wanted = chosen(DistillSettings, "distill", PRESETS, preset, settings)
+        self.delta, self.weight = wanted.delta, wanted.weight
+        self.matching, self.layers = wanted.matching, wanted.layers
+        self.rising = wanted.schedule == "rising"
+        self.teacher_layers = wanted.layers if wanted.delta < 1 else 0
         self.needs = replace(encoder.needs, origins=True)
         self.encoder = encoder
-        self.supervision = Supervision(heads, chosen.loss, chosen.weights)
+        self.supervision = Supervision(heads, wanted.loss, wanted.weights)
         self.projectors = nn.ModuleList(
-            _projector(chosen.projector, encoder.width, teacher) for _ in range(chosen.layers)
+            _projector(wanted.projector, encoder.width, teacher) for _ in range(wanted.layers)
         )
         self.register_buffer("progress", torch.zeros(()))
-        self.register_buffer("mean", torch.zeros(chosen.layers, teacher))
-        self.register_buffer("deviation", torch.ones(chosen.layers, teacher))
+        self.register_buffer("mean", torch.zeros(wanted.layers, teacher))
+        self.register_buffer("deviation", torch.ones(wanted.layers, teacher))
 
     def prepare(self, graph: Graph) -> None:
         """Take mean and standard deviation of the teacher's vectors over the training atoms."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from cryskit.protocols import Encoder, Module
     from cryskit.training.plan import Parts
 
 _PREFIX = "encoder."
@@ -49,7 +50,7 @@ class Transfer:
         return asdict(self) | {"moved": list(self.moved)}
 
 
-def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "encoder") -> Transfer:
+def transfer(encoder: Encoder, tensors: Mapping[str, Tensor], parts: Parts = "encoder") -> Transfer:
     """Copy the tensors that fit into an encoder, statistics of batch norms included.
 
     Args:
@@ -81,7 +82,7 @@ def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "
     return Transfer(moved, new, left)
 
 
-def levels(encoder: nn.Module) -> dict[str, int]:
+def levels(encoder: Module) -> dict[str, int]:
     """Return the level of each tensor of an encoder, 0 for its input.
 
     Args:
@@ -90,7 +91,7 @@ def levels(encoder: nn.Module) -> dict[str, int]:
     return {f"{_PREFIX}{name}": level for name, level in _levels(encoder).items()}
 
 
-def _levels(encoder: nn.Module) -> dict[str, int]:
+def _levels(encoder: Module) -> dict[str, int]:
     start_of: dict[str, int] = {}
     level, below_is_list = 0, False
     for name, child in encoder.named_children():
@@ -110,14 +111,13 @@ def _levels(encoder: nn.Module) -> dict[str, int]:
     }
 
 
-def _inputs(encoder: nn.Module) -> str:
+def _inputs(encoder: Encoder) -> str:
     """Return how the names of the tensors begin that embed the elements, wherever in the encoder they are."""
-    embedding = getattr(encoder, "inputs", None)
-    names = (name for name, module in encoder.named_modules() if module is embedding)
+    names = (name for name, module in encoder.named_modules() if module is encoder.inputs)
     return f"{_PREFIX}{next(names, 'inputs')}."
 
 
-def freeze(encoder: nn.Module, count: int, report: Transfer) -> None:
+def freeze(encoder: Module, count: int, report: Transfer) -> None:
     """Exclude what was moved into the lowest levels from training; `fit` then keeps its batch norms as they are, too.
 
     Args:
@@ -137,7 +137,7 @@ def freeze(encoder: nn.Module, count: int, report: Transfer) -> None:
             parameter.requires_grad = False
 
 
-def rates(encoder: nn.Module, decay: float, report: Transfer) -> dict[str, float]:
+def rates(encoder: Module, decay: float, report: Transfer) -> dict[str, float]:
     """Return what the learning rate of each moved parameter is multiplied with: decay^(levels above it).
 
     Args:
