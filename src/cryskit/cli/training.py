@@ -110,27 +110,27 @@ def quietly(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _as_notes(category: type[Warning]) -> Iterator[None]:
-    """Print warnings of a category as notes, each text once; others are shown as they were."""
+def _as_notes(kind: type[Warning]) -> Iterator[None]:
+    """Print warnings of a kind as notes, each text once; others are shown as they were."""
     with warnings.catch_warnings():
         others, noted = warnings.showwarning, set[str]()
 
         def show(
             message: Warning | str,
-            kind: type[Warning],
-            path: str,
-            number: int,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if not issubclass(kind, category):
-                others(message, kind, path, number, file, line)
+            if not issubclass(category, kind):
+                others(message, category, filename, lineno, file, line)
             elif str(message) not in noted and is_main_process():
                 noted.add(str(message))
                 note(str(message))
 
         warnings.showwarning = show
-        warnings.simplefilter("always", category)
+        warnings.simplefilter("always", kind)
         yield
 
 

@@ -89,16 +89,7 @@ def fit(
         FewValidationCrystals: There are fewer than 20 validation crystals.
     """
     training, validation = _batcher(training), _batcher(validation)
-    if not (len(training) and len(validation)):
-        raise PlanError(
-            f"There are {len(training)} training and {len(validation)} validation crystals with labels",
-            "Give both at least one; change the split or the properties",
-        )
-    if len(validation) < ENOUGH:
-        message = (
-            f"Only {len(validation)} validation crystals choose the epoch; with fewer than {ENOUGH} it is mostly chance"
-        )
-        warnings.warn(message, FewValidationCrystals, stacklevel=2)
+    _check(len(training), len(validation))
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, identity)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
@@ -149,6 +140,20 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+
+
+def _check(training: int, validation: int) -> None:
+    """Refuse a part without crystals; warn of few validation crystals."""
+    if not (training and validation):
+        raise PlanError(
+            f"There are {training} training and {validation} validation crystals with labels",
+            "Give both at least one; change the split or the properties",
+        )
+    if validation < ENOUGH:
+        message = (
+            f"Only {validation} validation crystals choose the epoch; with fewer than {ENOUGH} it is mostly chance"
+        )
+        warnings.warn(message, FewValidationCrystals, stacklevel=3)
 
 
 def _batcher(data: Graph | Batcher) -> Batcher:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,9 +26,37 @@ if TYPE_CHECKING:
     from cryskit.data.splits import Split
     from cryskit.graphs.shards import Shard
     from cryskit.predict.card import Card
+    from cryskit.protocols import Objective
     from cryskit.training.plan import Plan
     from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, GraphSpec
+
+
+class _Data(NamedTuple):
+    """The crystals of a run, each read once.
+
+    Attributes:
+        corpus: Every crystal of every data set by name.
+        shards: Graphs on disk.
+        texts: Description of each crystal, or None.
+        assignments: (crystals,) whether a crystal trains, chooses the epoch, or neither (`data.corpus.Assignment`).
+        splits: Data set to the hash of its split, where it has one.
+    """
+
+    corpus: Corpus
+    shards: list[Shard]
+    texts: list[str | None]
+    assignments: np.ndarray
+    splits: dict[str, str]
+
+    def part(self, assignment: Assignment) -> Shards:
+        """Return the graphs of the crystals with an assignment."""
+        return Shards(self.shards, np.flatnonzero(self.assignments == assignment))
+
+    def problems(self) -> dict[str, str]:
+        """Return for each crystal that cannot be used, by id, the reason."""
+        rows = np.flatnonzero(self.assignments == Assignment.UNUSABLE)
+        return dict(zip(self.corpus.ids(rows), problems_of(self.shards, rows), strict=True))
 
 
 def pretrain(
@@ -76,37 +104,54 @@ def pretrain(
     with seeded(settled.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
         objective = OBJECTIVES.build({**settled.objective, "encoder": predictor.encoder})
-        corpus, built, texts = _build_corpus(sources, objective.needs, cache, workers)
-        assignments = corpus.divide(structures_of(built), splits, settled.optimisation.seed)
-        matched = {name: split.hash for name, split in corpus.matched(splits).items()}
-        start = start_from(settled, predictor, folder)
-        parts = [
-            Shards(built, np.flatnonzero(assignments == each)) for each in (Assignment.TRAIN, Assignment.VALIDATION)
-        ]
-        rows = _counts(assignments)
-        note_plan(settled, _problems(corpus, built, np.flatnonzero(assignments == Assignment.UNUSABLE)), folder)
-        identity = digest_of(settled.hash, corpus.manifests, matched, rows, *text_hash(predictor, texts))
-        training, validation = (_with_text(predictor, part, texts) for part in parts)
-        running: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress}
-        epoch = fit(objective, training, validation, settled.optimisation, folder, **running)
-    seen = manifest_beside(out)
-    digest = corpus.write_manifest(seen, assignments)
-    predictor.card = begun.model_copy(
-        update={
-            "sources": corpus.manifests,
-            "split": matched,
-            "data": {"source": ", ".join(corpus.manifests), "manifest": digest, "file": seen.name},
-            "elements": parts[0].elements(),
-            "rows": rows,
-            "start": start.facts,
-            "text": predictor.text_input.facts if predictor.text_input else {},
-            "epoch": epoch,
-            "metrics": _losses(folder, epoch),
-        }
-    )
+        data = _read(sources, splits, objective.needs, cache, workers, settled.optimisation.seed)
+        note_plan(settled, data.problems(), folder)
+        facts = _learn(settled, predictor, objective, data, folder, progress=progress)
+    path = manifest_beside(out)
+    digest = data.corpus.write_manifest(path, data.assignments)
+    origin = {"source": ", ".join(data.corpus.manifests), "manifest": digest, "file": path.name}
+    predictor.card = begun.model_copy(update={**facts, "data": origin})
     predictor.save(out)
     plot_curves(read_log(folder / LOG), folder / "curve.png")
     return predictor.card
+
+
+def _learn(
+    plan: Plan,
+    predictor: Predictor,
+    objective: Objective,
+    data: _Data,
+    folder: Path,
+    *,
+    progress: bool,
+) -> dict[str, Any]:
+    """Train the encoder of a predictor and return what its card says of the run.
+
+    Args:
+        plan: The settled plan.
+        predictor: The predictor, in which the weights of the best epoch are left.
+        objective: The objective around its encoder.
+        data: The crystals.
+        folder: Folder of the run.
+        progress: Show a progress bar.
+    """
+    start = start_from(plan, predictor, folder)
+    sources, rows = data.corpus.manifests, _counts(data.assignments)
+    identity = digest_of(plan.hash, sources, data.splits, rows, *text_hash(predictor, data.texts))
+    parts = [data.part(each) for each in (Assignment.TRAIN, Assignment.VALIDATION)]
+    training, validation = (_with_text(predictor, part, data.texts) for part in parts)
+    running: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress}
+    epoch = fit(objective, training, validation, plan.optimisation, folder, **running)
+    return {
+        "sources": sources,
+        "split": data.splits,
+        "rows": rows,
+        "elements": parts[0].elements(),
+        "start": start.facts,
+        "text": predictor.text_input.facts if predictor.text_input else {},
+        "epoch": epoch,
+        "metrics": _losses(folder, epoch),
+    }
 
 
 def _losses(folder: Path, epoch: int) -> dict[str, dict[str, float]]:
@@ -115,10 +160,15 @@ def _losses(folder: Path, epoch: int) -> dict[str, dict[str, float]]:
     return {loss: {"loss": value} for loss, value in found["validation"].items()}
 
 
-def _build_corpus(
-    sources: Mapping[str, Iterable[Crystal]], spec: GraphSpec, cache: Path, workers: int
-) -> tuple[Corpus, list[Shard], list[str | None]]:
-    """Read every data set once: list its crystals, build their graphs, and keep descriptions, which graphs do not hold."""
+def _read(
+    sources: Mapping[str, Iterable[Crystal]],
+    splits: Sequence[Split],
+    spec: GraphSpec,
+    cache: Path,
+    workers: int,
+    seed: int,
+) -> _Data:
+    """Read every data set once: list its crystals, build their graphs, keep descriptions, which graphs do not hold, and divide."""
     corpus = Corpus(sources)
     texts: list[str | None] = []
     with processes(workers) if workers > 1 else nullcontext() as pool:
@@ -127,7 +177,8 @@ def _build_corpus(
             for source, crystals in sources.items()
             for shard in shards(corpus.listed(source, _collect_texts(crystals, texts)), spec, cache, pool)
         ]
-    return corpus, built, texts
+    assignments = corpus.divide(structures_of(built), splits, seed)
+    return _Data(corpus, built, texts, assignments, {name: s.hash for name, s in corpus.matched(splits).items()})
 
 
 def _collect_texts(crystals: Iterable[Crystal], texts: list[str | None]) -> Iterator[Crystal]:
@@ -142,11 +193,6 @@ def _with_text(predictor: Predictor, part: Shards, texts: Sequence[str | None]) 
     if predictor.text_input is None:
         return part
     return TextBatcher(part, predictor.text_input.vectors([texts[row] for row in part.rows]))
-
-
-def _problems(corpus: Corpus, built: Sequence[Shard], rows: np.ndarray) -> dict[str, str]:
-    """Return for some crystals, by id, why they cannot be used."""
-    return dict(zip(corpus.ids(rows), problems_of(built, rows), strict=True))
 
 
 def _counts(assignments: np.ndarray) -> dict[str, int]:

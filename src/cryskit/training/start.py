@@ -79,14 +79,14 @@ def manifest_of(model: Path) -> Path:
     Raises:
         DataError: There is none.
     """
-    beside = manifest_beside(model)
-    if beside.is_file():
-        return beside
+    path = manifest_beside(model)
+    if path.is_file():
+        return path
     start = read_card(model).start if model.suffix == _MODEL else {}
     if not start:
         raise DataError(
-            f"There is no manifest {beside}, so nobody knows what the model has seen",
-            "Take one that `cryskit pretrain` wrote, with the manifest beside it, or one that started from such a model",
+            f"There is no manifest {path}, so nobody knows which crystals the model has seen",
+            "Take a model that `cryskit pretrain` wrote, with the manifest in its folder, or one that started from such a model",
         )
     return manifest_of(path_of(start["file"]))
 
