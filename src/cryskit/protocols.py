@@ -104,6 +104,7 @@ class Objective(Module, Protocol):
     every call; what has to outlive an interruption is kept in buffers.
 
     Attributes:
+        encoder: The encoder, kept under this name: learning rates and frozen parameters are named "encoder....".
         supervised: Whether it learns from labels, so that `cryskit train` is its command and not `cryskit pretrain`.
         learns_from_teacher: Whether it needs a teacher's vectors.
         default_encoder: Configuration of the encoder where a plan names none.
@@ -111,6 +112,7 @@ class Objective(Module, Protocol):
         teacher_layers: Number of layers of the teacher whose vectors have to be in the training graph (`Graph.teacher`).
     """
 
+    encoder: Encoder
     supervised: ClassVar[bool] = False
     learns_from_teacher: ClassVar[bool] = False
     default_encoder: ClassVar[Mapping[str, Any]] = MappingProxyType({"name": "cgcnn"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,10 +15,10 @@ from cryskit.cli import plans
 from cryskit.data.splits import make
 from cryskit.errors import ModelError, PlanError
 from cryskit.predict.card import read_card
+from cryskit.text.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from typer.testing import Result
 
@@ -65,6 +66,20 @@ def test_another_objective_does_not_inherit_arguments(tmp_path: Path) -> None:
         plan = plan_of(path, {}, NOTHING, {}, objective=objective, labels=False)
         assert plan.objective == expected
     assert plan.encoder == {"name": "cgcnn", "width": 64, "layers": 5}, "the encoder of the paper"
+
+
+def test_descriptions_are_read_by_the_text_encoder_that_is_asked_for(model: Path, tmp_path: Path) -> None:
+    path = str(tmp_path / "terms.safetensors")
+    Terms.fit(["cubic with octahedra", "layers of carbon", "cubic"], width=3, rarest=1).save(Path(path))
+    reader = {"text": path, "text_width": 3}
+    contrast = plan_of(None, {}, NOTHING, {}, objective={"name": "contrast"}, text_encoder=path, labels=False)
+    assert contrast.encoder == {"name": "fused", **reader}
+    labelled = plan_of(None, {"properties": ["band_gap"]}, NOTHING, {}, text_encoder=path)
+    assert labelled.encoder == {"name": "fused", "graph": {"name": "cgcnn"}, **reader}
+    named = {"name": "fused", "text": "minilm"}
+    assert plan_of(None, {"properties": ["band_gap"]}, named, {}, text_encoder=path).encoder == named
+    with pytest.raises(PlanError, match=r"Descriptions are given, and the encoder of .* reads none"):
+        plan_of(None, {"properties": ["x"]}, NOTHING, {}, start={"file": str(model)}, text_encoder=path)
 
 
 @pytest.mark.slow

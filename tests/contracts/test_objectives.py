@@ -98,6 +98,11 @@ def test_what_it_says_of_itself_fits_its_constructor(name: str) -> None:
     assert Objective in kind.__mro__
     assert set(kind.default_encoder) >= {"name"}
     assert ENCODERS.complete(kind.default_encoder)
+    objective, _ = made(name)
+    assert isinstance(objective.encoder, ENCODERS[str(kind.default_encoder["name"])])
+    assert not [
+        key for key, _ in objective.encoder.named_parameters() if f"encoder.{key}" not in objective.state_dict()
+    ]
 
 
 def test_losses_are_finite_numbers_with_gradients(name: str) -> None:

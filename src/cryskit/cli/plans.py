@@ -131,7 +131,7 @@ def inputs_of(selector: bool, penalty: str | None) -> str | dict[str, Any] | Non
 
 
 def with_text_encoder(settled: SettledPlan, name: str) -> SettledPlan:
-    """Return the plan with an encoder that reads descriptions, if it has none yet.
+    """Return the plan with an encoder that reads descriptions by this text encoder, unless it names one itself.
 
     Args:
         settled: A settled plan.
@@ -146,15 +146,16 @@ def with_text_encoder(settled: SettledPlan, name: str) -> SettledPlan:
     from cryskit.text.embed import embedder
 
     plan = settled.plan
-    if ENCODERS.needs(plan.encoder).text:
+    reads = bool(ENCODERS.needs(plan.encoder).text)
+    if reads and (plan.start is not None or "text" in plan.encoder):
         return settled
     if plan.start is not None:
         raise PlanError(
             f"Descriptions are given, and the encoder of {plan.start.file} reads none",
             "Leave --text out, or start from a model that was trained with --text",
         )
-    fused = {"name": "fused", "graph": plan.encoder, "text": name, "text_width": embedder(name).width}
-    return settled.with_encoder(fused)
+    network = plan.encoder if reads else {"name": "fused", "graph": plan.encoder}
+    return settled.with_encoder({**network, "text": name, "text_width": embedder(name).width})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 Objective = Annotated[
-    str, typer.Argument(metavar="OBJECTIVE", help="The objective to pre-train with: crysae, crysgnn or contrast.")
+    str,
+    typer.Argument(metavar="OBJECTIVE", help="An objective that needs no labels, such as crysae, crysgnn or contrast."),
 ]
 Sources = Annotated[
     list[str],
@@ -26,7 +27,7 @@ Sources = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(
-        "--preset", metavar="NAME", help="Set of settings of the objective: masked, paper, and for crysae code."
+        "--preset", metavar="NAME", help="Name of a set of settings of the objective, such as masked or paper."
     ),
 ]
 Splits = Annotated[

@@ -40,6 +40,7 @@ class Contrast(nn.Module, Objective):
         PlanError: The encoder reads no descriptions.
     """
 
+    encoder: TextEncoder
     default_encoder: ClassVar[Mapping[str, Any]] = MappingProxyType({"name": "fused"})
 
     def __init__(self, encoder: TextEncoder, temperature: float = 0.07) -> None:
