@@ -30,7 +30,7 @@ from cryskit.graphs.build import build
 from cryskit.objectives.property import PropertyObjective
 from cryskit.predict.card import digest
 from cryskit.predict.published import path_of
-from cryskit.training.fit import fit, seed
+from cryskit.training.fit import fit
 from cryskit.training.plan import Optimisation
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def judged(
 
 def trained_on(model: Predictor, crystals: Sequence[Crystal], gaps: np.ndarray) -> Predictor:
     """Return a copy of the model after a fixed number of passes over a few crystals; nothing is chosen by looking."""
-    seed(0)
+    torch.manual_seed(0)
     copied = copy.deepcopy(model)
     targets = np.full((len(crystals), len(copied.properties)), np.nan)
     targets[:, copied.properties.index(_GAP)] = gaps

@@ -30,7 +30,7 @@ from cryskit.losses.atom_pairs import pairs
 from cryskit.losses.reconstruction import CLASSES
 from cryskit.objectives.crysae import CrysAE
 from cryskit.registry import ENCODERS
-from cryskit.training.fit import fit, seed
+from cryskit.training.fit import fit
 from cryskit.training.plan import Optimisation
 from cryskit.types import Crystal
 
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     split = Split.load(asked.split)
     parts = split.divide(crystals)[:2]
     optimisation = Optimisation(epochs=asked.epochs, edges=16_000, rate=0.003)
-    seed(optimisation.seed)
+    torch.manual_seed(optimisation.seed)
     objective = CrysAE(ENCODERS.build(_ENCODER), preset="code")
     training, validation = (build(part, objective.needs, cache=asked.folder / "graphs") for part in parts)
     identity = f"{split.hash} {optimisation.model_dump_json()}"

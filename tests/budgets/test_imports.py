@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ORDER = [
     {"types", "errors", "elements", "properties", "atomic_write"},
-    {"batching", "registry"},
+    {"batching", "protocols", "registry"},
     {"data"},
     {"graphs", "text", "weights"},
     {"layers"},

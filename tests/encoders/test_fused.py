@@ -146,7 +146,7 @@ def test_crystals_without_words_or_with_those_of_another_are_left_out_of_the_con
     assert objective.sizes(replace(graph, text=words)) == {"contrast": len(CRYSTALS) - 2}
     alone = Batcher(graph).take(torch.tensor([1, 3]).numpy())
     assert float(objective(alone)["contrast"].detach()) == 0
-    with pytest.raises(PlanError, match="no words"):
+    with pytest.raises(PlanError, match="reads no descriptions"):
         Contrast(ENCODERS.build({"name": "cgcnn"}))
-    with pytest.raises(PlanError, match="no words"):
+    with pytest.raises(PlanError, match="have no descriptions"):
         objective(replace(graph, text=None))

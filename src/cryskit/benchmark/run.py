@@ -251,7 +251,7 @@ class Benchmark:
         if plan.teacher is None or not plan.teacher.unlabelled:
             return {"epochs": epochs}
         training = drawn.split.divide(drawn.seen)[0]
-        spec = ENCODERS.build(self.plan.encoders[row.encoder]).needs
+        spec = ENCODERS.needs(self.plan.encoders[row.encoder])
         graph, _ = build_usable(training, spec, cache=self.out / GRAPHS)
         loop = plan.optimisation
         return {"steps": epochs * len(EdgeBatches(Batcher(graph), loop.edges, loop.seed, loop.devices))}

@@ -89,7 +89,7 @@ class ALIGNN(nn.Module):
         if readout not in READOUTS:
             raise UnknownNameError("readout of encoder alignn", readout, READOUTS)
         self.readout = readout
-        self.needs = GraphSpec(radius=radius, count=neighbours, undirected=True)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.register_buffer("table", torch.linspace(-1, 1, points), persistent=False)
         self.inputs = make_input(inputs, width)
@@ -100,6 +100,11 @@ class ALIGNN(nn.Module):
         self.angle = nn.Sequential(*_embedding(angles, embedding), *_embedding(embedding, width))
         self.angular = nn.ModuleList(Angular(width, update=i + 1 < angular) for i in range(angular))
         self.layers = nn.ModuleList(EdgeGated(width, update=i + 1 < layers or readout == "both") for i in range(layers))
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours, undirected=True)
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""

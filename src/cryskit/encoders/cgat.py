@@ -64,13 +64,18 @@ class CGAT(nn.Module):
         neighbours: int = 24,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.ranks = nn.Embedding(max(neighbours, 2), width)
         self.layers = nn.ModuleList(Attention(width, heads, last=index == layers - 1) for index in range(layers))
         self.composition = Composition(width, context)
         self.pool = Pool(width, heads)
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""

@@ -63,12 +63,17 @@ class CoGN(nn.Module):
         neighbours: int = 24,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius, _STEP, _POINTS, width=2**0.5 * _SIGMA, first=_STEP)
         self.bonds = glorot(nn.Linear(self.radial.width, width))
         self.blocks = nn.ModuleList(Block(width, depth) for _ in range(layers))
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""

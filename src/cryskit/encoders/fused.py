@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 PARTS = 2
 """Of a description: what it says of the whole crystal, what it says of the sites."""
 
+_GRAPH: Mapping[str, Any] = MappingProxyType({"name": "cgcnn"})  # the graph network where none is named
+
 
 @configured
 class Fused(nn.Module):
@@ -79,17 +81,27 @@ class Fused(nn.Module):
         tuned: float = 0.0,
     ) -> None:
         super().__init__()
-        self.graph = ENCODERS.build(graph or {"name": "cgcnn"})
+        self.graph = ENCODERS.build(graph or _GRAPH)
         self.reader = Pretrained(text).module().requires_grad_() if tuned else None
         self.rates = {name: tuned for name, _ in self.named_parameters() if name.startswith("reader.")}
-        self.needs: GraphSpec = replace(self.graph.needs, text=f"{TOKENS_OF}{text}" if tuned else text)
-        self.width: int = self.graph.width
+        self.needs = self.needs_of(graph, text, tuned)
+        self.width = self.graph.width
         self.withheld = withheld
         self.blurred = nn.Dropout(blurred)
         self.absent = nn.Parameter(torch.randn(PARTS, text_width))
         self.of_graph = Projection(self.width, projected, dropout)
         self.of_text = Projection(PARTS * text_width, projected, dropout)
         self.fusion = _FUSIONS[fusion](self.width, projected, text_width)
+
+    @staticmethod
+    def needs_of(graph: Mapping[str, Any] | None, text: str, tuned: float, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return replace(ENCODERS.needs(graph or _GRAPH), text=f"{TOKENS_OF}{text}" if tuned else text)
+
+    @staticmethod
+    def width_of(graph: Mapping[str, Any] | None, **_arguments: Any) -> int:
+        """Return the length of the vectors of such an encoder."""
+        return ENCODERS.width(graph or _GRAPH)
 
     @property
     def inputs(self) -> nn.Module:

@@ -62,13 +62,18 @@ class GATGNN(nn.Module):
         neighbours: int = 12,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
         self.bonds = nn.Linear(self.radial.width, width)
         self.layers = nn.ModuleList(Attention(width, heads) for _ in range(layers))
         self.composition = Composition(width)
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""

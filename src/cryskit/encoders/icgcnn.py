@@ -59,12 +59,17 @@ class ICGCNN(nn.Module):
         neighbours: int = 12,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours, undirected=True)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius, points=2)
         self.bond = nn.Linear(self.radial.width, width)
         self.convolutions = nn.ModuleList(Convolution(width, update=i + 1 < layers) for i in range(layers))
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours, undirected=True)
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""

@@ -61,13 +61,18 @@ class Matformer(nn.Module):
         neighbours: int = 12,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours, translations=True)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         step = radius / (_GAUSSIANS - 1)
         self.radial = Gaussians(radius, step, width=step**0.5)
         self.bonds = nn.Sequential(nn.Linear(self.radial.width, width), nn.Softplus(), nn.Linear(width, width))
         self.layers = nn.ModuleList(Attention(width, heads) for _ in range(layers))
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours, translations=True)
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""

@@ -62,7 +62,7 @@ class MEGNet(nn.Module):
         radius: float = 4.0,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(neighbours="radius", radius=radius)
+        self.needs = self.needs_of(radius=radius)
         self.width = width
         self.inputs = make_input(inputs, width // 2)
         last = _LAST * radius
@@ -73,6 +73,11 @@ class MEGNet(nn.Module):
         self.blocks = nn.ModuleList(Block(width, first=index == 0) for index in range(layers))
         self.atom_set, self.bond_set = Set2Set(width, steps), Set2Set(width, steps)
         self.last = _stack(5 * width, width)
+
+    @staticmethod
+    def needs_of(radius: float, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(neighbours="radius", radius=radius)
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""

@@ -62,7 +62,7 @@ class Steinhardt(nn.Module):
         memory: bool = False,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
@@ -70,6 +70,11 @@ class Steinhardt(nn.Module):
             Layer(width, channels, self.radial.width, memory=memory and number > 0) for number in range(layers)
         )
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
 
     def forward(self, graph: Graph) -> Encoding:
         """Encode a graph."""

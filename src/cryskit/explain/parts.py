@@ -20,7 +20,9 @@ from cryskit.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from cryskit.protocols import Encoder
 
 LEARNED = "learned"
 """Name of the part that is no linear function of the bits, beside the blocks of `elements.BLOCKS`."""
@@ -59,7 +61,7 @@ class Baseline(NamedTuple):
     rest: Tensor
 
 
-def inputs_of(encoder: nn.Module) -> Any:
+def inputs_of(encoder: Encoder) -> Any:
     """Return the layer that turns atomic numbers into input vectors.
 
     Raises:
@@ -75,7 +77,7 @@ def inputs_of(encoder: nn.Module) -> Any:
 
 
 @torch.no_grad()
-def parts_of(encoder: nn.Module) -> Parts:
+def parts_of(encoder: Encoder) -> Parts:
     """Split the input vectors of an encoder's elements.
 
     Raises:
@@ -109,7 +111,7 @@ def baseline_of(parts: Parts, numbers: Iterable[int]) -> Baseline:
     return Baseline(*(table[rows].mean(0) for table in (parts.table, parts.bits, parts.rest)))
 
 
-def strengths_of(encoder: nn.Module) -> Tensor | None:
+def strengths_of(encoder: Encoder) -> Tensor | None:
     """Return how strongly the model's feature selector lets each bit through, (92,), or None if it wears none."""
     for module in encoder.modules():
         ask = getattr(module, "strengths", None)

@@ -11,10 +11,10 @@ from cryskit.errors import ModelError
 from cryskit.explain.parts import strengths_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from cryskit.protocols import Encoder
 
 
-def strength_table(encoder: nn.Module) -> pd.DataFrame:
+def strength_table(encoder: Encoder) -> pd.DataFrame:
     """Return how strongly each bit is heard.
 
     Args:

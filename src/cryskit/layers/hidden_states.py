@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from cryskit.errors import PlanError
 
 if TYPE_CHECKING:
+    from cryskit.protocols import Encoder
     from cryskit.types import Encoding, Graph
 
 
-def encode_with_hidden_states(encoder: nn.Module, graph: Graph, layers: int) -> tuple[Encoding, list[Tensor]]:
+def encode_with_hidden_states(encoder: Encoder, graph: Graph, layers: int) -> tuple[Encoding, list[Tensor]]:
     """Encode a graph and give the atom vectors behind each of the last layers, too.
 
     Args:
@@ -32,14 +33,14 @@ def encode_with_hidden_states(encoder: nn.Module, graph: Graph, layers: int) -> 
         for layer in _below_last(encoder, layers)
     ]
     try:
-        encoding: Encoding = encoder(graph)
+        encoding = encoder(graph)
     finally:
         for tap in taps:
             tap.remove()
     return encoding, [*(_atoms(made, graph) for made in seen), encoding.atoms]
 
 
-def _below_last(encoder: nn.Module, layers: int) -> list[nn.Module]:
+def _below_last(encoder: Encoder, layers: int) -> list[nn.Module]:
     """Return the layers to tap, all but the last."""
     if layers == 1:
         return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cryskit.errors import CrystalError
+    from cryskit.protocols import Encoder
     from cryskit.types import Graph, GraphSpec
 
 _CHUNK = 512
@@ -55,7 +56,7 @@ class Predictor(nn.Module):
 
     heads: PropertyHeads
 
-    def __init__(self, encoder: nn.Module, heads: PropertyHeads | None, card: Card, cache: Path | None = None) -> None:
+    def __init__(self, encoder: Encoder, heads: PropertyHeads | None, card: Card, cache: Path | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.register_module("heads", heads)
@@ -137,7 +138,7 @@ class Predictor(nn.Module):
         def read_out(graph: Graph) -> torch.Tensor:
             return torch.stack(encode_with_hidden_states(self.encoder, graph, layers)[1], dim=1)
 
-        width = cast("int", self.encoder.width)
+        width = self.encoder.width
         rows: list[tuple[str, Any, int, int, str, str]] = []
         for items, graph, failures, _ in self._chunks(read(structures, limit=limit), spec):
             sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
@@ -241,8 +242,7 @@ class Predictor(nn.Module):
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
     def _encode(self, graph: Graph) -> Encoding:
-        encoding: Encoding = self.encoder(graph)
-        return encoding
+        return self.encoder(graph)
 
     def _chosen(self, properties: Sequence[str] | None) -> list[str]:
         names = {alias: p.name for p in self.card.properties for alias in (*p.aliases, p.name)}
