@@ -7,7 +7,7 @@ from Python and from a reloaded file. No part of the file is executed.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from cryskit.batching import Batcher
+from cryskit.batching import Batcher, to
 from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
@@ -39,24 +39,39 @@ if TYPE_CHECKING:
     from cryskit.errors import CrystalError
     from cryskit.types import Graph, GraphSpec
 
-_CHUNK = 512
-_EDGES = 30_000
+CHUNK = 512
+"""Crystals whose graphs are held at a time unless the caller says otherwise."""
+BATCH_EDGES = 30_000
+"""Edges in a batch unless the caller says otherwise."""
 
 
 class Predictor(nn.Module):
     """A trained model.
 
     Args:
-        encoder: Of the kind and size that the card says.
-        heads: Likewise; None in a pre-trained model, which embeds crystals but predicts nothing.
-        card: What the model file says of itself.
-        cache: A folder where the vectors of descriptions are kept, for a model that reads them.
+        encoder: The network of the kind and size that the card names.
+        heads: Its heads, one per property; None in a pre-trained model, which embeds crystals but predicts nothing.
+        card: Everything that the model file says besides its weights.
+        cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
+        chunk: Crystals whose graphs are held in memory at a time.
+        batch_edges: Edges that are computed at a time; more need more memory.
     """
 
     heads: PropertyHeads
 
-    def __init__(self, encoder: nn.Module, heads: PropertyHeads | None, card: Card, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        heads: PropertyHeads | None,
+        card: Card,
+        cache: Path | None = None,
+        *,
+        chunk: int = CHUNK,
+        batch_edges: int = BATCH_EDGES,
+    ) -> None:
         super().__init__()
+        self.chunk = chunk
+        self.batch_edges = batch_edges
         self.encoder = encoder
         self.register_module("heads", heads)
         self.card = card
@@ -64,11 +79,22 @@ class Predictor(nn.Module):
         self.eval()
 
     @classmethod
-    def from_card(cls, card: Card, cache: Path | None = None) -> Predictor:
-        """Make a predictor with fresh weights."""
+    def from_card(cls, card: Card, cache: Path | None = None, **sizes: int) -> Predictor:
+        """Make a predictor with fresh weights.
+
+        Args:
+            card: The card that says which network and which heads.
+            cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
+            sizes: `chunk` and `batch_edges` of the predictor.
+        """
         encoder = ENCODERS.build(card.encoder)
         heads = PropertyHeads(encoder.width, card.properties, **card.heads) if card.properties else None
-        return cls(encoder, heads, card, cache)
+        return cls(encoder, heads, card, cache, **sizes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: the device of its weights, chosen by `.to(device)`."""
+        return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), torch.device("cpu"))
 
     @property
     def properties(self) -> list[str]:
@@ -221,7 +247,7 @@ class Predictor(nn.Module):
     ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, CrystalError], dict[int, str]]]:
         """Yield some items, the graph of the usable ones, why others are not, and what the usable ones lack, by position."""
         items = iter(items)
-        while chunk := list(islice(items, _CHUNK)):
+        while chunk := list(islice(items, self.chunk)):
             failures = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
             read_well = {i: item for i, item in enumerate(chunk) if isinstance(item, Crystal)}
             graph, errors = build_usable(list(read_well.values()), spec or self.card.spec)
@@ -237,7 +263,8 @@ class Predictor(nn.Module):
     @torch.inference_mode()
     def _run(self, graph: Graph, read_out: Any) -> np.ndarray:
         batcher = Batcher(graph)
-        parts = [read_out(batcher.take(rows)).cpu().numpy() for rows in batcher.batches(_EDGES)]
+        batches = (to(batcher.take(rows), self.device) for rows in batcher.batches(self.batch_edges))
+        parts = [read_out(batch).cpu().numpy() for batch in batches]
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
     def _encode(self, graph: Graph) -> Encoding:
@@ -252,12 +279,16 @@ class Predictor(nn.Module):
         return [names[name] for name in properties or self.properties]
 
 
-def load(model: str | Path, cache: Path | None = None) -> Predictor:
+def load(model: str | Path, cache: Path | None = None, *, batch_edges: int = BATCH_EDGES) -> Predictor:
     """Load a published model by name, or a model file.
 
     Args:
         model: A name that `models()` lists, or the path of a `.safetensors` file.
-        cache: A folder where the vectors of descriptions are kept, for a model that reads them.
+        cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
+        batch_edges: Edges that are computed at a time; more need more memory.
+
+    Returns:
+        The predictor, on the CPU; `.to(device)` moves it.
 
     Raises:
         ModelError: The file is missing, damaged, or no model of cryskit.
@@ -265,7 +296,7 @@ def load(model: str | Path, cache: Path | None = None) -> Predictor:
     """
     path = published.path_of(model)
     card = read_card(path)
-    predictor = Predictor.from_card(card, cache)
+    predictor = Predictor.from_card(card, cache, batch_edges=batch_edges)
     try:
         with safe_open(path, framework="pt") as file:
             predictor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
