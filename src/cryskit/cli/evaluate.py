@@ -28,7 +28,8 @@ def evaluate(
         typer.Option("--split", metavar="FILE", exists=True, help="Judge on one part of this split of the data."),
     ] = None,
     part: Annotated[
-        options.Part | None, typer.Option("--part", help="Which part.  [default: test]", show_default=False)
+        options.Part | None,
+        typer.Option("--part", help="Part of the split to judge on.  [default: test]", show_default=False),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write figures and predictions to a .json file.")
@@ -38,6 +39,8 @@ def evaluate(
     ] = None,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
+    accelerator: options.Accelerator = options.Hardware.AUTO,
+    batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
     """Compare predictions with known properties.
 
@@ -50,10 +53,9 @@ def evaluate(
     keep_pages()
     from cryskit.evaluate.evaluate import evaluate as judge
     from cryskit.predict.card import digest
-    from cryskit.predict.predictor import load
     from cryskit.predict.published import path_of
 
-    predictor = load(model)
+    predictor = options.load_predictor(model, accelerator, batch_edges)
     crystals, failures = collect(data, limit)
     chosen: Sequence[Crystal | Failure] = _part(crystals, split, part) if split else [*crystals, *failures]
     if not split:
