@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -89,10 +90,12 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _no_unknown_fields(self) -> Self:
-        """Refuse fields that no card of this format has; those of a newer minor format are kept."""
-        if self.model_extra and _numbers(self.format) <= _numbers(FORMAT):
-            unknown = ", ".join(self.model_extra)
-            raise ValueError(f"A card of format {self.format} has no field {unknown}")
+        """Refuse fields that no card of this format has; those that a newer minor format adds to the card itself are kept."""
+        tolerated = _numbers(self.format) > _numbers(FORMAT)
+        unknown = [] if tolerated else list(self.model_extra or ())
+        unknown += [name for part in (self.spec, *self.properties) for name in vars(part).keys() - _names(part)]
+        if unknown:
+            raise ValueError(f"A card of format {self.format} has no field {', '.join(unknown)}")
         return self
 
     @property
@@ -117,18 +120,22 @@ def read_card(path: Path) -> Card:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            fields = {"format": FIRST_FORMAT, **json.loads(file.metadata()[CARD])}
-        written = _numbers(fields["format"])
+            found = {"format": FIRST_FORMAT, **json.loads(file.metadata()[CARD])}
+        written = _numbers(found["format"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _no_model(path, error) from error
     if written[0] > _numbers(FORMAT)[0]:
-        raise _too_new(path, fields["format"])
+        raise _too_new(path, found["format"])
     try:
-        card = Card.model_validate(fields)
+        card = Card.model_validate(found)
     except ValidationError as error:
         too_new = written > _numbers(FORMAT)
-        raise (_too_new(path, fields["format"]) if too_new else _no_model(path, error)) from error
+        raise (_too_new(path, found["format"]) if too_new else _no_model(path, error)) from error
     return card if card.version else card.model_copy(update={"version": version_of(path)})
+
+
+def _names(part: GraphSpec | Property) -> set[str]:
+    return {field.name for field in fields(part)}
 
 
 def _numbers(form: str) -> tuple[int, ...]:
