@@ -61,18 +61,18 @@ def show_model(
     else:
         print_table(["loss", "validation"], [[name, found.get("loss")] for name, found in card.metrics.items()])
     facts = {
-        "encoder": _words(card.encoder),
-        "graph": _words(vars(card.spec)),
-        "objective": _words(card.plan.get("objective", {})),
-        "start": _words(card.start),
-        "data": _words(card.data),
-        "sources": _words(card.sources),
-        "split": _words(card.split),
-        "crystals": _words(card.rows),
+        "encoder": _listed(card.encoder),
+        "graph": _listed(vars(card.spec)),
+        "objective": _listed(card.plan.get("objective", {})),
+        "start": _listed(card.start),
+        "data": _listed(card.data),
+        "sources": _listed(card.sources),
+        "split": _listed(card.split),
+        "crystals": _listed(card.rows),
         "elements": str(len(card.elements) or "not said"),
         "licence": card.licence,
         "cite": "; ".join(card.citation),
-        "versions": _words(card.versions),
+        "versions": _listed(card.versions),
         "format": card.format,
     }
     typer.echo()
@@ -124,5 +124,5 @@ def convert_cgcnn(
     note(f"{predictor.card.name}, a model of {', '.join(predictor.properties)}, written to {out}")
 
 
-def _words(values: Mapping[str, object]) -> str:
+def _listed(values: Mapping[str, object]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())

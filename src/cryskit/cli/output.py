@@ -106,7 +106,8 @@ def put_out(
     """
     from cryskit.predict.writers import json_rows, table_writer
 
-    count, failed, shown = 0, 0, []
+    shown: list[Mapping[str, Any]] = []
+    count, failed = 0, 0
     with ExitStack() as stack:
         stack.enter_context(ended_in_order())
         writers = [stack.enter_context(table_writer(out, schema, facts))] if out else []

@@ -12,7 +12,7 @@ from cryskit.cli.output import TABLES, put_out, require
 
 
 def search(
-    words: Annotated[str, typer.Argument(metavar="WORDS", help="What is looked for, in quotes.")],
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="Description of what is looked for, in quotes.")],
     data: options.Data,
     model: Annotated[Path, typer.Option("--model", metavar="FILE", help="A model of `cryskit pretrain contrast`.")],
     top: Annotated[int, typer.Option("--top", min=1, metavar="N", help="Number of crystals to show.")] = 10,
@@ -24,7 +24,7 @@ def search(
 ) -> None:
     """Rank the crystals of a data set by how well they fit words.
 
-    Nobody needs to have described them: the model compares their graphs with the words.
+    The crystals need no descriptions: the model compares their graphs with the words.
     """
     require(out, TABLES)
     keep_pages()

@@ -32,7 +32,7 @@ class Evaluation:
     Attributes:
         model: Name and version of the model.
         digest: SHA-256 of its file, "" if it was not given.
-        data: Manifest hash of the crystals it was judged on.
+        data: Manifest hash of the crystals it was evaluated on.
         units: Property name to unit.
         metrics: Property to figure to value (see `metrics`), for the properties that have labels.
         rows: Crystals and failures.
@@ -53,7 +53,7 @@ class Evaluation:
         """Return all of it as JSON, the table as a list of rows."""
         facts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "table"}
         written = StringIO()
-        with json_rows(written, list(self.table), facts, key="table") as write:
+        with json_rows(written, [str(name) for name in self.table], facts, key="table") as write:
             for row in records(self.table):
                 write(row)
         return written.getvalue()
@@ -69,9 +69,9 @@ def evaluate(
     """Predict for crystals whose properties are known, and compare.
 
     Args:
-        predictor: The model to judge.
+        predictor: The model to evaluate.
         items: Crystals with targets; failures keep their place and have no prediction.
-        properties: Names or aliases to judge, each of which needs labels; by default all that the model predicts, of which
+        properties: Names or aliases to evaluate, each of which needs labels; by default all that the model predicts, of which
             one needs labels.
         digest: SHA-256 of the model file, to be kept with the result.
 

@@ -93,7 +93,8 @@ class Card(BaseModel):
         """Refuse fields that no card of this format has; those that a newer minor format adds to the card itself are kept."""
         tolerated = _numbers(self.format) > _numbers(FORMAT)
         unknown = [] if tolerated else list(self.model_extra or ())
-        unknown += [name for part in (self.spec, *self.properties) for name in vars(part).keys() - _names(part)]
+        parts: list[GraphSpec | Property] = [self.spec, *self.properties]
+        unknown += [name for part in parts for name in vars(part).keys() - {field.name for field in fields(part)}]
         if unknown:
             raise ValueError(f"A card of format {self.format} has no field {', '.join(unknown)}")
         return self
@@ -132,10 +133,6 @@ def read_card(path: Path) -> Card:
         too_new = written > _numbers(FORMAT)
         raise (_too_new(path, found["format"]) if too_new else _no_model(path, error)) from error
     return card if card.version else card.model_copy(update={"version": version_of(path)})
-
-
-def _names(part: GraphSpec | Property) -> set[str]:
-    return {field.name for field in fields(part)}
 
 
 def _numbers(form: str) -> tuple[int, ...]:

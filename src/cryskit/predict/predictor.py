@@ -298,11 +298,9 @@ class Predictor(nn.Module):
             per_atom: Whether `what` gives one row per atom; then each crystal has the rows of its atoms.
         """
         for chunk, graph, failures, lacks in self._chunks(items, spec):
-            values: Iterable[np.ndarray] = self._run(graph, what)
-            if per_atom:
-                sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
-                values = np.split(values, np.cumsum(sizes)[:-1])
-            found = iter(values)
+            values = self._run(graph, what)
+            sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
+            found = iter(np.split(values, np.cumsum(sizes)[:-1]) if per_atom else values)
             for position, item in enumerate(chunk):
                 if position in failures:
                     yield item, None, str(failures[position])

@@ -14,7 +14,7 @@ from cryskit.errors import ModelError, UnknownNameError
 DEFAULT = "cryskit-mp"
 """The model used where none is named."""
 INDEX = "versions.json"
-"""File beside the models: name to version to file."""
+"""File in the folder of the models: name to version to file."""
 
 _SUFFIX = ".safetensors"
 
