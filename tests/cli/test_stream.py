@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cryskit.cli.output import put_out
+from cryskit.cli.output import output_rows
 from cryskit.data import validate
 from cryskit.predict.predictor import Predictor
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, prediction_row
@@ -83,7 +83,7 @@ def test_rows_are_on_disk_before_the_last_crystal_is_read(
 
     out = tmp_path / f"out.{ending}"
     schema = small.schema()
-    assert put_out(rows(), schema, small.facts(schema), out, as_json=False) == (COUNT, 0)
+    assert output_rows(rows(), schema, small.facts(schema), out, as_json=False) == (COUNT, 0)
     assert max(most) <= 205, "crystals or predictions pile up"
     if ending != "parquet":  # which writes 4096 rows at a time
         assert 0 < sizes[0] < sizes[1] < sizes[-1]

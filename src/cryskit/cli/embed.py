@@ -8,7 +8,7 @@ import typer
 from cryskit.cli import options
 from cryskit.cli.crystals import stream
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import put_out, require
+from cryskit.cli.output import output_rows, require
 from cryskit.predict.published import DEFAULT
 
 
@@ -36,5 +36,5 @@ def embed(
     schema = ATOM_EMBEDDINGS if atoms else EMBEDDINGS
     embedded = predictor.stream_atom_embeddings if atoms else predictor.stream_embeddings
     rows = embedded(stream(paths, limit, "embedding"))
-    if put_out(rows, schema, predictor.facts(schema), out, as_json=False).failed:
+    if output_rows(rows, schema, predictor.facts(schema), out, as_json=False).failed:
         raise typer.Exit(1)

@@ -90,7 +90,7 @@ class Counts(NamedTuple):
     failed: int
 
 
-def put_out(
+def output_rows(
     rows: Iterable[Mapping[str, Any]], schema: pa.Schema, facts: Mapping[str, Any], out: Path | None, *, as_json: bool
 ) -> Counts:
     """Write rows as they come, to a file, as JSON to stdout, or to both; print them as a table if neither is asked for.
@@ -109,7 +109,7 @@ def put_out(
     shown: list[Mapping[str, Any]] = []
     count, failed = 0, 0
     with ExitStack() as stack:
-        stack.enter_context(ended_in_order())
+        stack.enter_context(exit_on_sigterm())
         writers = [stack.enter_context(table_writer(out, schema, facts))] if out else []
         writers += [stack.enter_context(json_rows(sys.stdout, schema.names, facts))] if as_json else []
         for row in rows:
@@ -130,7 +130,7 @@ def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], units: Mappin
 
 
 @contextmanager
-def ended_in_order() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """Let a request to end (SIGTERM) raise SystemExit inside the block, so that no half of a file is left behind."""
     if threading.current_thread() is not threading.main_thread():  # where Python sets no signal handlers
         yield

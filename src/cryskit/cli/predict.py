@@ -5,7 +5,7 @@ import typer
 from cryskit.cli import options
 from cryskit.cli.crystals import stream
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import TABLES, put_out, require
+from cryskit.cli.output import TABLES, output_rows, require
 from cryskit.predict.published import DEFAULT
 
 
@@ -30,5 +30,5 @@ def predict(
     predictor = options.load_predictor(model, accelerator, batch_edges)
     schema = predictor.schema(properties)
     rows = map(prediction_row, predictor.stream(stream(paths, limit, "predicting")))
-    if put_out(rows, schema, predictor.facts(schema), out, as_json=as_json).failed:
+    if output_rows(rows, schema, predictor.facts(schema), out, as_json=as_json).failed:
         raise typer.Exit(1)

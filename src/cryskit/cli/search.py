@@ -8,7 +8,7 @@ import typer
 from cryskit.cli import options
 from cryskit.cli.crystals import bar
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import TABLES, put_out, require
+from cryskit.cli.output import TABLES, output_rows, require
 
 
 def search(
@@ -36,8 +36,8 @@ def search(
     rows = records(run(predictor, bar(resolve(data, limit), "searching"), words))
     facts = predictor.facts(RANKING)
     if out is not None:
-        put_out(rows, RANKING, facts, out, as_json=False)
+        output_rows(rows, RANKING, facts, out, as_json=False)
     if as_json or out is None:
-        put_out(rows[:top], RANKING, facts, None, as_json=as_json)
+        output_rows(rows[:top], RANKING, facts, None, as_json=as_json)
     if any(row["status"] == "failed" for row in rows):
         raise typer.Exit(1)
