@@ -18,7 +18,7 @@ import pandas as pd
 
 from cryskit.benchmark.compare import Gain, errors, gains, ranks, results
 from cryskit.benchmark.run import PREDICTIONS, ROWS
-from cryskit.evaluate.records import records
+from cryskit.predict.tables import records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

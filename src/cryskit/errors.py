@@ -97,3 +97,8 @@ class UnknownNameError(CryskitError, KeyError):
         close = get_close_matches(name, names, n=3)
         cure = f"Did you mean {' or '.join(close)}" if close else f"Known: {', '.join(names)}"
         super().__init__(f"There is no {kind} called {name!r}", cure)
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    return " ".join(str(error).split())

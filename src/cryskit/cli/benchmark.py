@@ -86,7 +86,7 @@ def _show(
 ) -> None:
     from cryskit.benchmark.compare import Gain
     from cryskit.benchmark.tables import error_table, gain_table, rank_table
-    from cryskit.evaluate.records import records
+    from cryskit.predict.tables import records
 
     failed = [{"row": card["row"], "reason": card["reason"]} for card in cards if card["status"] == "failed"]
     if as_json:
