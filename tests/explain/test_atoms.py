@@ -115,11 +115,11 @@ def test_the_parts_of_every_element_make_its_input_vector() -> None:
     predictor = small()
     parts = parts_of(predictor.encoder)
     numbers = torch.arange(1, 101)
-    torch.testing.assert_close(parts.table[numbers], predictor.encoder.inputs(numbers))
-    torch.testing.assert_close(parts.bits @ parts.directions + parts.rest, parts.table)
+    torch.testing.assert_close(parts.vectors[numbers], predictor.encoder.inputs(numbers))
+    torch.testing.assert_close(parts.features @ parts.directions + parts.learned, parts.vectors)
     torch.testing.assert_close(parts.directions.T, predictor.encoder.inputs.features.linear.weight)
     bias = predictor.encoder.inputs.features.linear.bias
-    torch.testing.assert_close(parts.rest, predictor.encoder.inputs.embedding.weight + bias)
+    torch.testing.assert_close(parts.learned, predictor.encoder.inputs.embedding.weight + bias)
 
 
 def test_the_baseline_is_the_mean_of_the_elements_of_the_card() -> None:
@@ -127,7 +127,7 @@ def test_the_baseline_is_the_mean_of_the_elements_of_the_card() -> None:
     baseline = baseline_of(parts_of(predictor.encoder), predictor.card.elements)
     mean = predictor.encoder.inputs(torch.tensor(predictor.card.elements)).mean(0)
     torch.testing.assert_close(baseline.vector, mean)
-    group = baseline.bits[elements.BLOCKS["group"]]
+    group = baseline.features[elements.BLOCKS["group"]]
     assert group.sum() == pytest.approx(1)
     assert group[2] == pytest.approx(2 / 7), "strontium and barium"
 
@@ -149,7 +149,7 @@ def test_a_linear_model_is_explained_exactly() -> None:
     explainer = Explainer(predictor)
     found = explainer.explain(read_one(EXAMPLES / "MgO.cif"))
     weight = (direction @ predictor.encoder.inputs.linear.weight).detach() * predictor.heads.deviation[0]
-    excess = torch.from_numpy(elements.features()[[12, 8]]) - explainer.baseline.bits
+    excess = torch.from_numpy(elements.features()[[12, 8]]) - explainer.baseline.features
     magnesium, oxygen = (found.crystal.numbers == number for number in (12, 8))
     for atoms, expected in ((magnesium, excess[0] * weight), (oxygen, excess[1] * weight)):
         got = found.features[atoms, :-1].sum(0)
