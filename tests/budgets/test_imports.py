@@ -17,7 +17,7 @@ import pytest
 from budgets.syntax import NAMES, PACKAGE, SOURCE, Module, target
 
 ORDER = [
-    {"types", "errors", "elements", "properties", "atomic_write"},
+    {"types", "errors", "elements", "properties", "atomic_write", "parallel"},
     {"batching", "registry"},
     {"data"},
     {"graphs", "text", "weights"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,9 @@ from cryskit.predict.predictor import Predictor, load
 from cryskit.predict.published import models
 from cryskit.properties import get
 from cryskit.registry import ENCODERS
-from cryskit.types import Crystal, Property
+
+if TYPE_CHECKING:
+    from cryskit.types import Crystal, Property
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DESCRIBED = {  # as `cryskit describe` has them

@@ -14,7 +14,8 @@ from cryskit.errors import DataError
 from cryskit.graphs import shards as shards_module
 from cryskit.graphs import store
 from cryskit.graphs.build import build
-from cryskit.graphs.shards import Shard, Shards, problems_of, processes, shards, structures_of
+from cryskit.graphs.shards import Shard, Shards, problems_of, shards, structures_of
+from cryskit.parallel import Pool
 from cryskit.types import Crystal, Graph, GraphSpec
 
 EXAMPLES = [crystal for crystal in read(Path(__file__).parents[2] / "examples") if isinstance(crystal, Crystal)]
@@ -92,7 +93,7 @@ def test_a_killed_run_builds_only_what_is_missing(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.slow
 def test_another_process_builds_the_same(tmp_path: Path) -> None:
-    with processes(1) as pool:
+    with Pool(1) as pool:
         others = list(shards(iter([*EXAMPLES, NEEDLE]), SPEC, tmp_path / "others", pool))
     for left, right in zip(others, built([*EXAMPLES, NEEDLE], tmp_path / "one"), strict=True):
         assert left.path.read_bytes() == right.path.read_bytes()

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from cryskit.data.read import read_one
-from cryskit.errors import CryskitError, DescriptionError, UnreadableError
+from cryskit.errors import CryskitError, DescriptionError, ProcessEndedError, UnreadableError
+from cryskit.parallel import Lost
 from cryskit.text import describe as module
-from cryskit.text.describe import Description, describe, failed
+from cryskit.text.describe import Description, describe, describe_each, failed
 from cryskit.text.short import short
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -83,6 +84,35 @@ def test_a_crystal_that_cannot_be_described_says_why(salt: Crystal, monkeypatch:
     found = describe(salt)
     assert (found.status, found.local) == ("short", "")
     assert found.reason == "Robocrystallographer: ValueError: no symmetry"
+
+
+class Unlucky:
+    """Processes that fail at every crystal."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def map(self, _: object, crystals: Iterable[Crystal]) -> Iterator[Lost[Crystal]]:
+        return (Lost(crystal, self.error) for crystal in crystals)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ProcessEndedError("The process crashed", "Leave it out"), "The process crashed"),
+        (KeyboardInterrupt("nobody expects this"), "KeyboardInterrupt: nobody expects this"),
+    ],
+)
+def test_a_crystal_on_which_a_process_fails_is_described_by_rule(
+    salt: Crystal, error: BaseException, reason: str
+) -> None:
+    (found,) = describe_each([salt], Unlucky(error))
+    assert (found.id, found.status, found.reason, found.text) == ("NaCl", "short", reason, short(salt))
+
+
+def test_what_is_not_installed_is_said_once(salt: Crystal) -> None:
+    with pytest.raises(CryskitError, match="Install it"):
+        list(describe_each([salt, salt], Unlucky(CryskitError("It is not installed", "Install it"))))
 
 
 def test_what_is_no_crystal_has_no_text() -> None:

@@ -135,8 +135,8 @@ def described(crystals: Iterable[Crystal], table: Path | None) -> Iterable[Cryst
     """
     if table is None:
         return crystals
-    from cryskit.data.texts import read_texts, with_texts
     from cryskit.errors import DataError
+    from cryskit.text.table import read_texts, with_texts
 
     told = list(with_texts(crystals, read_texts(table)))
     silent = sum(crystal.text is None for crystal in told)
