@@ -31,15 +31,15 @@ def salt() -> Crystal:
     return read_one(EXAMPLES / "NaCl.cif")
 
 
-def in_place(monkeypatch: pytest.MonkeyPatch, words: Callable[[Crystal], object]) -> None:
+def in_place(monkeypatch: pytest.MonkeyPatch, parts: Callable[[Crystal], object]) -> None:
     """Put something else in the place of Robocrystallographer."""
-    stand_in = type("Robocrys", (), {"words": staticmethod(words)})
+    stand_in = type("Robocrys", (), {"describe": staticmethod(parts)})
     monkeypatch.setattr(module, "ready", stand_in)
 
 
 def test_the_parts_make_the_text_and_the_text_makes_the_hash(salt: Crystal, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = type("Words", (), {"overall": "It is salt.", "local": "Na is near Cl."})
-    in_place(monkeypatch, lambda _: words)
+    parts = type("Parts", (), {"overall": "It is salt.", "local": "Na is near Cl."})
+    in_place(monkeypatch, lambda _: parts)
     found = describe(salt)
     assert (found.id, found.fingerprint, found.status, found.reason) == ("NaCl", salt.fingerprint, "described", "")
     assert found.text == "It is salt. Na is near Cl."
@@ -67,8 +67,8 @@ def test_after_a_time_out_no_alarm_is_left(salt: Crystal, monkeypatch: pytest.Mo
 
 
 def test_outside_the_main_thread_there_is_no_limit(salt: Crystal, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = type("Words", (), {"overall": "It is salt.", "local": ""})
-    in_place(monkeypatch, lambda _: words)
+    parts = type("Parts", (), {"overall": "It is salt.", "local": ""})
+    in_place(monkeypatch, lambda _: parts)
     found: list[Description] = []
     thread = threading.Thread(target=lambda: found.append(describe(salt)))
     thread.start()

@@ -90,12 +90,10 @@ class _Begun:
         bare = [replace(crystal, text=None, targets={}) for crystal in crystals]  # lighter to send
         chunks = [bare[i : i + _CHUNK] for i in range(0, len(bare), _CHUNK)]
         build = partial(_build, spec=spec)
-        if self._table.exists():
-            self._built = None
-        elif pool is None or len(chunks) == 1:
-            self._built = map(build, chunks)
-        else:
-            self._built = pool.map(build, chunks, ahead=None)
+        self._built: Iterator[_Built | Lost[list[Crystal]]] | None = None
+        if not self._table.exists():
+            few = len(chunks) == 1
+            self._built = map(build, chunks) if pool is None or few else pool.map(build, chunks, ahead=None)
 
     def finish(self) -> Shard:
         """Wait for the processes and write what they built."""

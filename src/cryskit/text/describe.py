@@ -94,12 +94,12 @@ def describe(crystal: Crystal, timeout: float = TIMEOUT) -> Description:
     robocrys = ready()
     try:
         with _limit(timeout):
-            words = robocrys.words(crystal)
+            parts = robocrys.describe(crystal)
     except _LateError:
         return stand_in(crystal, f"Describing it took longer than {timeout:g} s")
     except DescriptionError as error:
         return stand_in(crystal, error.problem)
-    return Description(crystal.id, crystal.fingerprint, words.overall, words.local)
+    return Description(crystal.id, crystal.fingerprint, parts.overall, parts.local)
 
 
 def stand_in(crystal: Crystal, reason: str) -> Description:

@@ -74,7 +74,7 @@ _LISTS = (
 """Lists that come in any order, and what stands in them."""
 
 
-class Words(NamedTuple):
+class Parts(NamedTuple):
     """The two parts of a description.
 
     Attributes:
@@ -113,7 +113,7 @@ class Robocrys:
         self._condenser = _Condenser()
         self._describer = StructureDescriber(return_parts=True)
 
-    def words(self, crystal: Crystal) -> Words:
+    def describe(self, crystal: Crystal) -> Parts:
         """Describe a crystal.
 
         Args:
@@ -130,7 +130,7 @@ class Robocrys:
         except _ERRORS as error:
             raise DescriptionError(f"Robocrystallographer: {one_line(error)}", "Check the crystal") from error
         overall = " ".join(part for part in (parts["mineral"], parts["component_makeup"]) if part)
-        return Words(clean(overall), clean(parts["components"]))
+        return Parts(clean(overall), clean(parts["components"]))
 
 
 class _Bonds(StructureGraph):
