@@ -28,7 +28,7 @@ def work(item: str) -> str:
 @cache
 def slow_start() -> None:
     """Take longer than the items may."""
-    time.sleep(1.0)
+    time.sleep(0.5)
 
 
 def prepared(item: str) -> str:

@@ -20,7 +20,7 @@ def results(*items: str, processes: int = 1, timeout: float | None = None, ahead
         return list(pool.map(work, items, ahead=ahead))
 
 
-@pytest.mark.parametrize("ahead", [1, 16, None])
+@pytest.mark.parametrize("ahead", [1, None])
 def test_results_come_in_order(ahead: int | None) -> None:
     items = [f"item {i}" for i in range(50)]
     assert results(*items, processes=2, ahead=ahead) == [item.upper() for item in items]
@@ -37,9 +37,9 @@ def test_a_process_that_dies_costs_its_own_item_only() -> None:
 
 @pytest.mark.parametrize("item", ["late", "deaf in compiled code"])
 def test_an_item_that_takes_too_long_is_given_up(item: str) -> None:
-    lost, after = results(item, "after", timeout=0.3)
+    lost, after = results(item, "after", timeout=0.2)
     assert isinstance(lost, Lost)
-    assert "longer than 0.3 s" in str(lost.error)
+    assert "longer than 0.2 s" in str(lost.error)
     assert after == "AFTER"
 
 
@@ -54,7 +54,7 @@ def test_an_error_of_any_kind_stands_in_the_place_of_its_item() -> None:
 
 
 def test_preparing_a_process_is_not_on_the_time_of_an_item() -> None:
-    with Pool(1, 0.5, slow_start) as pool:
+    with Pool(1, 0.4, slow_start) as pool:
         assert list(pool.map(prepared, ["a", "b"])) == ["a", "b"]
 
 

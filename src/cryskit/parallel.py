@@ -1,7 +1,8 @@
 """Work spread over processes: results come in order, and a process that dies or hangs costs its own item only.
 
 The executor of the standard library does the work; what is added is what it lacks: after a crash the others go on, an item has
-a time limit that holds in compiled code, too, and the processes end with the one that started them, even if that is killed.
+a time limit that holds in compiled code, too, and the processes end with the one that started them, even if that is killed
+(one in compiled code that does not let Python run, at its time limit).
 Pebble's `ProcessPool` (5.2) promises the first two. It was tried: where a process ends right after taking an item, once in some
 hundred times, pebble takes its whole pool for broken, and items that wait are then never answered; and its processes outlive a
 parent that is killed for as long as their item takes.

@@ -68,7 +68,9 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pr
     )
     predictor = Predictor.from_card(card)
     with torch.no_grad():  # random weights, but predictions of the size of labels
-        size = predictor.heads(predictor.encoder(Explainer(predictor).read(CRYSTALS[0]).graph).crystals).abs().max()
+        size = (
+            predictor.heads(predictor.encoder(Explainer(predictor).model_input(CRYSTALS[0]).graph).crystals).abs().max()
+        )
     predictor.heads.mean[:], predictor.heads.deviation[:] = torch.tensor([-1.5, 2.0]), torch.tensor([1.1, 0.3]) / size
     return predictor
 

@@ -255,7 +255,7 @@ def test_atoms_of_a_crystal_whose_orbits_are_given_up_keep_their_own_nodes(
 def test_a_gpu_explains_the_same(titanate: Crystal) -> None:
     here = Explainer(small())
     there = Explainer(small().cuda(), edges=100)
-    graph = here.read(titanate).graph
+    graph = here.model_input(titanate).graph
     on_cpu, on_gpu = here.path(graph), there.path(graph)
     assert on_gpu.value == pytest.approx(on_cpu.value, abs=1e-3)
     np.testing.assert_allclose(there.attributed(graph, on_gpu), here.attributed(graph, on_cpu), atol=1e-3)

@@ -79,7 +79,7 @@ def test_deletions_are_what_the_model_says_of_the_changed_crystal() -> None:
     explainer = Explainer(planted(PLANTED, 0))
     crystal = next(c for c in pairs() if c.numbers[0] != c.numbers[1])
     found = deletions(explainer, [crystal], sizes=(1,), draws=1)["atoms"]
-    graph = explainer.read(crystal).graph
+    graph = explainer.model_input(crystal).graph
     strongest = int(np.argmax(np.abs(explainer.explain(crystal).atoms)))
     vectors = explainer.parts.vectors[graph.numbers].clone()
     vectors[strongest] = explainer.baseline.vector

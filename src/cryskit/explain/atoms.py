@@ -160,7 +160,7 @@ class Explainer:
             raise ModelError(f"{crystal.id} has no prediction ({found.reason})", "Explain crystals that have one")
         return found
 
-    def read(self, crystal: Crystal) -> ModelInput:
+    def model_input(self, crystal: Crystal) -> ModelInput:
         """Return what the model is given of a crystal, for the prediction and for its explanation.
 
         Raises:
@@ -176,7 +176,7 @@ class Explainer:
         """Integrate from the baseline to a crystal.
 
         Args:
-            graph: One crystal, as `read` returns it.
+            graph: One crystal, as `model_input` returns it.
         """
         vectors = self.parts.vectors[graph.numbers]
         return mean_gradient(self.predictor, graph, self.column, vectors, self.baseline.vector, self.edges)
@@ -192,7 +192,7 @@ class Explainer:
 
     def _found(self, crystal: Crystal) -> Explanation | Prediction:
         """Predict a crystal and explain that; a prediction that failed has no explanation."""
-        graph, node_of_atom, reason = self.read(crystal)
+        graph, node_of_atom, reason = self.model_input(crystal)
         (values,) = self.predictor.values(graph)
         prediction = self.predictor.prediction_of(crystal, values, reason)
         if prediction.status == "failed":

@@ -89,7 +89,7 @@ def deletions(
     rng = np.random.default_rng(seed)
     value, rows = [], {"features": list[np.ndarray](), "atoms": list[np.ndarray]()}
     for crystal in crystals:
-        graph = explainer.read(crystal).graph
+        graph = explainer.model_input(crystal).graph
         path = explainer.path(graph)
         attributed = explainer.attributed(graph, path)
         value.append(path.value)
