@@ -188,25 +188,6 @@ class Predictor(nn.Module):
         """
         return self._run(graph, self)
 
-    def prediction_of(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
-        """Return what is said of a crystal once its values are known.
-
-        Args:
-            crystal: The crystal.
-            values: (P,) predictions in the properties' own units.
-            reason: What the model lacked of the crystal; "" if nothing.
-        """
-        if not np.isfinite(values).all():
-            return Prediction(
-                crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
-            )
-        named = dict(zip(self.properties, values.tolist(), strict=True))
-        strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
-        if strange:
-            absent = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
-            reason = f"{absent}. {reason}" if reason else absent
-        return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason)
-
     def require_heads(self) -> None:
         """Refuse to predict without heads.
 
@@ -222,6 +203,25 @@ class Predictor(nn.Module):
     def save(self, path: Path | str) -> None:
         """Write the model file, whole or not at all."""
         save_tensors(self.state_dict(), {CARD: self.card.model_dump_json()}, Path(path))
+
+    def prediction_of(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
+        """Return the prediction for a crystal whose values are known.
+
+        Args:
+            crystal: The crystal.
+            values: (P,) what the model computed, in the properties' own units.
+            reason: What the model lacked of the crystal; "" if nothing.
+        """
+        if not np.isfinite(values).all():
+            return Prediction(
+                crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
+            )
+        named = dict(zip(self.properties, values.tolist(), strict=True))
+        strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
+        if strange:
+            absent = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
+            reason = f"{absent}. {reason}" if reason else absent
+        return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason)
 
     def _chunks(
         self, items: Iterable[Crystal | Failure], spec: GraphSpec | None = None
