@@ -21,12 +21,12 @@ import torch
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
-from cryskit.data.texts import read_texts, with_texts
 from cryskit.elements import formula
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.predict.card import digest
 from cryskit.predict.predictor import load
 from cryskit.predict.published import path_of
+from cryskit.text.table import read_texts, with_texts
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def main(every: int) -> dict[str, Any]:
         return clean(describer.describe(condenser.condense_structure(structure)))
 
     def ours(crystal: Crystal) -> str:
-        return " ".join(part for part in robocrys.words(crystal) if part)
+        return " ".join(part for part in robocrys.describe(crystal) if part)
 
     warm, *crystals = chosen(every)
     untouched(warm)

@@ -25,9 +25,9 @@ from torch.nn.functional import normalize
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
-from cryskit.data.texts import read_texts
 from cryskit.predict.card import digest
 from cryskit.predict.predictor import load
+from cryskit.text.table import read_texts
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ import pandas as pd
 
 from cryskit.atomic_write import replacing
 from cryskit.data.splits import Split
-from cryskit.data.texts import read_texts
+from cryskit.text.table import read_texts
 from cryskit.text.terms import Terms
 
 if TYPE_CHECKING:

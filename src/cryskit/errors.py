@@ -83,6 +83,10 @@ class PlanError(CryskitError):
     """The configuration of a run contradicts itself or its data."""
 
 
+class ProcessEndedError(CryskitError):
+    """A process crashed, or did not finish in time, while it worked on something."""
+
+
 class UnknownNameError(CryskitError, KeyError):
     """A name is not in the registry.
 

@@ -15,13 +15,13 @@ from cryskit.batching import Batcher
 from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.facts import Cost, machine
 from cryskit.benchmark.leaks import Reports, files_of
-from cryskit.data.texts import read_texts, with_texts
 from cryskit.errors import CryskitError, PlanError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
 from cryskit.predict.card import digest
 from cryskit.predict.predictor import load
 from cryskit.registry import ENCODERS
+from cryskit.text.table import read_texts, with_texts
 from cryskit.training.batches import EdgeBatches
 from cryskit.training.log import LOG, read_log
 from cryskit.training.train import train

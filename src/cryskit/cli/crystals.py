@@ -136,7 +136,7 @@ def described(crystals: Iterable[Crystal], table: Path | None) -> Iterable[Cryst
     """
     if table is None:
         return crystals
-    from cryskit.data.texts import read_texts, with_texts
+    from cryskit.text.table import read_texts, with_texts
 
     return _counted(with_texts(crystals, read_texts(table)), table)
 

@@ -85,6 +85,23 @@ def build_usable(
     return _join(usable, parts, spec), errors
 
 
+def build_numbered(crystal: Crystal, spec: GraphSpec) -> tuple[Graph, np.ndarray]:
+    """Build one crystal, and say which node of its graph each of its atoms is.
+
+    Args:
+        crystal: A crystal of N atoms.
+        spec: Which graph to build.
+
+    Returns:
+        The graph on the CPU, and the node of each atom, (N,).
+
+    Raises:
+        CrystalError: No graph can be built of the crystal.
+    """
+    part = _build_one(crystal, spec, _orbits(crystal, spec))
+    return _join([crystal], [part], spec), part.node_of_atom
+
+
 def _cached(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> tuple[Graph, dict[int, CrystalError]]:
     note = cache / f"{key(crystals, spec)}.json"
     told = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
@@ -117,6 +134,7 @@ class _Part(NamedTuple):
     """The arrays of one crystal, counted from its own first node and edge; the last two of undirected graphs only."""
 
     origin: np.ndarray
+    node_of_atom: np.ndarray
     numbers: np.ndarray
     multiplicity: np.ndarray
     edges: np.ndarray
@@ -132,7 +150,8 @@ def _build_one(crystal: Crystal, spec: GraphSpec, representative: np.ndarray) ->
     steps = crystal.fractional[found.neighbour] + found.image - crystal.fractional[nodes[found.centre]]
     vectors = steps @ crystal.lattice
     edges = np.stack([found.centre, node_of_atom[found.neighbour]])
-    part = _Part(nodes, crystal.numbers[nodes], multiplicity, edges, vectors, *np.zeros((2, 0), np.int64))
+    elements, no_ends = crystal.numbers[nodes], np.zeros((2, 0), np.int64)
+    part = _Part(nodes, node_of_atom, elements, multiplicity, edges, vectors, *no_ends)
     if not spec.undirected:
         return part
     ends = other_ends(crystal, nodes, node_of_atom, found, vectors, reduce=spec.reduce)

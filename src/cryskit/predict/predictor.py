@@ -201,7 +201,7 @@ class Predictor(nn.Module):
             if isinstance(item, Failure) or values is None:
                 yield Prediction(item.id, {}, status="failed", reason=reason)
             else:
-                yield self._prediction(item, values, reason)
+                yield self.prediction_of(item, values, reason)
 
     def stream_embeddings(self, items: Iterable[Crystal | Failure]) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table that `embed` gives as crystals come.
@@ -270,7 +270,14 @@ class Predictor(nn.Module):
         """Write the model file, whole or not at all."""
         save_tensors(self.state_dict(), {CARD: self.card.to_json()}, Path(path))
 
-    def _prediction(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
+    def prediction_of(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
+        """Return the prediction for a crystal whose values are known.
+
+        Args:
+            crystal: The crystal.
+            values: (P,) what the model computed, in the properties' own units.
+            reason: What the model lacked of the crystal; "" if nothing.
+        """
         if not np.isfinite(values).all():
             return Prediction(
                 crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"

@@ -9,7 +9,8 @@ import numpy as np
 
 from cryskit.batching import TextBatcher
 from cryskit.data.corpus import Assignment, Corpus, manifest_path
-from cryskit.graphs.shards import Shards, problems_of, processes, shards, structures_of
+from cryskit.graphs.shards import Shards, problems_of, shards, structures_of
+from cryskit.parallel import Pool
 from cryskit.plots.curves import plot_curves
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
@@ -171,7 +172,7 @@ def _read(
     """Read every data set once: list its crystals, build their graphs, keep descriptions, which graphs do not hold, and divide."""
     corpus = Corpus(sources)
     texts: list[str | None] = []
-    with processes(workers) if workers > 1 else nullcontext() as pool:
+    with Pool(workers) if workers > 1 else nullcontext() as pool:
         built = [
             shard
             for source, crystals in sources.items()
