@@ -1,6 +1,6 @@
 """What has to be measured in a process of its own: memory, what an allocator that keeps its pages brings, start-up.
 
-Called as a script it is such a process: it prints one line of JSON.
+Run as a program it is such a process: it prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _MOST_MIB = 2000
 KEEPS = "keeps its pages"
 
@@ -27,9 +27,9 @@ def memory(data: str, networks: Mapping[str, Sequence[str]], threads: int) -> li
     """Train for one epoch by the command line, from the file to the saved model, and return the peak memory of doing so.
 
     Args:
-        data: A file.
+        data: File of crystals.
         networks: Name to the arguments of `cryskit train` that choose the network.
-        threads: That torch uses.
+        threads: Number of threads that torch uses.
     """
     records = []
     for name, arguments in networks.items():
@@ -77,10 +77,31 @@ def run(*arguments: str, threads: int) -> dict[str, Any]:
     """Run a command of cryskit and return what it `printed` and its `peak_mib`.
 
     Args:
-        arguments: Of the command, without its name.
-        threads: That torch uses.
+        arguments: Arguments of the command, without its name.
+        threads: Number of threads that torch uses.
     """
     return _child("peak", _command(), *arguments, threads=threads)
+
+
+def start(program: str, *arguments: str, threads: int | None = None, quiet: bool = True) -> str:
+    """Run a program of the benchmarks in a process of its own and return what it printed.
+
+    Args:
+        program: Name of its module.
+        arguments: Arguments of the program.
+        threads: Number of threads that torch uses; None for as many as it likes.
+        quiet: Keep what it prints instead of showing it.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path} | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
+    command = [sys.executable, "-m", program, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=quiet, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{program} failed: {(done.stderr or '')[-2000:]}")
+    return done.stdout or ""
 
 
 def start_up(rounds: int) -> list[dict[str, Any]]:
@@ -103,12 +124,8 @@ def start_up(rounds: int) -> list[dict[str, Any]]:
 
 
 def _child(kind: str, *arguments: str, threads: int) -> dict[str, Any]:
-    command = [sys.executable, __file__, kind, *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"A child of the benchmark failed: {done.stderr[-2000:]}")
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    printed = start("benchmarks.speed.children", kind, *arguments, threads=threads)
+    measured: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return measured
 
 
@@ -132,10 +149,9 @@ def _command() -> str:
 
 def _steps(data: str, count: str, allocator: str, cache: str) -> dict[str, Any]:
     """Train for one epoch after another one."""
-    import machine  # noqa: PLC0415 - a child's libraries are no business of its parent
-    from crystals import chosen  # noqa: PLC0415
-    from stages import Workload, training_epoch  # noqa: PLC0415
-
+    from benchmarks.speed import machine  # noqa: PLC0415 - a child's libraries are no business of its parent
+    from benchmarks.speed.crystals import chosen  # noqa: PLC0415
+    from benchmarks.speed.stages import Workload, training_epoch  # noqa: PLC0415
     from cryskit.cli.memory import keep_pages  # noqa: PLC0415
 
     if allocator == KEEPS and not keep_pages():

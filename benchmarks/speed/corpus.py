@@ -1,6 +1,6 @@
 """A corpus of generated crystals of any size: random elements on the structures of the bundled data sets, strained.
 
-    python benchmarks/corpus.py FOLDER --count 500000
+    python -m benchmarks.speed.corpus FOLDER --count 500000
 
 Parquet files of 25,000 crystals each. A file depends on the seed and its number only, so a smaller corpus is the beginning
 of a larger one, and a run that was killed goes on with the first file that is missing.

@@ -23,7 +23,7 @@ def chosen(data: str, count: int, seed: int = 0) -> tuple[list[Crystal], str]:
         seed: Of the choice.
     """
     if data == BUNDLED:
-        examples = Path(__file__).resolve().parents[1] / "examples"
+        examples = Path(__file__).resolve().parents[2] / "examples"
         rows = [*read(examples), *(row for name in sources() for row in resolve(name))]
     else:
         rows = list(resolve(data))

@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from clock import interleave
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.speed.clock import interleave
+from cryskit.benchmark.facts import processor
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+"""Folder of the result cards."""
+
 _PACKAGES = ("cryskit", "torch", "numpy", "pymatgen-core", "gemmi", "moyopy", "pyarrow", "lightning")
 
 
@@ -24,14 +29,14 @@ def facts(threads: int) -> dict[str, Any]:
     """Return what has to be known to repeat a measurement.
 
     Args:
-        threads: That torch uses.
+        threads: Number of threads that torch uses.
     """
     return {
-        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_plain, sys.argv[1:])]),
+        "command": shlex.join(["python", "-m", _program(), *map(_plain, sys.argv[1:])]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "--short=12", "HEAD") or "unknown",
         "changed_since_commit": bool(_git("status", "--porcelain", "src", "benchmarks")),
-        "cpu": cpu(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
@@ -41,17 +46,9 @@ def facts(threads: int) -> dict[str, Any]:
     }
 
 
-def cpu() -> str:
-    """Return the model of the processor."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def host_class() -> str:
     """Return a name for machines like this one, for the card's file name."""
-    words = "".join(c if c.isalnum() else " " for c in cpu().lower()).split()
+    words = "".join(c if c.isalnum() else " " for c in processor().lower()).split()
     return "-".join([*words[:3], f"{os.cpu_count()}c"])
 
 
@@ -60,7 +57,7 @@ def peaks(clock: str, repeats: int = 7) -> dict[str, float]:
 
     Args:
         clock: "wall", or "cpu" for one thread on a machine that does other things too.
-        repeats: The best of so many counts.
+        repeats: Number of repeats, of which the best counts.
 
     Returns:
         `gflops`, GFLOP/s of a float32 product of 2048 x 2048 matrices; `gbytes`, GB/s read and written by a copy of
@@ -106,6 +103,12 @@ def page_faults() -> int:
     """Return how many pages this process has been given so far (minor faults), as /proc/self/stat counts them."""
     statistics = Path("/proc/self/stat")
     return int(statistics.read_text(encoding="utf-8").rpartition(")")[2].split()[7]) if statistics.exists() else 0
+
+
+def _program() -> str:
+    """Return the name under which Python was given the program with -m."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name.removesuffix(".__main__") if spec else Path(sys.argv[0]).stem
 
 
 def _plain(argument: str) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import reference
 import torch
-from clock import REFERENCE
-from stages import FULL, OURS, Workload, batches
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, nll_loss
 
+from benchmarks.speed import reference
+from benchmarks.speed.clock import REFERENCE
+from benchmarks.speed.stages import FULL, OURS, Workload, batches
 from cryskit.batching import Batcher
 from cryskit.encoders.cgcnn import CGCNN
 from cryskit.objectives.crysae import CrysAE

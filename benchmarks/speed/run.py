@@ -1,5 +1,7 @@
 """Time every stage against the plain reference; print a table and write a card.
 
+    python -m benchmarks.speed
+
 Without --data the crystals are the examples and the bundled sets; the published cards are of Materials Project crystals.
 """
 
@@ -14,15 +16,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import children
-import machine
 import torch
-from crystals import BUNDLED, chosen
-from pretraining import pretraining_stage
-from stages import STAGES as PREDICTING
-from stages import Workload
-from zoo import zoo_stage
 
+from benchmarks.speed import children, machine
+from benchmarks.speed.crystals import BUNDLED, chosen
+from benchmarks.speed.pretraining import pretraining_stage
+from benchmarks.speed.stages import STAGES as PREDICTING
+from benchmarks.speed.stages import Workload
+from benchmarks.speed.zoo import zoo_stage
 from cryskit.cli.memory import keep_pages
 from cryskit.data.interchange import manifest
 
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STAGES = {**PREDICTING, "pretraining": pretraining_stage, "zoo": zoo_stage}
-_RESULTS = Path(__file__).resolve().parent / "results"
 _CHILDREN = ("allocator", "startup", "memory")
 _ALLOCATOR = "as glibc has it, or keeping its pages as the commands of cryskit do; the same for reference and cryskit"
-_PLAN = Path(__file__).resolve().parent / "plans" / "cryskit-mp.yaml"
+_PLAN = machine.ROOT / "benchmarks" / "plans" / "training" / "cryskit-mp.yaml"
 _NETWORKS = {
     "cgcnn 64 x 3": ["--property", "formation_energy_per_atom", "--encoder", "cgcnn", "--width", "64", "--layers", "3"],
     "the published model's": ["--config", str(_PLAN)],
@@ -58,7 +58,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="also time torch.compile")
     parser.add_argument("--note", default="", help="what else the machine was doing, for the card")
     parser.add_argument("--host", default=machine.host_class(), help="the class of machine, for the card's name")
-    parser.add_argument("--out", type=Path, default=_RESULTS, help="folder of the card")
+    parser.add_argument("--out", type=Path, default=machine.RESULTS, help="folder of the card")
     return parser.parse_args(arguments)
 
 
@@ -161,7 +161,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     card = measure(asked)
     print(show(card))
     print(f"card: {write(card, asked.out, asked.host)}")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import reference
 import torch
-from clock import REFERENCE, interleave, rows, seconds
-from count import Sizes, Work, inference, training
 from pymatgen.core import Structure
 from pymatgen.io.cif import CifWriter
 from torch.nn.functional import mse_loss
 
+from benchmarks.speed import reference
+from benchmarks.speed.clock import REFERENCE, interleave, rows, seconds
+from benchmarks.speed.count import Sizes, Work, inference, training
 from cryskit.batching import Batcher, with_targets
 from cryskit.data.read import read
 from cryskit.encoders.cgcnn import CGCNN
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from clock import Times
     from torch import Tensor
 
+    from benchmarks.speed.clock import Times
     from cryskit.types import Graph
 
 BATCH = 256

@@ -1,6 +1,6 @@
 """Pre-training on a corpus that is read from disk: rates, and the peak memory at two sizes, which should be one.
 
-    python benchmarks/streaming.py --work FOLDER
+    python -m benchmarks.speed.streaming --work FOLDER
 
 Generates both corpora (`corpus.py`), builds their graphs in a process of its own, and trains for one epoch by the command
 line on what was built. A run that was killed goes on where it stopped; the card is written in the end.
@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import children
-import machine
+from benchmarks.speed import children, machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CARD = machine.ROOT / "benchmarks" / "results" / "streaming.json"
+_CARD = machine.RESULTS / "streaming.json"
 _NETWORK = ("--encoder", "cgcnn", "--width", "16", "--layers", "1")
 
 
@@ -44,9 +42,8 @@ def main(work: Path, sizes: Sequence[int], seed: int, threads: int) -> dict[str,
 
 def _measured(work: Path, size: int, seed: int, threads: int) -> dict[str, Any]:
     corpus, cache, note = work / f"corpus-{size}", work / "graphs", work / f"shards-{size}.jsonl"
-    script = str(Path(__file__).with_name("corpus.py"))
-    subprocess.run([sys.executable, script, str(corpus), "--count", str(size), "--seed", str(seed)], check=True)
-    subprocess.run([sys.executable, __file__, "--build", str(corpus), str(cache), str(note)], check=True)
+    children.start("benchmarks.speed.corpus", str(corpus), "--count", str(size), "--seed", str(seed), quiet=False)
+    children.start("benchmarks.speed.streaming", "--build", str(corpus), str(cache), str(note), quiet=False)
     shards = [json.loads(line) for line in note.read_text(encoding="utf-8").splitlines()]
     built = [shard for shard in shards if shard["built"]]
     crystals = sum(shard["crystals"] for shard in built)
@@ -65,9 +62,9 @@ def _measured(work: Path, size: int, seed: int, threads: int) -> dict[str, Any]:
 
 def _trained(work: Path, corpus: Path, cache: Path, size: int, threads: int) -> dict[str, Any]:
     """Train for an epoch, or return what an earlier run measured."""
-    told = work / f"trained-{size}.json"
-    if told.exists():
-        return dict(json.loads(told.read_text(encoding="utf-8")))
+    note = work / f"trained-{size}.json"
+    if note.exists():
+        return dict(json.loads(note.read_text(encoding="utf-8")))
     out = work / f"model-{size}.safetensors"
     fixed = ["--cache", str(cache), "--workers", "1", "--epochs", "1", "--accelerator", "cpu", "--json"]
     start = time.perf_counter()
@@ -86,7 +83,7 @@ def _trained(work: Path, corpus: Path, cache: Path, size: int, threads: int) -> 
         "peak_mib": round(made["peak_mib"]),
         "manifest_bytes_per_crystal": (work / f"model-{size}.manifest.parquet").stat().st_size / seen,
     }
-    told.write_text(json.dumps(measured), encoding="utf-8")
+    note.write_text(json.dumps(measured), encoding="utf-8")
     return measured
 
 

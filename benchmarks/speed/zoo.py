@@ -1,14 +1,12 @@
 """Networks of the zoo, each timed against a plain one written from the same equations, and the memory that each takes.
 
-One reference per network, in `zoo_<name>.py`; a network takes part by one line in `CONTENDERS`. Called as a script it is the
+One reference per network, in `zoo_<name>.py`; a network takes part by one line in `CONTENDERS`. Run as a program it is the
 process whose memory is measured: it prints one line of JSON.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-import zoo_alignn
-import zoo_gatgnn
-import zoo_megnet
-from clock import REFERENCE
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from benchmarks.speed import children, zoo_alignn, zoo_gatgnn, zoo_megnet
+from benchmarks.speed.clock import REFERENCE
 from cryskit.batching import Batcher
 from cryskit.cli.memory import keep_pages
 from cryskit.data.interchange import write
@@ -37,8 +33,7 @@ from cryskit.types import Crystal, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from stages import Workload
-
+    from benchmarks.speed.stages import Workload
     from cryskit.types import Graph
 
 OURS = "cryskit"
@@ -182,10 +177,8 @@ def _timed(load: Workload, network: str, crystals: list[Crystal], file: Path) ->
 
 
 def _peak(network: str, variant: str, file: Path) -> int:
-    command = [sys.executable, __file__, network, variant, str(file)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    peak: int = json.loads(done.stdout.splitlines()[-1])["peak_mib"]
+    printed = children.start("benchmarks.speed.zoo", network, variant, str(file), threads=torch.get_num_threads())
+    peak: int = json.loads(printed.splitlines()[-1])["peak_mib"]
     return peak
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
-from zoo_gatgnn import softmax
 
+from benchmarks.speed.zoo_gatgnn import softmax
 from cryskit import elements
 
 if TYPE_CHECKING:

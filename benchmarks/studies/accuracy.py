@@ -1,6 +1,6 @@
 """Judge a published model on the test crystals of its split and write a result card.
 
-    python benchmarks/accuracy.py --model cryskit-mp --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0.json
+    python -m benchmarks.studies.accuracy --model cryskit-mp --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0.json
 
 Properties learned as logarithms are judged as logarithms. The interval is a bootstrap over crystals. A random split lets
 polymorphs of a test crystal into the training set, so the error on formulas that have none there is given too.
@@ -13,11 +13,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import labels
-import machine
 import numpy as np
 import torch
 
+from benchmarks.speed import machine
+from benchmarks.studies.scales import learned
+from cryskit.atomic_write import write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--text", type=Path, help="descriptions; without, a model that reads them describes by itself")
-    parser.add_argument("--out", type=Path, default=labels.RESULTS)
+    parser.add_argument("--out", type=Path, default=machine.RESULTS)
     options = parser.parse_args(arguments)
     facts = machine.facts(torch.get_num_threads())
     crystals = [item for item in read(options.data) if isinstance(item, Crystal)]
@@ -70,14 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             figures(p, judged.table[p.name], judged.table[f"{p.name}_true"], new) for p in predictor.card.properties
         ],
     }
-    labels.save_card(card, options.out / f"accuracy-{predictor.card.name}.json")
+    write_json(card, options.out / f"accuracy-{predictor.card.name}.json")
     for line in card["test"]:
         print(line)
 
 
 def figures(wanted: Property, values: Any, truth: Any, new: np.ndarray) -> dict[str, Any]:
     """Return the figures of one property, in the space where it is learned."""
-    values, truth = labels.learned(wanted, values), labels.learned(wanted, truth)
+    values, truth = learned(wanted, values), learned(wanted, truth)
     unit = f"log10({wanted.unit})" if wanted.transform == "log10" else wanted.unit
     known = np.isfinite(truth)
     values, truth, new = values[known], truth[known], new[known]

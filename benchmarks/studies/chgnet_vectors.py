@@ -4,7 +4,7 @@
 # ///
 """Write what CHGNet says of the atoms of crystals, as a table that `cryskit train --teacher` learns from.
 
-    python benchmarks/chgnet_vectors.py crystals.parquet vectors.parquet
+    python -m benchmarks.studies.chgnet_vectors crystals.parquet vectors.parquet
 
 The table of crystals is cryskit's own (id, atomic_numbers, lattice, frac_coords). CHGNet 0.3.0 (doi 10.1038/s42256-023-00716-3)
 was trained on energies, forces, stresses and magnetic moments of the Materials Project, so what a student of it knows of these

@@ -1,6 +1,6 @@
 """Can a handful of experimental band gaps correct a model of DFT gaps? The second experiment of the CrysXPP paper, and more.
 
-    python benchmarks/debias.py --data ../shared/data/mp.parquet --model crysxpp
+    python -m benchmarks.studies.debias --data ../shared/data/mp.parquet --model crysxpp
 
 A model of DFT gaps is trained on with ten experimental gaps (doi 10.1038/s41524-022-00716-8) and judged on ten others; then
 each of the twenty is left out once and predicted from the other nineteen. Beside it stand the model as it was, DFT itself,
@@ -16,13 +16,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import labels
-import machine
 import numpy as np
 import torch
 from ase.build import bulk
 
+from benchmarks.speed import machine
 from cryskit import Crystal, load
+from cryskit.atomic_write import write_json
 from cryskit.batching import with_targets
 from cryskit.data.read import read
 from cryskit.data.readers.from_ase import from_atoms
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from cryskit.predict.predictor import Predictor
 
 _GAP = "band_gap"
-_GAPS = Path(__file__).resolve().parent / "experimental-gaps.json"
+_GAPS = machine.ROOT / "benchmarks" / "experimental-gaps.json"
 _OPTIMISATION = Optimisation(epochs=60, rate=3e-4, averaging=0, weight_decay=0)
 
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--model", required=True, help="a model of DFT gaps")
-    parser.add_argument("--out", type=Path, default=labels.RESULTS)
+    parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     told = json.loads(_GAPS.read_text(encoding="utf-8"))
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             },
         },
     }
-    labels.save_card(card, asked.out / "debias.json")
+    write_json(card, asked.out / "debias.json")
     print(json.dumps(card["mae"], indent=1))
 
 

@@ -1,6 +1,6 @@
 """Take something away from descriptions: the controls of what words add.
 
-    python benchmarks/texts.py runs/words/mp-small-texts.parquet --split benchmarks/splits/mp-small-0-80.json
+    python -m benchmarks.studies.description_controls runs/words/mp-small-texts.parquet --split benchmarks/splits/mp-small-0-80.json
 
 Writes beside the table, as tables:
     -struck    without what the first sentence says of structure type, crystal system and space group

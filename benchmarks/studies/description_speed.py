@@ -1,6 +1,6 @@
 """Describing crystals: Robocrystallographer as it comes beside `cryskit describe`, on the same crystals in one process.
 
-    python benchmarks/describe.py
+    python -m benchmarks.studies.description_speed
 
 What counts is processor time of one thread, which other processes disturb little. The crystals are every sixth of those in
 `tests/text/reference.json`. One crystal is described by both before the clock starts, so that the tables are read and the
@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import machine
 from pymatgen.core import Structure
 from robocrys import StructureCondenser, StructureDescriber
 
+from benchmarks.speed import machine
 from cryskit.atomic_write import write_json
 from cryskit.data.read import read
 from cryskit.data.sources import open_source
@@ -31,7 +31,7 @@ from cryskit.types import Crystal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CARD = machine.ROOT / "benchmarks" / "results" / "describe.json"
+CARD = machine.RESULTS / "describe.json"
 REFERENCE = machine.ROOT / "tests" / "text" / "reference.json"
 TARGET = 8.0
 

@@ -1,6 +1,6 @@
 """Check the explanations of a published model on the test crystals of its split and write a result card.
 
-    python benchmarks/explain.py --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0.json
+    python -m benchmarks.studies.explanation_checks --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0.json
 
 Deletion: the strongest k features, or orbits of equal atoms, are replaced by the mean element's, or as many random ones; `top`
 and `random` say how far the prediction moves then, `top error` and `random error` how much its error grows, in the unit of
@@ -16,10 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import machine
 import numpy as np
 import torch
 
+from benchmarks.speed import machine
 from cryskit.atomic_write import replacing
 from cryskit.data.read import read
 from cryskit.data.splits import Split
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from cryskit.types import Property
 
-RESULTS = Path(__file__).resolve().parent / "results"
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Check and write the card."""
@@ -49,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--property", dest="properties", action="append")
     parser.add_argument("--crystals", type=int, default=200)
     parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=machine.RESULTS)
     options = parser.parse_args(arguments)
     facts = machine.facts(torch.get_num_threads())
     predictor = load(options.model)

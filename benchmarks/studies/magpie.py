@@ -1,27 +1,37 @@
 """The baseline that knows the composition only: 132 Magpie features (doi 10.1038/npjcompumats.2016.28) and boosted trees.
 
-    python benchmarks/magpie.py --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
+    python -m benchmarks.studies.magpie benchmarks/plans/benchmark/few-labels.yaml
 
-Needs the extra `baselines`. The rows are those of `few_labels.py` for the same size and seed; a second baseline predicts the
-mean of the training rows. Runs that are in the card already are not repeated.
+Needs the extra `baselines`. The crystals that train and judge are those of the rows of the plan, which has one data set; a second
+baseline predicts the mean of the training labels. Runs that are in the card already are not repeated.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import labels
 import numpy as np
+import torch
 from matminer.featurizers.composition import ElementProperty
 from pymatgen.core import Composition, Element
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from benchmarks.speed import machine
+from benchmarks.studies.scales import learned
 from cryskit import properties
+from cryskit.atomic_write import write_json
+from cryskit.benchmark.draw import draw, load
+from cryskit.benchmark.plan import BenchmarkPlan
+from cryskit.data.validate import LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from cryskit.benchmark.draw import DataSet, Drawn
     from cryskit.types import Crystal
 
 _ARMS = ("magpie", "mean")
@@ -29,24 +39,51 @@ _ARMS = ("magpie", "mean")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fit the baselines for every size and seed and keep their test errors in a card."""
-    asked = labels.options(__doc__ or "", arguments)
-    crystals, split = labels.data(asked)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("plan", type=Path, help="plan of a benchmark")
+    parser.add_argument("--out", type=Path, default=machine.RESULTS, help="folder of the card")
+    asked = parser.parse_args(arguments)
+    plan = BenchmarkPlan.from_yaml(asked.plan)
+    ((_, source),) = plan.data.items()
+    data = load(source, LIMIT, lambda rows, _: iter(rows))
     path = asked.out / "magpie.json"
-    card = labels.open_card(path, "Magpie features with boosted trees, and the mean", asked, split, crystals)
-    features = _features(crystals)
-    row = {crystal.id: i for i, crystal in enumerate(crystals)}
-    for percent, seed in labels.sizes(asked):
-        part = labels.part(split, percent, seed)
+    card = _opened(path, source.source, data)
+    features = dict(zip((c.id for c in data.crystals), _features(data.crystals), strict=True))
+    rows = {(row.property, row.fraction, row.seed): row for row in plan.rows()}
+    for row in rows.values():
+        drawn = draw(data, data.splits[0], row, plan)
         for arm in _ARMS:
-            if labels.find(card, arm, percent, seed):
+            key = {"arm": arm, "percent": round(100 * row.fraction, 3), "seed": row.seed}
+            if any(key.items() <= run.items() for run in card["runs"]):
                 continue
             started = time.monotonic()
-            rows = {name: [row[i] for i in getattr(part, name)] for name in ("train", "test")}
-            errors = {name: _error(arm, features, crystals, rows, name) for name in labels.PROPERTIES}
+            errors = {name: _error(arm, features, drawn, name) for name in plan.learned(row)}
             taken = round(time.monotonic() - started, 1)
-            run = {"arm": arm, "percent": percent, "seed": seed, "train": len(part.train), "seconds": taken}
-            labels.add_run(path, card, run | {"test": errors})
-            print(run | {"test": errors}, flush=True)
+            run = {**key, "train": len(drawn.split.train), "seconds": taken, "test": errors}
+            card["runs"].append(run)
+            write_json(card, path)
+            print(run, flush=True)
+
+
+def _opened(path: Path, source: str, data: DataSet) -> dict[str, Any]:
+    """Return the card of an earlier call on the same split, or a new one.
+
+    Raises:
+        SystemExit: The card is of another split.
+    """
+    (split,) = data.splits
+    if path.exists():
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if card["split"]["hash"] != split.hash:
+            raise SystemExit(f"{path} is of another split; give another --out")
+        return card
+    return {
+        "title": "Magpie features with boosted trees, and the mean",
+        **machine.facts(torch.get_num_threads()),
+        "data": {"file": Path(source).name, "manifest": data.manifest, "crystals": len(data.crystals)},
+        "split": {"file": split.name, "hash": split.hash, "kind": split.kind, "test": len(split.test)},
+        "runs": [],
+    }
 
 
 def _features(crystals: Sequence[Crystal]) -> np.ndarray:
@@ -59,18 +96,20 @@ def _features(crystals: Sequence[Crystal]) -> np.ndarray:
     return np.array([featurizer.featurize(composition) for composition in compositions])
 
 
-def _error(
-    arm: str, features: np.ndarray, crystals: Sequence[Crystal], rows: dict[str, list[int]], name: str
-) -> dict[str, float]:
-    truth = labels.learned(properties.get(name), [crystal.targets.get(name, np.nan) for crystal in crystals])
-    train = [i for i in rows["train"] if np.isfinite(truth[i])]
-    test = [i for i in rows["test"] if np.isfinite(truth[i])]
+def _error(arm: str, features: Mapping[str, np.ndarray], drawn: Drawn, name: str) -> dict[str, float]:
+    """Return the mean absolute error of a baseline on the test crystals that have a label, and their number."""
+    trains = set(drawn.split.train)
+    parts = [[c for c in drawn.seen if c.id in trains], drawn.test]
+    labels = [learned(properties.get(name), [c.targets.get(name, np.nan) for c in part]) for part in parts]
+    known = [np.isfinite(part) for part in labels]
+    (train, test) = (part[rows] for part, rows in zip(labels, known, strict=True))
     if arm == "mean":
-        found = np.full(len(test), truth[train].mean())
+        found = np.full(len(test), train.mean())
     else:
+        rows = [np.array([features[c.id] for c in part])[has] for part, has in zip(parts, known, strict=True)]
         model = HistGradientBoostingRegressor(max_iter=500, learning_rate=0.05, random_state=0)
-        found = model.fit(features[train], truth[train]).predict(features[test])
-    return {"n": len(test), "mae": round(float(np.abs(found - truth[test]).mean()), 6)}
+        found = model.fit(rows[0], train).predict(rows[1])
+    return {"n": len(test), "mae": round(float(np.abs(found - test).mean()), 6)}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What can be read out of the vectors of frozen encoders by a linear map: symmetry, density, elements.
 
-    python benchmarks/probe.py --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
+    python -m benchmarks.studies.probe --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
 
 The probes are logistic and ridge regressions (scikit-learn) on standardised vectors: fitted to training crystals, judged on test
 crystals of the split. Beside each published encoder stands one of the same kind with random weights: what the architecture alone
@@ -13,8 +13,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import labels
-import machine
 import numpy as np
 import torch
 from pymatgen.core import Element
@@ -22,6 +20,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.speed import machine
+from cryskit.atomic_write import write_json
 from cryskit.cli.memory import keep_pages
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--model", nargs="+", default=("crysgnn", "crysae"))
     parser.add_argument("--count", type=int, default=6000, help="training crystals of the probes")
-    parser.add_argument("--out", type=Path, default=labels.RESULTS)
+    parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
     keep_pages()
     torch.set_num_threads(1)
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             probe = {"model": name, "weights": weights, "digest": digest(path_of(name)), **probed(predictor, parts)}
             card["probes"].append(probe)
             print(probe, flush=True)
-    labels.save_card(card, asked.out / "probe.json")
+    write_json(card, asked.out / "probe.json")
 
 
 def probed(predictor: Predictor, parts: tuple[Sequence[Crystal], Sequence[Crystal]]) -> dict[str, Any]:

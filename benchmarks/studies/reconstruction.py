@@ -1,6 +1,6 @@
 """How well crystals are rebuilt: CrysAE as its authors trained it, beside the yard-sticks that need no network.
 
-    python benchmarks/reconstruction.py --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
+    python -m benchmarks.studies.reconstruction --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
 
 Trains CGCNN (64 x 3) with the preset "code" (nothing hidden, full cells) on the training crystals of a split and judges it on the
 validation crystals. The losses are those of the paper's program, without weights: binary cross-entropy of the 92 bits, and
@@ -13,12 +13,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import labels
-import machine
 import torch
 from torch.nn.functional import binary_cross_entropy, cross_entropy
 
+from benchmarks.speed import machine
 from cryskit import elements
+from cryskit.atomic_write import write_json
 from cryskit.batching import Batcher
 from cryskit.cli.memory import keep_pages
 from cryskit.data.interchange import manifest
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--folder", type=Path, default=Path("runs/reconstruction"))
-    parser.add_argument("--out", type=Path, default=labels.RESULTS)
+    parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
     keep_pages()
     torch.set_num_threads(1)
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             },
         ],
     }
-    labels.save_card(card, asked.out / "reconstruction.json")
+    write_json(card, asked.out / "reconstruction.json")
     for line in card["losses"]:
         print(line)
 

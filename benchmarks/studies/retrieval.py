@@ -1,12 +1,12 @@
 """How often a description finds its own crystal, and a crystal its own description, among 1,000.
 
     cryskit pretrain contrast --data runs/words/mp-small.parquet --split benchmarks/splits/mp-small-0-80.json \
-        --text runs/words/mp-small-texts.parquet --config benchmarks/plans/contrast-steinhardt.yaml --out runs/words/contrast-steinhardt.safetensors
-    python benchmarks/retrieval.py --model runs/words/contrast-steinhardt.safetensors --data runs/words/mp-small.parquet \
+        --text runs/words/mp-small-texts.parquet --config benchmarks/plans/training/contrast-steinhardt.yaml --out runs/words/contrast-steinhardt.safetensors
+    python -m benchmarks.studies.retrieval --model runs/words/contrast-steinhardt.safetensors --data runs/words/mp-small.parquet \
         --split benchmarks/splits/mp-small-0-80.json --text runs/words/mp-small-texts.parquet
 
 The crystals are those of the test part; where it has fewer than 1,000, validation crystals, which chose the epoch, fill it up. More
-tables of descriptions (`benchmarks/texts.py`) say how much hangs on what they leave out: the model is the same. A description that
+tables of descriptions (`benchmarks/studies/description_controls.py`) say how much hangs on what they leave out: the model is the same. A description that
 several crystals share is found with any of them.
 """
 
@@ -16,12 +16,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import labels
-import machine
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from benchmarks.speed import machine
+from cryskit.atomic_write import write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True, nargs="+")
-    parser.add_argument("--out", type=Path, default=labels.RESULTS)
+    parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     crystals = [item for item in read(asked.data) if isinstance(item, Crystal)]
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "recall": {table.stem: recall(predictor, chosen, read_texts(table)) for table in asked.text},
     }
     print(card["recall"])
-    labels.save_card(card, asked.out / "retrieval.json")
+    write_json(card, asked.out / "retrieval.json")
 
 
 def recall(predictor: Predictor, crystals: Sequence[Crystal], texts: dict[str, str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Feature selectors side by side: what they select, whether they select it again, and what it costs.
 
-    python benchmarks/selector.py
+    python -m benchmarks.studies.selected_features
 
 Trains a small CGCNN on the bundled elastic tensors without a selector, with the paper's form of it (doi
 10.1038/s41524-022-00716-8) and with gates at several penalties, each from several seeds on the same split. Then it plants a
@@ -19,11 +19,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import machine
 import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.speed import machine
 from cryskit import elements
 from cryskit.atomic_write import replacing
 from cryskit.data.interchange import manifest
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from cryskit.data.splits import Split
 
-_CARD = Path(__file__).resolve().parent / "results" / "selector.json"
+_CARD = machine.RESULTS / "selector.json"
 SOURCE = "elastic_tensor"
 PROPERTIES = ("bulk_modulus", "shear_modulus")
 PENALTIES = (0.1, 0.3, 1.0)

@@ -1,6 +1,6 @@
 """Choose the crystals of Materials Project that are described in words: small cells, and all whose moduli are known.
 
-    python benchmarks/small.py --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json \
+    python -m benchmarks.studies.small_cells --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json \
         --out runs/words/mp-small.parquet --kept benchmarks/splits/mp-small-0-80.json
 
 Describing takes a fifth of a second for a cell of eight atoms and seconds for one of fifty, so not all 29,389 are described. Parts stay

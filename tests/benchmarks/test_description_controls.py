@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pandas as pd
-from texts import VARIANTS
+
+from benchmarks.studies.description_controls import VARIANTS
 
 TABLE = pd.DataFrame(
     [
