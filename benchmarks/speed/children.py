@@ -155,7 +155,7 @@ def _steps(data: str, count: str, allocator: str, cache: str) -> dict[str, Any]:
     from cryskit.cli.memory import keep_pages  # noqa: PLC0415
 
     if allocator == KEEPS and not keep_pages():
-        raise RuntimeError("There is no glibc here to be told to keep its pages")
+        raise RuntimeError("There is no glibc here that could keep its pages")
     crystals, _ = chosen(data, int(count))
     run = training_epoch(Workload(crystals, Path(cache), repeats=1, clock="cpu", peaks={}, cache=Path(cache)))
     run()

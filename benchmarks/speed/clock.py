@@ -42,13 +42,13 @@ def interleave(contenders: Mapping[str, Callable[[], object]], repeats: int) -> 
 def rows(
     stage: str, crystals: int, times: Mapping[str, Times], clock: str, target: float | None
 ) -> list[dict[str, Any]]:
-    """Return one record per contender beside the reference.
+    """Return one record per contender that is not the reference.
 
     Args:
-        stage: What was timed.
-        crystals: In each repeat.
-        times: From `interleave`.
-        clock: "wall" or "cpu".
+        stage: Name of what was timed.
+        crystals: Number of crystals in each repeat.
+        times: Times of each contender, from `interleave`.
+        clock: Clock of rates and ratios, "wall" or "cpu".
         target: Least ratio to the reference that is asked for.
     """
     seconds = {name: getattr(of, clock) for name, of in times.items()}

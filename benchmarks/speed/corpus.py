@@ -35,9 +35,9 @@ def generate(folder: Path, count: int, seed: int) -> None:
     """Write a corpus; files that are there are left as they are.
 
     Args:
-        folder: Of the Parquet files, named by their number.
+        folder: Folder of the Parquet files, which are named by their number.
         count: Number of crystals, a multiple of ROWS.
-        seed: Of elements and strains.
+        seed: Seed of elements and strains.
     """
     if count % ROWS:
         raise SystemExit(f"Give a multiple of {ROWS}")
@@ -60,7 +60,7 @@ def crystals(known: Sequence[Crystal], part: int, seed: int) -> Iterator[Crystal
     Args:
         known: The structures.
         part: Number of the file.
-        seed: Of elements and strains.
+        seed: Seed of elements and strains.
     """
     generator = np.random.default_rng((seed, part))
     for row in range(ROWS):

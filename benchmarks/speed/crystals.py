@@ -18,9 +18,9 @@ def chosen(data: str, count: int, seed: int = 0) -> tuple[list[Crystal], str]:
     """Return a random choice of crystals, in the order of their source, and what to call the source.
 
     Args:
-        data: `BUNDLED`, a data set's name, or a file.
-        count: How many; all if there are fewer, or if it is 0.
-        seed: Of the choice.
+        data: `BUNDLED`, the name of a data set, or a file.
+        count: Number of crystals; all if there are fewer, or if it is 0.
+        seed: Seed of the choice.
     """
     if data == BUNDLED:
         examples = Path(__file__).resolve().parents[2] / "examples"

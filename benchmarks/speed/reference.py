@@ -75,8 +75,8 @@ def collate(crystals: Sequence[Tensors], targets: Sequence[float]) -> Batch:
     """Return crystals as one batch.
 
     Args:
-        crystals: From `graph`.
-        targets: One number for each.
+        crystals: Tensors of each crystal, from `graph`.
+        targets: One number for each crystal.
     """
     neighbours, rows, start = [], [], 0
     for crystal in crystals:
@@ -96,8 +96,8 @@ class Convolution(nn.Module):
     """v_i <- softplus(v_i + norm(sum_j sigmoid(norm(z_ij W_f)) * softplus(norm(z_ij W_s)))), z_ij = [v_i, v_j, e_ij].
 
     Args:
-        width: Of the atom vectors.
-        bond: Of the bond features.
+        width: Width of the atom vectors.
+        bond: Number of bond features.
     """
 
     def __init__(self, width: int, bond: int) -> None:
@@ -121,10 +121,10 @@ class Network(nn.Module):
     """The whole network, its parameters named as in the published checkpoints.
 
     Args:
-        width: Of the atom vectors.
-        convolutions: How many.
-        hidden: Width behind the pooling.
-        depth: Hidden layers behind the pooling.
+        width: Width of the atom vectors.
+        convolutions: Number of convolutions.
+        hidden: Width of the layers behind the pooling.
+        depth: Number of hidden layers behind the pooling.
     """
 
     def __init__(self, width: int = 64, convolutions: int = 3, hidden: int = 128, depth: int = 1) -> None:

@@ -48,10 +48,10 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--count", type=int, default=512, help="crystals, chosen with a fixed seed; 0 for all")
     parser.add_argument("--few", type=int, default=128, help="crystals where the reference is slow")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
-        "--clock", choices=("cpu", "wall"), help="of rates and ratios (default: cpu for one thread, else wall)"
+        "--clock", choices=("cpu", "wall"), help="clock of rates and ratios (default: cpu for one thread, else wall)"
     )
     parser.add_argument("--stages", nargs="+", choices=(*STAGES, *_CHILDREN), default=[*STAGES, *_CHILDREN[:2]])
     parser.add_argument("--allocator", choices=("glibc", "keep"), default="keep", help=_ALLOCATOR)

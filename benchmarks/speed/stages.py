@@ -48,14 +48,14 @@ class Workload:
     """What the stages work on.
 
     Attributes:
-        crystals: Real ones.
-        folder: An empty one for files.
-        repeats: Timed rounds.
-        clock: "cpu" or "wall": by which rates and ratios are given.
-        peaks: From `machine.peaks`.
+        crystals: Real crystals.
+        folder: Empty folder for files.
+        repeats: Number of timed rounds.
+        clock: Clock of rates and ratios, "cpu" or "wall".
+        peaks: Best rates of the machine, from `machine.peaks`.
         compiled: Also time the network under torch.compile.
-        few: How many crystals the stages use in which the reference is slow.
-        cache: Where built graphs are kept, or None.
+        few: Number of crystals for stages in which the reference is slow.
+        cache: Folder of built graphs, or None.
     """
 
     crystals: list[Crystal]

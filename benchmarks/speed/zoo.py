@@ -45,11 +45,11 @@ class Contender(NamedTuple):
     """A network of cryskit at its published size, and a plain one of the same size.
 
     Attributes:
-        encoder: Makes cryskit's.
-        reference: Makes the plain one, from tensors to one number per crystal.
-        tensors: What the plain one is given, made of a batch of full cells.
-        spec: The graph of the plain one, full cells.
-        batch: Crystals of a batch.
+        encoder: Constructor of cryskit's network.
+        reference: Constructor of the plain network, from tensors to one number per crystal.
+        tensors: Function from a batch of full cells to the tensors of the plain network.
+        spec: Graph of the plain network, full cells.
+        batch: Number of crystals in a batch.
         target: Least ratio that is asked for.
     """
 
@@ -96,10 +96,10 @@ class Runner:
     """A network with its graphs, batches and optimiser.
 
     Args:
-        network: From what `prepare` gives to one number per crystal.
-        prepare: What the network is given of a batch.
-        graph: All crystals.
-        batch: Crystals of a batch.
+        network: Network from what `prepare` returns to one number per crystal.
+        prepare: Function from a batch to the input of the network.
+        graph: Graph of all crystals.
+        batch: Number of crystals in a batch.
     """
 
     def __init__(self, network: nn.Module, prepare: Callable[[Graph], Any], graph: Graph, batch: int) -> None:
@@ -144,9 +144,9 @@ def runner(network: str, variant: str, crystals: list[Crystal]) -> Runner:
     """Return a contender ready to run.
 
     Args:
-        network: Of `CONTENDERS`.
+        network: Name in `CONTENDERS`.
         variant: `REFERENCE`, `OURS` or `FULL`.
-        crystals: To learn from.
+        crystals: Crystals to learn from.
     """
     of = CONTENDERS[network]
     if variant == REFERENCE:

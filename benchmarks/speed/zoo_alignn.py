@@ -45,7 +45,7 @@ def tensors(graph: Graph) -> LineGraph:
     """Return the line graph of an undirected batch.
 
     Args:
-        graph: Of full cells.
+        graph: Batch of full cells.
     """
     receiver, sender = graph.edges
     degree = torch.bincount(receiver, minlength=graph.atoms)
@@ -71,7 +71,7 @@ class EdgeGatedConvolution(nn.Module):
     """m = A x_i + B x_j + C e; x_i + silu(norm(U x_i + sum s(m) V x_j / (sum s(m) + 1e-6))); e + silu(norm(m)).
 
     Args:
-        width: Of states and messages.
+        width: Width of states and messages.
     """
 
     def __init__(self, width: int) -> None:
@@ -103,7 +103,7 @@ class Expansion(nn.Module):
     Args:
         first: The first mu.
         last: The last mu.
-        count: How many.
+        count: Number of Gaussians.
     """
 
     centres: Tensor
@@ -127,9 +127,9 @@ class Network(nn.Module):
     """ALIGNN with a linear map to one number.
 
     Args:
-        width: Of all vectors.
-        angular: Layers over bonds and pairs.
-        layers: Layers over bonds.
+        width: Width of all vectors.
+        angular: Number of layers over bonds and pairs.
+        layers: Number of layers over bonds.
     """
 
     def __init__(self, width: int = 256, angular: int = 4, layers: int = 4) -> None:

@@ -66,8 +66,8 @@ class Attention(nn.Module):
     """Attention over the edges of each atom.
 
     Args:
-        width: Of the vectors.
-        heads: How many.
+        width: Width of the vectors.
+        heads: Number of heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -94,9 +94,9 @@ class Network(nn.Module):
     """GATGNN with attention by composition and its read-out.
 
     Args:
-        width: Of all vectors.
-        layers: Of attention over edges.
-        heads: Of each.
+        width: Width of all vectors.
+        layers: Number of layers of attention over edges.
+        heads: Number of heads of each layer.
     """
 
     def __init__(self, width: int = 64, layers: int = 3, heads: int = 4) -> None:

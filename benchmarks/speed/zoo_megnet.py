@@ -73,8 +73,8 @@ class Block(nn.Module):
     """One update of bonds, atoms and state.
 
     Args:
-        width: Of their vectors.
-        first: Whether it has no layers of its own before the update.
+        width: Width of the vectors of bonds, atoms and state.
+        first: Whether the block has no layers of its own before the update.
     """
 
     def __init__(self, width: int, *, first: bool) -> None:
@@ -101,8 +101,8 @@ class Set2Set(nn.Module):
     """An LSTM asks, attention answers.
 
     Args:
-        width: Of the members.
-        steps: Questions.
+        width: Width of the vectors of the set.
+        steps: Number of steps of the LSTM.
     """
 
     def __init__(self, width: int, steps: int = 2) -> None:
@@ -126,8 +126,8 @@ class Network(nn.Module):
     """MEGNet and its read-out.
 
     Args:
-        width: Of the vectors of bonds, atoms and state.
-        layers: Blocks.
+        width: Width of the vectors of bonds, atoms and state.
+        layers: Number of blocks.
     """
 
     centres: Tensor

@@ -3,7 +3,7 @@
     python -m benchmarks.studies.debias --data ../shared/data/mp.parquet --model crysxpp
 
 A model of DFT gaps is trained on with ten experimental gaps (doi 10.1038/s41524-022-00716-8) and judged on ten others; then
-each of the twenty is left out once and predicted from the other nineteen. Beside it stand the model as it was, DFT itself,
+each of the twenty is left out once and predicted from the other nineteen. It is compared with the model as it was, DFT itself,
 and what needs no network: DFT gaps under a straight line fitted to the same crystals, and their mean.
 """
 
@@ -51,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    told = json.loads(_GAPS.read_text(encoding="utf-8"))
-    entries = [*told["given"], *told["others"]]
+    gaps = json.loads(_GAPS.read_text(encoding="utf-8"))
+    entries = [*gaps["given"], *gaps["others"]]
     crystals = _crystals(entries, asked.data)
     experiment = np.array([entry["gap"] for entry in entries])
     dft = np.array([crystal.targets.get(_GAP, np.nan) for crystal in crystals])
     model = load(asked.model)
-    ten = np.arange(len(told["given"]))
+    ten = np.arange(len(gaps["given"]))
     rest = np.setdiff1d(np.arange(len(entries)), ten)
     columns = {"experiment": experiment, "DFT": dft, "model of DFT": predicted(model, crystals)}
     trained = {"ten": judged(model, crystals, dft, experiment, [(ten, rest)])}

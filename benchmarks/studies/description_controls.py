@@ -2,7 +2,7 @@
 
     python -m benchmarks.studies.description_controls runs/words/mp-small-texts.parquet --split benchmarks/splits/mp-small-0-80.json
 
-Writes beside the table, as tables:
+Writes tables into the folder of the table:
     -struck    without what the first sentence says of structure type, crystal system and space group
     -global    what is said of the whole crystal only
     -local     what is said of the sites only
@@ -61,8 +61,8 @@ def main(path: Path, split: Path) -> None:
     """Write the variants of a table, and a bag of terms.
 
     Args:
-        path: What `cryskit describe` wrote.
-        split: Of the crystals described.
+        path: Table that `cryskit describe` wrote.
+        split: File of the split of its crystals.
     """
     table = pd.read_parquet(path, columns=["id", "global", "local"])
     for name, variant in VARIANTS.items():

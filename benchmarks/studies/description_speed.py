@@ -1,8 +1,8 @@
-"""Describing crystals: Robocrystallographer as it comes beside `cryskit describe`, on the same crystals in one process.
+"""Describing crystals: Robocrystallographer as it comes and `cryskit describe`, on the same crystals in one process.
 
     python -m benchmarks.studies.description_speed
 
-What counts is processor time of one thread, which other processes disturb little. The crystals are every sixth of those in
+What counts is processor time of one thread, which other processes hardly change. The crystals are every sixth of those in
 `tests/text/reference.json`. One crystal is described by both before the clock starts, so that the tables are read and the
 library's own memory of reduced prototypes is full; then each crystal is described by one and at once by the other.
 """
@@ -40,7 +40,7 @@ def main(every: int) -> dict[str, Any]:
     """Measure and return the card.
 
     Args:
-        every: Which crystals of the reference are taken.
+        every: Take each crystal of the reference whose number is a multiple of this.
     """
     facts = machine.facts(1)
     condenser, describer, robocrys = StructureCondenser(), StructureDescriber(), Robocrys()
@@ -99,7 +99,9 @@ def timed(describe: Callable[[Crystal], str], crystal: Crystal) -> tuple[str, fl
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=6, help="take every so manieth crystal of the reference")
+    parser.add_argument(
+        "--every", type=int, default=6, help="take each crystal of the reference whose number is a multiple of this"
+    )
     parser.add_argument("--out", type=Path, default=CARD)
     asked = parser.parse_args()
     with warnings.catch_warnings():

@@ -3,7 +3,7 @@
     python -m benchmarks.studies.probe --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
 
 The probes are logistic and ridge regressions (scikit-learn) on standardised vectors: fitted to training crystals, judged on test
-crystals of the split. Beside each published encoder stands one of the same kind with random weights: what the architecture alone
+crystals of the split. Each published encoder is compared with one of the same kind with random weights: what the architecture alone
 gives away; and the most frequent class or the mean.
 """
 

@@ -1,9 +1,9 @@
-"""How well crystals are rebuilt: CrysAE as its authors trained it, beside the yard-sticks that need no network.
+"""How well crystals are rebuilt: CrysAE as its authors trained it, and yard-sticks that need no network.
 
     python -m benchmarks.studies.reconstruction --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
 
 Trains CGCNN (64 x 3) with the preset "code" (nothing hidden, full cells) on the training crystals of a split and judges it on the
-validation crystals. The losses are those of the paper's program, without weights: binary cross-entropy of the 92 bits, and
+validation crystals. The losses are those of the paper's program, without weights: binary cross-entropy of the 92 element features, and
 weighted negative log-likelihood of the connectivity classes, each the mean over crystals.
 """
 

@@ -73,31 +73,31 @@ def recall(predictor: Predictor, crystals: Sequence[Crystal], texts: dict[str, s
     """Return the share of right answers among the first 1 and 10, both ways, and how many descriptions there are.
 
     Args:
-        predictor: Of a model that a contrast has trained.
-        crystals: Among which is searched.
-        texts: Of the crystals, by id.
+        predictor: Model that a contrast has trained.
+        crystals: Crystals among which is searched.
+        texts: Crystal id to description.
     """
-    told = [texts[crystal.id] for crystal in crystals]
-    similar = normalize(_of_words(predictor, told)) @ normalize(_of_graphs(predictor, crystals)).T
-    kinds = np.unique(told, return_inverse=True)[1]
+    words = [texts[crystal.id] for crystal in crystals]
+    similar = normalize(_of_words(predictor, words)) @ normalize(_of_graphs(predictor, crystals)).T
+    kinds = np.unique(words, return_inverse=True)[1]
     same = torch.from_numpy(kinds[:, None] == kinds)
     return {
-        "descriptions": len(set(told)),
+        "descriptions": len(set(words)),
         "crystal by words": {f"at {most}": _share(similar, same, most) for most in _AT},
         "words by crystal": {f"at {most}": _share(similar.T, same.T, most) for most in _AT},
     }
 
 
 def _share(similar: Tensor, same: Tensor, most: int) -> float:
-    """Return for which share of the rows something that is the same lies among the most similar."""
+    """Return for which share of the rows something that is the same is among the most similar."""
     nearest = similar.topk(most, dim=1).indices
     return round(float(same.gather(1, nearest).any(1).float().mean()), 4)
 
 
-def _of_words(predictor: Predictor, told: Sequence[str]) -> Tensor:
+def _of_words(predictor: Predictor, words: Sequence[str]) -> Tensor:
     encoder: Any = predictor.encoder
     with torch.inference_mode():
-        found: Tensor = encoder.of_words(torch.from_numpy(predictor.text_input.vectors(told)))
+        found: Tensor = encoder.of_words(torch.from_numpy(predictor.text_input.vectors(words)))
     return found
 
 

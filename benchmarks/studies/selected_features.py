@@ -64,8 +64,8 @@ _PLANTED_LOOP: Mapping[str, Any] = MappingProxyType({**_LOOP, "rate": 1e-2})
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is not in the card yet, and sum up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5, help="of weights and order")
-    parser.add_argument("--planted-seeds", type=int, default=2, help="of the planted target")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds of weights and order")
+    parser.add_argument("--planted-seeds", type=int, default=2, help="number of seeds of the planted target")
     parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--planted-epochs", type=int, default=240)
     parser.add_argument("--runs", type=Path, default=Path("runs/selector"), help="where runs are kept")

@@ -26,10 +26,10 @@ def main(data: str, split: Path, out: Path, kept: Path) -> None:
     """Write the chosen crystals, and their split.
 
     Args:
-        data: All crystals.
-        split: Of them.
-        out: The file of the chosen ones.
-        kept: The file of their split.
+        data: Data set or file of all crystals.
+        split: File of their split.
+        out: File to write the chosen crystals to.
+        kept: File to write their split to.
     """
     crystals = [row for row in resolve(data) if isinstance(row, Crystal)]
     chosen = [crystal for crystal in crystals if len(crystal) <= LARGEST or "bulk_modulus" in crystal.targets]
