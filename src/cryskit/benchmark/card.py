@@ -182,7 +182,7 @@ class Result(Part):
     Attributes:
         properties: Results of each property that was learned.
         encoder: Registry name and arguments of the encoder.
-        parameters: Number of trainable numbers of the model.
+        parameters: Number of parameters of the model.
         start: Model that the encoder started from, and how many tensors were moved.
         plan: Training plan that was chosen.
         grid: Every training plan that was tried, the best first.
@@ -217,7 +217,7 @@ class RowCard(Part):
         format: Format of the card.
         status: "done" or "failed".
         reason: Why it failed, on one line; empty if it is done.
-        traceback: File beside the card with the traceback of an error that is a fault of the program; empty without one.
+        traceback: File in the folder of the card with the traceback, if the error is a fault of the program; else empty.
         benchmark: Name of the benchmark.
         hash: Hash of all that the result depends on.
         row: Place of the row.

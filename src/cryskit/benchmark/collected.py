@@ -52,7 +52,7 @@ class CollectedError(Part):
         deviation: Standard deviation of the error over rows; None for a single one.
         unit: Unit of the error.
         validation: Mean absolute error on the validation crystals.
-        parameters: Number of trainable numbers.
+        parameters: Number of parameters of the model.
         seconds: Mean seconds of training.
         memory_mib: Peak memory in MiB; None where it is not known.
     """

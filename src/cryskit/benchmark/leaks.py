@@ -1,4 +1,4 @@
-"""The leakage report of a row: what its test and training crystals share with one another and with what its models saw."""
+"""The leakage report of a row: what its test and training crystals share with one another and with those of its models."""
 
 from __future__ import annotations
 

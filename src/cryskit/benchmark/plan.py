@@ -38,9 +38,9 @@ class Data(_Part):
         split: "random", "formula" or "system" for 80:10:10 at seed 0, or a split file; "matbench" for the five folds of
             Matbench v0.1; "jarvis" for the ids in the file `ids`.
         ids: The train, val and test ids and labels of a JARVIS-Leaderboard benchmark (.json or .json.zip).
-        task: What the protocol calls the task: "matbench_log_kvrh" (default: the stem of the source), or
+        task: Name that the protocol gives the task: "matbench_log_kvrh" (default: the stem of the source), or
             "AI-SinglePropertyPrediction-exfoliation_energy-dft_3d-test-mae".
-        validation: Share of the training crystals of a protocol that choose the epoch instead, where it names none.
+        validation: Share of the training crystals that choose the epoch where a protocol names no validation crystals.
     """
 
     source: str
@@ -75,9 +75,9 @@ class Budget(_Part):
     """How long every run trains: the same for all regimes.
 
     Attributes:
-        epochs: Passes over the labelled training crystals, or fraction to passes. A regime that sees other crystals besides
-            makes as many steps.
-        steps: Steps of the optimiser, rounded to whole passes.
+        epochs: Number of passes over the labelled training crystals, or fraction to number of passes. A regime that trains on
+            other crystals, too, makes as many steps.
+        steps: Number of steps of the optimiser, rounded to whole passes.
     """
 
     epochs: Annotated[int, Field(ge=1)] | dict[float, Annotated[int, Field(ge=1)]] | None = None
@@ -116,26 +116,26 @@ class BenchmarkPlan(_Part):
 
     Attributes:
         name: Name of the benchmark.
-        data: Name to data set.
-        encoders: Name to the encoder's registry name and arguments.
-        regimes: Name to values laid over the training plan: {} for training from scratch, {"start": {"file": ...}} for
+        data: Name of each data set to the data set.
+        encoders: Name of each encoder to its registry name and arguments.
+        regimes: Name of each regime to values laid over the training plan: {} for training from scratch, {"start": {"file": ...}} for
             fine-tuning. In their texts "{encoder}", "{data}", "{property}" and "{seed}" stand for those of the row, and a text
             "{network}" for the configuration of its encoder. Instead of a file, `start` and `teacher` may name an earlier row,
             whose model they are, by the fields in which it differs: {"teacher": {"row": {"encoder": "large", "regime":
             "fine-tuned"}}}. `text` names a table of descriptions that the crystals bring along.
-        base: The regime that the others are compared with.
+        base: Regime that the others are compared with.
         fractions: Shares of the crystals that train.
-        of: What fractions are shares of: the training part of the split ("training"), or all labelled crystals ("all").
-        seeds: Each draws its own training crystals, weights and order of crystals.
-        validation: Validation crystals per training crystal, for small fractions; None for the whole part.
-        least: Validation crystals there are at least, as far as the part goes.
-        plan: The training plan that all rows share, without properties and encoder.
-        budget: Epochs or steps.
+        of: Whole that fractions are shares of: the training part of the split ("training"), or all labelled crystals ("all").
+        seeds: Seeds of the rows; each draws its own training crystals, weights and order of crystals.
+        validation: Number of validation crystals per training crystal, for small fractions; None for the whole part.
+        least: Least number of validation crystals, as far as the part goes.
+        plan: Training plan that all rows share, without properties and encoder.
+        budget: Number of epochs or steps.
         grid: Key of the training plan ("optimisation.rate") to values that every row tries; validation chooses.
         skip: Rows to leave out, each named by some of its fields: {"encoder": "alignn", "fraction": 1.0}.
         leakage: Report what training, test and pre-training share.
-        corpus: Data sets that models which rows start from have seen, to look for near-duplicates in their structures.
-        submission: For leaderboards: author, team and so on.
+        corpus: Data sets on which models that rows start from were trained, to look for near-duplicates in their structures.
+        submission: Author, team and so on, for leaderboards.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The report of a benchmark: tables, plots, and what failed or leaked, as files beside the cards."""
+"""The report of a benchmark: tables, plots, and what failed or leaked, as files in the folder of the benchmark."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def leakage_table(cards: Sequence[RowCard]) -> pd.DataFrame:
         return pd.DataFrame()
     keys = ["data", "property", "fraction", "shared by"]
     most = pd.DataFrame(rows).groupby(keys, sort=False, as_index=False).max()
-    most = most.convert_dtypes()  # counts stay whole beside those that are not known
+    most = most.convert_dtypes()  # counts stay whole next to those that are not known
     most["fraction"] = [f"{share:g}" for share in most["fraction"]]
     return most.astype(object).where(most.notna(), "?").rename(columns={"near_duplicates": "near-duplicates"})
 

@@ -214,7 +214,7 @@ class Benchmark:
         )
 
     def _keep(self, trace: str, task: Task) -> str:
-        """Write a traceback beside the card and return the name of its file; remove that of an earlier attempt."""
+        """Write a traceback into the folder of the card and return the name of its file; remove that of an earlier attempt."""
         path = row_path(self.out, task.hash).with_suffix(".traceback.txt")
         if not trace:
             path.unlink(missing_ok=True)

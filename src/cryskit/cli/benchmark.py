@@ -117,7 +117,7 @@ def _show(
     for folder in folders:
         note(f"submission  {folder}")
     if written is not None:
-        note(f"report      {out / 'report.md'} (tables, plots and predictions beside it)")
+        note(f"report      {out / 'report.md'} (tables, plots and predictions in the same folder)")
 
 
 def _print(table: "pd.DataFrame") -> None:
