@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
-from cryskit.elements import BITS, BLOCKS, ELEMENTS, bit_name, block_of, chemical_system, features, formula
+from cryskit.elements import FEATURE_COUNT, BLOCKS, ELEMENTS, feature_name, block_of, chemical_system, features, formula
 
 SIZES = {
     "group": 19,
@@ -24,19 +24,19 @@ SIZES = {
 
 
 def names(symbol: str) -> set[str]:
-    return {bit_name(int(bit)) for bit in np.flatnonzero(features()[atomic_numbers[symbol]])}
+    return {feature_name(int(bit)) for bit in np.flatnonzero(features()[atomic_numbers[symbol]])}
 
 
 def test_the_blocks_tile_the_ninety_two_columns_in_order() -> None:
     assert {name: columns.stop - columns.start for name, columns in BLOCKS.items()} == SIZES
     assert list(BLOCKS) == list(SIZES)
     assert [bit for columns in BLOCKS.values() for bit in range(columns.start, columns.stop)] == list(range(92))
-    assert BITS == 92
+    assert FEATURE_COUNT == 92
 
 
 def test_the_table_is_read_only_and_row_zero_is_empty() -> None:
     table = features()
-    assert table.shape == (ELEMENTS + 1, BITS)
+    assert table.shape == (ELEMENTS + 1, FEATURE_COUNT)
     assert table.dtype == np.float32
     assert table is features()
     assert not table[0].any()
@@ -114,9 +114,9 @@ def test_the_elements_that_cannot_be_told_apart_are_known() -> None:
 
 
 def test_every_column_has_a_name_of_its_own() -> None:
-    assert len({bit_name(bit) for bit in range(BITS)}) == BITS
-    assert (bit_name(0), bit_name(2), bit_name(19)) == ("group none", "group 2", "period 1")
-    assert bit_name(28) == "electronegativity 1.2 to 1.55"
+    assert len({feature_name(bit) for bit in range(FEATURE_COUNT)}) == FEATURE_COUNT
+    assert (feature_name(0), feature_name(2), feature_name(19)) == ("group none", "group 2", "period 1")
+    assert feature_name(28) == "electronegativity 1.2 to 1.55"
     assert (block_of(0), block_of(35), block_of(91)) == ("group", "electronegativity", "atomic_volume")
     with pytest.raises(IndexError, match="from 0 to 91"):
         block_of(92)

@@ -1,10 +1,10 @@
 """Ninety-two bits that describe an element, each block a named slice, computed from pymatgen and ASE.
 
     BLOCKS: Mapping[str, slice]      name of the block -> its columns, in order, tiling 0..92
-    BITS: int                        92
+    FEATURE_COUNT: int                        92
     ELEMENTS: int                    100, the heaviest element that has features (fermium)
     features() -> np.ndarray         (101, 92) float32, read-only: row Z describes element Z, row 0 is zero
-    bit_name(bit: int) -> str        "group 2", "electronegativity 1.2 to 1.55", "block f"
+    feature_name(bit: int) -> str        "group 2", "electronegativity 1.2 to 1.55", "block f"
     block_of(bit: int) -> str        "group", "electronegativity", "block"
     formula(numbers) -> str          "TiO2", the reduced formula of a list of atomic numbers
     chemical_system(numbers) -> str  "O-Ti", its elements
@@ -140,7 +140,7 @@ def _slices() -> Iterator[tuple[str, slice]]:
 BLOCKS: Mapping[str, slice] = MappingProxyType(dict(_slices()))
 """Name of each block and the columns it takes, in order."""
 
-BITS = sum(len(labels) for labels in _LABELS.values())
+FEATURE_COUNT = sum(len(labels) for labels in _LABELS.values())
 """Length of a feature vector, 92."""
 
 
@@ -152,7 +152,7 @@ def features() -> np.ndarray:
         (101, 92) float32 of zeros and ones, read-only (`torch.tensor(features())` copies it): row Z describes the
         element of atomic number Z; row 0 is zero.
     """
-    table = np.zeros((ELEMENTS + 1, BITS), dtype=np.float32)
+    table = np.zeros((ELEMENTS + 1, FEATURE_COUNT), dtype=np.float32)
     for number in range(1, ELEMENTS + 1):
         element = Element.from_Z(number)
         for name, block in _DEFINITIONS.items():
@@ -207,10 +207,10 @@ def block_of(bit: int) -> str:
     for name, columns in BLOCKS.items():
         if columns.start <= bit < columns.stop:
             return name
-    raise IndexError(f"There is no feature bit {bit}; they run from 0 to {BITS - 1}")
+    raise IndexError(f"There is no feature bit {bit}; they run from 0 to {FEATURE_COUNT - 1}")
 
 
-def bit_name(bit: int) -> str:
+def feature_name(bit: int) -> str:
     """Return what a column says, in words and units.
 
     Args:

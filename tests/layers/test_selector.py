@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ATOMS = torch.arange(elements.ELEMENTS + 1)
 BITS = torch.from_numpy(elements.features().copy())
-NAMES = [elements.bit_name(bit) for bit in range(elements.BITS)]
+NAMES = [elements.feature_name(bit) for bit in range(elements.FEATURE_COUNT)]
 HEAVIEST = 94
 
 
@@ -82,7 +82,7 @@ def test_bits_that_no_crystal_has_are_closed_and_the_strongest_is_one() -> None:
     strengths = layer.strengths()
     assert not strengths[~BITS[1 : HEAVIEST + 1].any(0)].any()
     assert float(strengths.max()) == 1
-    assert strengths.shape == (elements.BITS,)
+    assert strengths.shape == (elements.FEATURE_COUNT,)
     assert not strengths.requires_grad
 
 

@@ -10,7 +10,7 @@ from cryskit.atomic_write import replacing
 from cryskit.benchmark import compare, tables
 from cryskit.benchmark.run import PREDICTIONS
 from cryskit.benchmark.submit import slug
-from cryskit.plots.learning import Point, plot_learning
+from cryskit.plots.learning_curves import Point, plot_learning
 from cryskit.plots.parity import plot_parity
 from cryskit.types import Property
 

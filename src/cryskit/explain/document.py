@@ -96,7 +96,7 @@ def _orbits(found: Explanation) -> list[dict[str, Any]]:
             "atoms": int(count),
             "attribution": float(found.atoms[first]),
             "contribution": float(found.contributions[first]),
-            "has": [elements.bit_name(int(bit)) for bit in np.flatnonzero(found.has[first])],
+            "has": [elements.feature_name(int(bit)) for bit in np.flatnonzero(found.has[first])],
             "blocks": {name: float(value) for name, value in by_block(found.features[first]).items()},
             "features": _named(found.features[first]),
         }

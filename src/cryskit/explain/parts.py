@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LEARNED = "learned"
 """Name of the part that is no linear function of the bits, beside the blocks of `elements.BLOCKS`."""
 
-FEATURES = elements.BITS + 1
+FEATURES = elements.FEATURE_COUNT + 1
 """The bits, and after them the learned part."""
 
 
@@ -87,14 +87,14 @@ def parts_of(encoder: nn.Module) -> Parts:
     tables = {name: buffer for name, buffer in layer.named_buffers() if name.rpartition(".")[2] == "bits"}
     if not tables:
         bits = torch.from_numpy(elements.features().copy())
-        return Parts(table, bits, table.new_zeros(elements.BITS, table.shape[1]), table)
+        return Parts(table, bits, table.new_zeros(elements.FEATURE_COUNT, table.shape[1]), table)
     bits = next(iter(tables.values()))
     probe = torch.zeros_like(bits)
     empty = functional_call(layer, dict.fromkeys(tables, probe), (numbers,))
     one = probe.clone()
-    one[1 : elements.BITS + 1] = torch.eye(elements.BITS, dtype=bits.dtype)
+    one[1 : elements.FEATURE_COUNT + 1] = torch.eye(elements.FEATURE_COUNT, dtype=bits.dtype)
     single = functional_call(layer, dict.fromkeys(tables, one), (numbers,))
-    directions = (single - empty)[1 : elements.BITS + 1]
+    directions = (single - empty)[1 : elements.FEATURE_COUNT + 1]
     return Parts(table, bits.to(table.dtype), directions, table - bits.to(table.dtype) @ directions)
 
 
@@ -121,7 +121,7 @@ def strengths_of(encoder: nn.Module) -> Tensor | None:
 
 def feature_name(feature: int) -> str:
     """Return the name of a bit, or of the learned part."""
-    return LEARNED if feature == elements.BITS else elements.bit_name(feature)
+    return LEARNED if feature == elements.FEATURE_COUNT else elements.feature_name(feature)
 
 
 def feature_names() -> list[str]:
@@ -136,4 +136,4 @@ def by_block(features: Any) -> dict[str, Any]:
         features: (..., 93) an array; the last column is the learned part.
     """
     sums = {name: features[..., columns].sum(-1) for name, columns in elements.BLOCKS.items()}
-    return {**sums, LEARNED: features[..., elements.BITS]}
+    return {**sums, LEARNED: features[..., elements.FEATURE_COUNT]}

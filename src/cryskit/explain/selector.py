@@ -29,10 +29,10 @@ def strength_table(encoder: nn.Module) -> pd.DataFrame:
     strengths = strengths_of(encoder)
     if strengths is None:
         raise ModelError("The encoder has no feature selector", "Train one with `cryskit train --selector`")
-    bits = range(elements.BITS)
+    bits = range(elements.FEATURE_COUNT)
     return pd.DataFrame(
         {
-            "name": [elements.bit_name(bit) for bit in bits],
+            "name": [elements.feature_name(bit) for bit in bits],
             "block": [elements.block_of(bit) for bit in bits],
             "strength": strengths.tolist(),
         }

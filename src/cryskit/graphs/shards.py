@@ -23,7 +23,7 @@ from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
 from cryskit.graphs import store
 from cryskit.graphs.build import build_usable, key
-from cryskit.graphs.structure import structures
+from cryskit.graphs.structure_hash import structure_hashes
 from cryskit.types import FIELD_AXES, Graph
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _build(crystals: Sequence[Crystal], spec: GraphSpec) -> tuple[dict[str, np.n
     columns = {
         "atoms": lengths["atoms"].numpy().astype(np.int32),
         "edges": lengths["edges"].numpy().astype(np.int32),
-        "structure": structures(graph),
+        "structure": structure_hashes(graph),
     }
     if graph.symmetry is not None:
         columns |= dict(zip(_SYMMETRY, graph.symmetry.numpy().T.astype(np.int16), strict=True))

@@ -1,4 +1,4 @@
-"""Look at what the layers of an encoder say of the atoms, without the encoder knowing."""
+"""The hidden states of an encoder: the atom vectors behind its layers, read by forward hooks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def encode_with_hidden_states(encoder: nn.Module, graph: Graph, layers: int) -> tuple[Encoding, list[Tensor]]:
-    """Encode a graph and give the atom vectors behind each of the last layers, too.
+    """Encode a graph and return, too, the atom vectors behind each of the last layers.
 
     Args:
-        encoder: Any encoder; its layers are the entries of its last `ModuleList`.
+        encoder: The encoder; its layers are the entries of its last `ModuleList`.
         graph: The batch.
-        layers: How many, counted from the end; the last gives the atom vectors of the encoding.
+        layers: Number of layers, counted from the end; the last gives the atom vectors of the encoding.
 
     Returns:
         The encoding, and `layers` tensors of atom vectors, (N, width) each, the last layer's last.
@@ -26,21 +26,21 @@ def encode_with_hidden_states(encoder: nn.Module, graph: Graph, layers: int) -> 
     Raises:
         PlanError: The encoder has fewer layers, or one of them gives no atom vectors.
     """
-    seen: list[Any] = []
-    taps = [
-        layer.register_forward_hook(lambda _layer, _given, made: seen.append(made))
+    outputs: list[Any] = []
+    hooks = [
+        layer.register_forward_hook(lambda _layer, _inputs, output: outputs.append(output))
         for layer in _below_last(encoder, layers)
     ]
     try:
         encoding: Encoding = encoder(graph)
     finally:
-        for tap in taps:
-            tap.remove()
-    return encoding, [*(_atoms(made, graph) for made in seen), encoding.atoms]
+        for hook in hooks:
+            hook.remove()
+    return encoding, [*(_atom_vectors(output, graph) for output in outputs), encoding.atoms]
 
 
 def _below_last(encoder: nn.Module, layers: int) -> list[nn.Module]:
-    """Return the layers to tap, all but the last."""
+    """Return the last `layers` layers without the very last."""
     if layers == 1:
         return []
     lists = [child for child in encoder.children() if isinstance(child, nn.ModuleList)]
@@ -50,8 +50,8 @@ def _below_last(encoder: nn.Module, layers: int) -> list[nn.Module]:
     return found[-layers:-1]
 
 
-def _atoms(made: Any, graph: Graph) -> Tensor:
-    for part in made if isinstance(made, tuple) else (made,):
+def _atom_vectors(output: Any, graph: Graph) -> Tensor:
+    for part in output if isinstance(output, tuple) else (output,):
         if isinstance(part, Tensor) and part.ndim == 2 and len(part) == graph.atoms:
             return part
     raise PlanError("A layer of the encoder gives no atom vectors", "Match one layer only")

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarForm
 
 from cryskit.errors import DataError
 from cryskit.evaluate.metrics import metrics
-from cryskit.plots.sheet import BLUE, FAINT, GRID, INK, ORANGE, plain, save, sheet, symbol, title, unit
+from cryskit.plots.style import BLUE, FAINT, GRID, INK, ORANGE, new_figure, plain_axes, save, symbol, title, unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def draw_parity(truth: ArrayLike, values: ArrayLike, prop: Property) -> Figure:
     if not drawn.any():
         raise DataError(f"No row of {prop.name} is positive, as its logarithm needs", "Check the labels and their unit")
     known, predicted = known[drawn], predicted[drawn]
-    figure = sheet(5.6, 5.9)
+    figure = new_figure(5.6, 5.9)
     grid = figure.add_gridspec(2, 2, width_ratios=(8, 1), height_ratios=(1, 8), wspace=0.02, hspace=0.02)
     main = figure.add_subplot(grid[1, 0])
     limits = _limits(known, predicted, logarithmic=logarithmic)
@@ -105,7 +105,7 @@ def _main(
         axes.scatter(known, predicted, size, color=BLUE, alpha=0.55, edgecolors="white", linewidths=0.3)
     axes.plot(limits, limits, color=ORANGE, linewidth=1.1, zorder=3)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
-    plain(axes)
+    plain_axes(axes)
     _ticks(axes, limits, logarithmic=logarithmic)
 
 

@@ -12,7 +12,7 @@ from cryskit.batching import TextBatcher
 from cryskit.data.corpus import Assignment, Corpus, manifest_beside
 from cryskit.errors import PlanError
 from cryskit.graphs.shards import Shards, problems_of, processes, shards, structures_of
-from cryskit.plots.curves import plot_curves
+from cryskit.plots.loss_curves import plot_curves
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.fit import fit, seed

@@ -13,7 +13,7 @@ from cryskit.data.interchange import manifest
 from cryskit.errors import DataError, PlanError, UnknownNameError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
-from cryskit.plots.curves import plot_curves
+from cryskit.plots.loss_curves import plot_curves
 from cryskit.plots.parity import plot_parity
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES

@@ -17,7 +17,7 @@ _KINDS = 2**16  # more than there are elements and ordered pairs of them
 _RANKS = 3  # the third tells cubic from hexagonal stacking
 
 
-def structures(graph: Graph) -> np.ndarray:
+def structure_hashes(graph: Graph) -> np.ndarray:
     """Return a number for each crystal that is the same for the same structure.
 
     It is a hash of rounded means that depend neither on cell and origin nor on orientation and order of atoms: the volume per

@@ -27,7 +27,7 @@ _UNITS = {"mu_B": "µ$_B$", "angstrom": "Å", "cm-1": "cm$^{-1}$", "m_0": "m$_0$
 _POWERS = {"C/m2": "C/m²", "uV/K": "µV/K", "uW/(m K2)": "µW/(m K²)", "1e21 V/m2": "10²¹ V/m²"}
 
 
-def sheet(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure that lays itself out.
 
     Args:
@@ -39,7 +39,7 @@ def sheet(width: float, height: float) -> Figure:
     return figure
 
 
-def plain(axes: Axes) -> None:
+def plain_axes(axes: Axes) -> None:
     """Leave axes the frame and ticks that they need and no more."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)

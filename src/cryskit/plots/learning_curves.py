@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cryskit.errors import DataError
-from cryskit.plots.sheet import GRID, INK, plain, save, sheet
+from cryskit.plots.style import GRID, INK, new_figure, plain_axes, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ def draw_learning(curves: Mapping[str, Sequence[Point]], name: str, unit: str) -
     """Return learning curves as a figure; the arguments are those of `plot_learning`."""
     if not any(curves.values()):
         raise DataError(f"There is no error of {name} to draw", "Wait for a run to end")
-    figure = sheet(6.2, 4.4)
+    figure = new_figure(6.2, 4.4)
     axes = figure.add_subplot()
     for number, (model, points) in enumerate(curves.items()):
         line = sorted(points)
@@ -74,7 +74,7 @@ def draw_learning(curves: Mapping[str, Sequence[Point]], name: str, unit: str) -
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
-    plain(axes)
+    plain_axes(axes)
     axes.set_title(name, loc="left", size=12, weight="bold", color=INK)
     axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure

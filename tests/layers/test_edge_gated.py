@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import layer_norm, silu, softplus
 
-from cryskit.layers import gated
-from cryskit.layers.gated import EdgeGated, Flow
+from cryskit.layers import message_blocks
+from cryskit.layers.edge_gated import EdgeGated, Flow
 from cryskit.layers.gated_pairs import gated_pair_sum
 
 STATES = torch.tensor([3, 1, 4, 2])
