@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
-from cryskit.elements import FEATURE_COUNT, BLOCKS, ELEMENTS, feature_name, block_of, chemical_system, features, formula
+from cryskit.elements import BLOCKS, ELEMENTS, FEATURE_COUNT, block_of, chemical_system, feature_name, features, formula
 
 SIZES = {
     "group": 19,

@@ -106,6 +106,6 @@ def test_three_body_terms_are_those_of_the_paper() -> None:
                 message = message + gated_pair((layer.three(z) + layer.other(y))[None])[0]
         expected_atoms[i] += message[:6]
         expected_states.append(message[6:])
-    new_atoms, new_states = layer(atoms, states, bonds, bonds.around(graph))
+    new_atoms, new_states = layer(atoms, states, bonds, bonds.pair_messages(graph))
     torch.testing.assert_close(new_atoms, softplus(atoms + layer.atom_norm(expected_atoms)))
     torch.testing.assert_close(new_states, softplus(states + layer.bond_norm(torch.stack(expected_states))))

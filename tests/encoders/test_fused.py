@@ -100,7 +100,7 @@ def test_in_training_some_numbers_of_words_are_hidden_and_in_evaluation_none() -
     encoder.graph.eval()
     graph = told(encoder)
     seen: list[torch.Tensor] = []
-    encoder.fusion.register_forward_pre_hook(lambda _, given: seen.append(given[0].words))
+    encoder.fusion.register_forward_pre_hook(lambda _, given: seen.append(given[0].text))
     encoder.train().graph.eval()
     encoder(graph)
     encoder.eval()(graph)

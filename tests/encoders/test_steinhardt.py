@@ -14,7 +14,7 @@ from cryskit import batching
 from cryskit.data.read import read
 from cryskit.encoders.steinhardt import Steinhardt
 from cryskit.graphs.build import build
-from cryskit.layers.harmonics import BondOrder
+from cryskit.layers.harmonics import OrderParameters
 from cryskit.layers.message_passing import Edges
 from cryskit.types import Crystal, GraphSpec
 
@@ -75,5 +75,7 @@ def test_equal_edges_have_the_order_parameters_of_all_of_them() -> None:
     kinds = Edges.distinct(graph)
     assert len(kinds.centre) < graph.edges.shape[1]
     weights = torch.randn(len(kinds.centre), 3, generator=torch.Generator().manual_seed(0))
-    found = BondOrder(graph, kinds)(weights)
-    torch.testing.assert_close(found, BondOrder(graph, Edges.of(graph))(weights[kinds.kind]), rtol=1e-3, atol=1e-3)
+    found = OrderParameters(graph, kinds)(weights)
+    torch.testing.assert_close(
+        found, OrderParameters(graph, Edges.of(graph))(weights[kinds.row_of_edge]), rtol=1e-3, atol=1e-3
+    )

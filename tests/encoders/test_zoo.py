@@ -17,7 +17,7 @@ from cryskit.encoders.gatgnn import GATGNN
 from cryskit.encoders.matformer import Matformer
 from cryskit.encoders.megnet import MEGNet, Set2Set
 from cryskit.graphs.build import build
-from cryskit.graphs.translations import obtuse, shortest
+from cryskit.graphs.translations import obtuse, shortest_translations
 from cryskit.layers.attention import Segments, attend, softmax
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.norm import BatchNorm
@@ -45,8 +45,8 @@ def test_equal_edges_are_merged_and_counted() -> None:
     salt = build([CRYSTALS["NaCl"]], GraphSpec(count=6))
     kinds = Edges.distinct(salt)
     assert salt.edges.shape[1] == 12
-    assert kinds.copies is not None
-    assert kinds.copies.tolist() == [6, 6]
+    assert kinds.multiplicity is not None
+    assert kinds.multiplicity.tolist() == [6, 6]
     torch.testing.assert_close(kinds.length, salt.vectors.norm(dim=1)[[0, 6]])
     assert float(SEGMENTS["edges of atoms"].weight.sum()) == GRAPH.edges.shape[1]
 
@@ -59,7 +59,7 @@ def test_merged_edges_carry_the_same_sums() -> None:
         for neighbourhoods in (plain, NEIGHBOURHOODS)
     ]
     torch.testing.assert_close(sums[0], sums[1], rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(plain.neighbours, NEIGHBOURHOODS.neighbours)
+    torch.testing.assert_close(plain.neighbour_count, NEIGHBOURHOODS.neighbour_count)
 
 
 def test_ends_pairs_and_interpolation_are_what_spread_adds() -> None:
@@ -138,17 +138,17 @@ def test_elements_are_paired_with_the_others() -> None:
 def test_the_shortest_translations_of_known_lattices() -> None:
     a = 4.0
     cubic = Crystal("cubic", np.eye(3) * a, np.zeros((1, 3)), np.array([84]))
-    np.testing.assert_allclose(shortest(cubic), a * np.sqrt([1, 1, 1, 2, 2, 2]))
+    np.testing.assert_allclose(shortest_translations(cubic), a * np.sqrt([1, 1, 1, 2, 2, 2]))
     lattice = a / 2 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
     face_centred = Crystal("copper", lattice, np.zeros((1, 3)), np.array([29]))
-    np.testing.assert_allclose(shortest(face_centred), a * np.sqrt([0.5] * 6))
+    np.testing.assert_allclose(shortest_translations(face_centred), a * np.sqrt([0.5] * 6))
 
 
 @pytest.mark.parametrize("name", CRYSTALS)
 def test_translations_are_those_of_the_crystal_and_not_of_the_cell(name: str) -> None:
     crystal, rng = CRYSTALS[name], np.random.default_rng(0)
     for other in (sheared(crystal, rng), supercell(crystal, (2, 1, 1)), supercell(crystal, (1, 2, 2))):
-        np.testing.assert_allclose(shortest(other), shortest(crystal), atol=1e-4)
+        np.testing.assert_allclose(shortest_translations(other), shortest_translations(crystal), atol=1e-4)
 
 
 def test_an_obtuse_basis_spans_the_same_lattice() -> None:
@@ -167,7 +167,7 @@ def test_translations_travel_with_the_batch() -> None:
     graph = build(list(CRYSTALS.values()), encoder.needs)
     assert graph.translations is not None
     for part, crystal in zip(split(graph), CRYSTALS.values(), strict=True):
-        np.testing.assert_allclose(part.translations[0].numpy(), shortest(crystal), rtol=1e-6)
+        np.testing.assert_allclose(part.translations[0].numpy(), shortest_translations(crystal), rtol=1e-6)
 
 
 def test_a_single_row_is_normed_as_in_evaluation() -> None:

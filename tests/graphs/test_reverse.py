@@ -88,8 +88,8 @@ def test_where_operations_do_not_match_the_full_cell_is_built(monkeypatch: pytes
     with pytest.raises(CoordinatesError, match="LiFePO4: Not every neighbour"):
         build([olivine], SPEC)
     monkeypatch.undo()
-    real = building.other_ends
-    monkeypatch.setattr(building, "other_ends", lambda *a, reduce: None if reduce else real(*a, reduce=False))
+    real = building.reverse_edges
+    monkeypatch.setattr(building, "reverse_edges", lambda *a, reduce: None if reduce else real(*a, reduce=False))
     built = build([olivine], SPEC)
     assert built.tensors.keys() == full.tensors.keys()
     assert all(torch.equal(tensor, full.tensors[name]) for name, tensor in built.tensors.items())
@@ -108,7 +108,7 @@ def test_the_radius_is_the_same_from_either_end() -> None:
     assert int((graph.vectors.norm(dim=1) - 8).abs().lt(1e-3).sum()) == 6 * graph.atoms
 
 
-def test_the_store_and_batches_keep_the_other_ends(tmp_path: Path) -> None:
+def test_the_store_and_batches_keep_the_reverse_edges(tmp_path: Path) -> None:
     graph = build(CRYSTALS[:5], SPEC)
     store.save(graph, tmp_path / "graph.arrow")
     assert torch.equal(store.load(tmp_path / "graph.arrow").reverse, graph.reverse)

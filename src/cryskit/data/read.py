@@ -44,6 +44,12 @@ def read(source: Any, *, limit: int = LIMIT) -> Iterator[Crystal | Failure]:
 
     Raises:
         DataError: The source as a whole does not exist or cannot be told. Within an iterable this is a Failure.
+
+    Example:
+        >>> import cryskit
+        >>> for crystal in cryskit.read("examples/NaCl.cif"):
+        ...     print(crystal.id, len(crystal), sorted(set(crystal.numbers.tolist())))
+        NaCl 8 [11, 17]
     """
     rows = _rows(source, "0", limit)
     first = list(_first(rows))

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from cryskit.layers.attention import Segments, attend, softmax
-from cryskit.layers.inputs import make_input
 from cryskit.layers.edge_linear import EdgeLinear
+from cryskit.layers.inputs import make_input
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec

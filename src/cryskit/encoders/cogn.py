@@ -21,12 +21,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from cryskit.layers.inputs import make_input
+from cryskit.layers.dense import DenseLayers, glorot
 from cryskit.layers.edge_linear import EdgeLinear
+from cryskit.layers.inputs import make_input
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.dense import DenseLayers, glorot
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 

@@ -21,11 +21,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cryskit.layers.attention import Segments, attend, softmax
+from cryskit.layers.dense import DenseLayers, glorot, shifted_softplus
 from cryskit.layers.inputs import make_input
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.dense import DenseLayers, glorot, shifted_softplus
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 

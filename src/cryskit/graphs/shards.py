@@ -46,7 +46,7 @@ class Shard(NamedTuple):
     Attributes:
         path: The graph of those that could be built.
         crystals: One row for each, in order: how many `atoms` (nodes) and `edges` its graph has, what its `structure` is
-            (see `structure.structures`), its `space_group` and `system` where the spec asks for them, and the `problem` of
+            (see `structure_hash.structure_hashes`), its `space_group` and `system` where the spec asks for them, and the `problem` of
             one that could not be built, whose other columns are then null.
     """
 
@@ -142,7 +142,7 @@ class Shards(Batcher):
 
     def __init__(self, parts: Sequence[Shard], rows: np.ndarray) -> None:
         self.rows = rows
-        self._files = [store.Stored(part.path) for part in parts]
+        self._files = [store.StoredGraph(part.path) for part in parts]
         self._file_of = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.crystals) for part in parts])[rows]
         counts: dict[Axis, list[np.ndarray]] = {
             "atoms": [_filled(part.crystals["atoms"]) for part in parts],
@@ -174,7 +174,7 @@ class Shards(Batcher):
             found.update(np.unique(file.read("numbers")[nodes]).tolist())
         return sorted(found)
 
-    def _gathered(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
+    def _rows(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
         files = [self._files[place] for place in self._file_of[crystals].tolist()]
         starts = {axis: every[crystals].tolist() for axis, every in self._starts.items()}
         ends = {axis: np.cumsum(taken).tolist() for axis, taken in counts.items()}

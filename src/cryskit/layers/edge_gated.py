@@ -13,7 +13,7 @@ autograd in float64, so a release of torch that changes one of them fails there.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import silu
 
-from cryskit.layers.message_blocks import MessageBlock, MessageGraph
+if TYPE_CHECKING:
+    from cryskit.layers.message_blocks import MessageBlock, MessageGraph
 
 _EPSILON = 1e-6
 _NORM_EPSILON = 1e-5

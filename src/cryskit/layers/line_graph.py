@@ -127,9 +127,7 @@ class LineGraph:
         directions = normalize(graph.vectors, dim=1)
         self.cosine = (directions[edge] * directions[bonds.first][receiver]).sum(1).clamp(-1, 1)
         sender = bonds.bond_of_edge[edge]
-        self.messages = MessageGraph(
-            sender, receiver, bonds_of_atom * degree, bonds_of_atom, reverse=bonds.reverse
-        )
+        self.messages = MessageGraph(sender, receiver, bonds_of_atom * degree, bonds_of_atom, reverse=bonds.reverse)
 
     def interpolation(self, points: int) -> RowSum:
         """Return the sums of rows that interpolate a table linearly at the cosine of each pair.

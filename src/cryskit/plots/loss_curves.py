@@ -1,4 +1,4 @@
-"""The loss curves of a run, from its log."""
+"""Loss curves: the losses of a training run against its epochs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def plot_curves(log: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw the losses of a run: one panel per loss and, if there are several, one of their sum.
 
     Args:
-        log: Entries of the epochs, from `training.log.read_log`.
+        log: The entries of the epochs, from `training.log.read_log`.
         path: The PNG file to write.
     """
     save(draw_curves(log), path)
@@ -33,7 +33,7 @@ def draw_curves(log: Sequence[dict[str, Any]]) -> Figure:
     """Return the loss curves as a figure.
 
     Args:
-        log: Entries of the epochs, from `training.log.read_log`.
+        log: The entries of the epochs, from `training.log.read_log`.
     """
     names = list(log[-1]["validation"])
     epochs = np.array([entry["epoch"] for entry in log])
@@ -64,7 +64,7 @@ def best_epoch(log: Sequence[dict[str, Any]]) -> int:
     """Return the epoch with the lowest validation loss.
 
     Args:
-        log: Entries of the epochs, from `training.log.read_log`.
+        log: The entries of the epochs, from `training.log.read_log`.
     """
     losses = [_number(entry["validation_loss"]) for entry in log]
     return int(log[int(np.argmin(np.nan_to_num(losses, nan=np.inf)))]["epoch"])

@@ -1,4 +1,4 @@
-"""The parity plot: predictions against labels, with how either is distributed."""
+"""Parity plots: predictions against labels, with the distributions of both."""
 
 from __future__ import annotations
 
@@ -26,25 +26,34 @@ _DENSITY = LinearSegmentedColormap.from_list("density", ["#b3cbe2", BLUE, "#0c2b
 
 
 def plot_parity(truth: ArrayLike, values: ArrayLike, prop: Property, path: Path) -> None:
-    """Draw predictions against labels; rows that lack either are left out.
+    """Draw predictions against labels; rows without a label or a prediction are left out.
 
     The axes are logarithmic where the property is learned as its logarithm; rows that are not positive are then counted
     but not drawn. More than 1500 rows are drawn as a density.
 
     Args:
-        truth: (n,) labels, in the unit of the property.
-        values: (n,) predictions, in the same unit.
-        prop: What they are.
+        truth: (n,) the labels, in the unit of the property, NaN where unknown.
+        values: (n,) the predictions, in the same unit, NaN where there is none.
+        prop: The property that is predicted.
         path: The PNG file to write.
 
     Raises:
-        DataError: There is nothing to draw.
+        DataError: There is no row to draw.
     """
     save(draw_parity(truth, values, prop), path)
 
 
 def draw_parity(truth: ArrayLike, values: ArrayLike, prop: Property) -> Figure:
-    """Return the parity plot as a figure; the arguments are those of `plot_parity`."""
+    """Return a parity plot as a figure.
+
+    Args:
+        truth: (n,) the labels, in the unit of the property, NaN where unknown.
+        values: (n,) the predictions, in the same unit, NaN where there is none.
+        prop: The property that is predicted.
+
+    Raises:
+        DataError: There is no row to draw.
+    """
     known, predicted = np.asarray(truth, dtype=np.float64), np.asarray(values, dtype=np.float64)
     found = metrics(predicted, known, prop.transform)
     logarithmic = prop.transform == "log10"

@@ -51,6 +51,13 @@ class Predictor(nn.Module):
         heads: Likewise; None in a pre-trained model, which embeds crystals but predicts nothing.
         card: What the model file says of itself.
         cache: A folder where the vectors of descriptions are kept, for a model that reads them.
+
+    Example:
+        >>> import cryskit
+        >>> predictor = cryskit.load("cryskit-mp")
+        >>> table = predictor.predict("examples/NaCl.cif", ["band_gap"])
+        >>> table["status"].tolist(), bool(table["band_gap"][0] > 4)
+        (['ok'], True)
     """
 
     heads: PropertyHeads
@@ -262,6 +269,12 @@ def load(model: str | Path, cache: Path | None = None) -> Predictor:
     Raises:
         ModelError: The file is missing, damaged, or no model of cryskit.
         UnknownNameError: It is neither a published name nor a file.
+
+    Example:
+        >>> import cryskit
+        >>> predictor = cryskit.load("cryskit-mp")
+        >>> predictor.units["band_gap"]
+        'eV'
     """
     path = published.path_of(model)
     card = read_card(path)

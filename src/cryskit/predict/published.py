@@ -14,7 +14,13 @@ _SUFFIX = ".safetensors"
 
 
 def models() -> dict[str, Path]:
-    """Return the published models: name to file."""
+    """Return the published models: name to file.
+
+    Example:
+        >>> import cryskit
+        >>> "cryskit-mp" in cryskit.models()
+        True
+    """
     folder = Path(str(files("cryskit") / "models"))
     return {path.stem: path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
 

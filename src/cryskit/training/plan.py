@@ -128,6 +128,12 @@ class Plan(BaseModel):
         teacher: Whose atom vectors are learned besides labels; None for labels only.
         optimisation: The loop.
         about: What the model's card says besides.
+
+    Example:
+        >>> from cryskit import Plan
+        >>> plan = Plan.make({"properties": ["band_gap"], "encoder": {"name": "cgcnn", "width": 32}})
+        >>> plan.objective["name"], plan.optimisation.epochs
+        ('property', 100)
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -80,6 +80,24 @@ def train(
     Raises:
         DataError: A property has no labels, or the data is not that of the split.
         PlanError: The plan contradicts itself, or `folder` holds another run.
+
+    Example:
+        A small network, trained for one epoch on sixty crystals that come with the package:
+
+        >>> from itertools import islice
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> import cryskit
+        >>> from cryskit.data.sources import open_source
+        >>> from cryskit.data.splits import make
+        >>> crystals = list(islice(open_source("elastic_tensor"), 60))
+        >>> split = make(crystals, kind="random", fractions=(0.5, 0.4, 0.1), seed=0)
+        >>> network = {"name": "cgcnn", "width": 8, "layers": 1}
+        >>> plan = cryskit.Plan.make({"properties": ["bulk_modulus"], "encoder": network, "optimisation": {"epochs": 1}})
+        >>> folder = Path(mkdtemp())
+        >>> card = cryskit.train(plan, crystals, split, folder / "model.safetensors", folder / "run")
+        >>> [prop.name for prop in card.properties]
+        ['bulk_modulus']
     """
     plan, teacher = teacher_of(with_start_resolved(plan))
     wanted = _wanted(plan, crystals)
