@@ -1,4 +1,4 @@
-"""What the papers say of their networks holds for ours."""
+"""The networks have the properties that their papers state."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def test_parameters_are_as_many_as_the_docstring_says(encoder: type[torch.nn.Mod
 
 def test_equal_edges_are_merged_and_counted() -> None:
     salt = build([CRYSTALS["NaCl"]], GraphSpec(count=6))
-    kinds = Edges.distinct(salt)
+    distinct = Edges.distinct(salt)
     assert salt.edges.shape[1] == 12
-    assert kinds.multiplicity is not None
-    assert kinds.multiplicity.tolist() == [6, 6]
-    torch.testing.assert_close(kinds.length, salt.vectors.norm(dim=1)[[0, 6]])
+    assert distinct.multiplicity is not None
+    assert distinct.multiplicity.tolist() == [6, 6]
+    torch.testing.assert_close(distinct.length, salt.vectors.norm(dim=1)[[0, 6]])
     assert float(SEGMENTS["edges of atoms"].weight.sum()) == GRAPH.edges.shape[1]
 
 
@@ -62,7 +62,7 @@ def test_merged_edges_carry_the_same_sums() -> None:
     torch.testing.assert_close(plain.neighbour_count, NEIGHBOURHOODS.neighbour_count)
 
 
-def test_ends_pairs_and_interpolation_are_what_spread_adds() -> None:
+def test_ends_pairs_and_interpolation_are_what_to_edges_adds() -> None:
     atoms, radial = torch.randn(GRAPH.atoms, 3), torch.randn(4096, 3)
     nothing = torch.zeros_like(atoms)
     own, other = NEIGHBOURHOODS.ends(atoms, radial)
@@ -97,7 +97,7 @@ def test_a_set_is_read_whatever_its_order_and_an_orbit_counts_as_its_atoms() -> 
     torch.testing.assert_close(once, again)
 
 
-def test_the_state_of_megnet_hears_every_atom() -> None:
+def test_the_state_of_megnet_depends_on_every_atom() -> None:
     encoder = MEGNet(width=16).eval()
     graph = build([CRYSTALS["LiFePO4"]], encoder.needs)
     vectors = torch.randn(graph.atoms, 8, requires_grad=True)
@@ -115,10 +115,10 @@ def test_ranks_count_shells() -> None:
     assert ranks.tolist() == [[0] * 6 + [1] * 12 + [2] * 8] * 2
 
 
-def test_cgat_sees_no_distances() -> None:
+def test_cgat_is_independent_of_distances() -> None:
     encoder = CGAT(width=16, layers=2, heads=2).eval()
-    swollen = [Crystal(c.id, c.lattice * 1.05, c.fractional, c.numbers) for c in CRYSTALS.values()]
-    found, expected = (encoder(build(crystals, encoder.needs)).crystals for crystals in (swollen, CRYSTALS.values()))
+    strained = [Crystal(c.id, c.lattice * 1.05, c.fractional, c.numbers) for c in CRYSTALS.values()]
+    found, expected = (encoder(build(crystals, encoder.needs)).crystals for crystals in (strained, CRYSTALS.values()))
     torch.testing.assert_close(found, expected)
 
 

@@ -1,4 +1,4 @@
-"""Edges lead back, also where nodes stand for orbits and where edges that are not alike are equally long."""
+"""Edges lead back, also where nodes stand for orbits and where inequivalent edges are equally long."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def test_whole_shells_chosen_from_either_end() -> None:
 
 @pytest.mark.parametrize("name", ["Al2O3", "LiFePO4", "SiO2-quartz", "TiO2-rutile", "NaCl"])
 def test_reduced_edges_see_the_angles_of_the_full_cell(name: str) -> None:
-    """Rutile, corundum and quartz have inequivalent edges of equal length: only the right one sees the right angles."""
+    """Rutile, corundum and quartz have inequivalent edges of equal length: only the right one has the right angles."""
     reduced, full = (build([EXAMPLES[name]], spec) for spec in (SPEC, FULL))
     assert reduced.atoms < full.atoms
-    seen = {str(angles(full, int(full.reverse[e])).tolist()) for e in range(len(full.vectors))}
+    expected = {str(angles(full, int(full.reverse[e])).tolist()) for e in range(len(full.vectors))}
     for edge in range(len(reduced.vectors)):
         back, first = int(reduced.reverse[edge]), int(reduced.orbit_of_edge[edge])
         assert int(reduced.edges[0, back]) == int(reduced.edges[1, edge])
         torch.testing.assert_close(angles(reduced, edge), angles(reduced, first), atol=2, rtol=0)
-        assert str(angles(reduced, back).tolist()) in seen
+        assert str(angles(reduced, back).tolist()) in expected
 
 
 def test_orbits_of_edges_are_closed_and_reversed_as_a_whole() -> None:

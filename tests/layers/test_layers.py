@@ -1,4 +1,4 @@
-"""The parts of networks do what their formula says."""
+"""The parts of networks compute their formulas."""
 
 from __future__ import annotations
 
@@ -120,10 +120,10 @@ def test_inputs_depend_on_the_element_alone(name: str) -> None:
     assert not torch.equal(vectors[0], vectors[1])
 
 
-def test_features_are_the_linear_map_of_the_bits() -> None:
+def test_features_are_the_linear_map_of_the_element_features() -> None:
     layer = ElementFeatures(8)
-    bits = torch.from_numpy(elements.features()[[8, 26]])
-    torch.testing.assert_close(layer(torch.tensor([8, 26])), layer.linear(bits))
+    features = torch.from_numpy(elements.features()[[8, 26]])
+    torch.testing.assert_close(layer(torch.tensor([8, 26])), layer.linear(features))
     assert torch.equal(layer.state_dict()["bits"].float(), torch.from_numpy(elements.features().copy()))
 
 

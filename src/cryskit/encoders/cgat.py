@@ -3,14 +3,14 @@
     a_ij^h = softmax_j(FCNN_a^h[v_i, e_ij, v_j]),   v_i <- v_i + FCNN(mean_h sum_j a_ij^h FCNN_m^h[v_i, e_ij, v_j])
     e_r <- e_r + FCNN(e_r),   y = mean_h sum_i softmax_i(FCNN_a^h[v_i, c]) FCNN_m^h(v_i)
 
-e_ij is learned for the rank r of the shell that j is in around i; c is ROOST's vector of the composition (Goodall and Lee 2020,
-doi 10.1038/s41467-020-19964-7). As no distance enters, a uniform strain changes nothing.
+e_ij is learned for the rank r of the shell that j is in around i; c is ROOST's vector of the composition (Goodall and Lee
+2020, doi 10.1038/s41467-020-19964-7). As no distance enters, a uniform strain changes nothing.
 
-Deviations: neighbours within 1e-3 angstrom share a rank, neighbourhoods are whole shells, nodes are orbits of the space
-group, equal edges are one, maps are applied to what they depend on before the gather, and SiLU stands for leaky ReLU. An
-ordinary perceptron stands for the hypernetwork that makes the weights of an update. The edges' update is that of the
-authors' program at its defaults: a function of e alone. An element is described by 92 binary features, not by 200 Matscholar
-features. The attention is scalar, and the crystal the mean over heads. At 128 x 5 with 5 heads there are 6,943,107 parameters; the count of
+Deviations: neighbours within 1e-3 angstrom share a rank, neighbourhoods are whole shells, nodes are orbits of the space group,
+equal edges are one, maps are applied to what they depend on before the gather, and SiLU stands for leaky ReLU. An ordinary
+perceptron stands for the hypernetwork that makes the weights of an update. The edges' update is that of the authors' program
+at its defaults: a function of e alone. An element is described by 92 binary features, not by 200 Matscholar features. The
+attention is scalar, and the crystal the mean over heads. At 128 x 5 with 5 heads there are 6,943,107 parameters; the count of
 the original, most of it in the hypernetworks, is not published.
 """
 

@@ -7,10 +7,10 @@ paper tuned is the graph: the 24 nearest neighbours, and one node for each atom 
 multiplicity in the mean.
 
 Deviations: neighbourhoods are whole shells within a radius, equal edges are one, and the first layer of phi_e is applied to
-what it depends on before the gather (`layers.message_passing`). An element is described by its 92 binary features and a learned vector, where the
-paper has a learned vector, its mass, radius, electronegativity, ionisation energy and oxidation states under a linear map. The
-last linear map belongs to the heads. At 128 x 5 there are 688,256 parameters, 659,200 of them in the blocks, which is what
-the sizes in the authors' configuration come to.
+what it depends on before the gather (`layers.message_passing`). An element is described by its 92 binary features and a
+learned vector, where the paper has a learned vector, its mass, radius, electronegativity, ionisation energy and oxidation
+states under a linear map. The last linear map belongs to the heads. At 128 x 5 there are 688,256 parameters, 659,200 of them
+in the blocks, which is what the sizes in the authors' configuration come to.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     m_ij = LN(W'(sigmoid(LN(a_ij)) * W [v_i, v_j, e_ij])),   x_i <- U x_i + silu(BN(W'' [sum_j m_ij of all heads]))
 
 q, k and v are linear maps of x in every head, e one of the perceptron of a distance. Besides its neighbours every atom has
-six edges to itself: its images under translations, which tell the network how the crystal repeats.
+six edges to itself: its images under translations, through which the periodicity of the crystal enters.
 
 Deviations: the translations are not the vectors a, b, c, a + b, a + c, b + c of the cell that a file happens to have, but
 the shortest of the same classes of translations (`graphs.translations`), so that another cell or a supercell changes

@@ -27,8 +27,8 @@ VOLUME = 0.03
 """Largest relative difference of the volumes per atom: that of a strain of 1 % along each axis."""
 
 SHIFT = 0.025
-"""Largest difference of mean distances, in cube roots of the volume per atom (about 0.06 angstrom). Noise of 0.01 angstrom or a strain of 0.5 % shifts a mean distance
-by up to 0.02; polymorphs of equal density differ by 0.03 to 2 (few exceptions)."""
+"""Largest difference of mean distances, in cube roots of the volume per atom (about 0.06 angstrom). Noise of 0.01 angstrom or a
+strain of 0.5 % shifts a mean distance by up to 0.02; polymorphs of equal density differ by 0.03 to 2 (few exceptions)."""
 
 _NEAREST = 24  # atoms of an element around an atom: beyond the shell in which stackings of close-packed layers differ
 _REACH = 3.0  # cube roots of the volume per atom; farther atoms count as this far

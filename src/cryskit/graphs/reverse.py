@@ -1,7 +1,8 @@
 """The reverse of each edge and the orbits of edges, also where nodes stand for orbits of the space group.
 
 The edge i -> j leads back as j -> i. Where node r stands for atom j, an operation g of the crystal turns j into r, and the
-edge back into g(j) -> g(i): one of r's own edges. Operations that leave r where it is turn equivalent edges of r into one another.
+edge back into g(j) -> g(i): one of r's own edges. Operations that leave r where it is turn equivalent edges of r into one
+another.
 """
 
 from __future__ import annotations

@@ -20,11 +20,12 @@ _RANKS = 3  # the third distinguishes cubic from hexagonal stacking
 def structure_hashes(graph: Graph) -> np.ndarray:
     """Return a number for each crystal that is equal for equal structures.
 
-    The number is a hash of rounded means that depend neither on cell and origin nor on orientation and order of atoms: the volume per
-    atom; the share of each element; for each ordered pair of elements how many neighbours an atom has, and the means of their
-    distances and of the squares of these; for each element the mean squared norm of the sums of the unit vectors to the
-    neighbours, of their second and of their third tensor powers. A copy with other rounding is missed where a mean crosses a
-    boundary. Crystals that differ only beyond the neighbours of each atom, such as stackings of distant layers, count as one.
+    The number is a hash of rounded means that depend neither on cell and origin nor on orientation and order of atoms: the
+    volume per atom; the share of each element; for each ordered pair of elements how many neighbours an atom has, and the
+    means of their distances and of the squares of these; for each element the mean squared norm of the sums of the unit
+    vectors to the neighbours, of their second and of their third tensor powers. A copy with other rounding is missed where a
+    mean crosses a boundary. Crystals that differ only beyond the neighbours of each atom, such as stackings of distant layers,
+    count as one.
 
     Args:
         graph: The graph of B crystals, on the CPU.
@@ -61,11 +62,16 @@ def _powers(vectors: np.ndarray, centre: np.ndarray, nodes: int) -> Iterator[np.
 
 
 def _hashed(descriptors: list[tuple[np.ndarray, np.ndarray, float]], crystals: int) -> np.ndarray:
-    """Return the hash of the descriptors of each crystal, given as keys (crystal * _KINDS + kind), values and rounding steps."""
-    names = np.concatenate([name for name, _, _ in descriptors])
+    """Return the hash of the descriptors of each crystal.
+
+    Args:
+        descriptors: Keys (crystal * _KINDS + kind), values and rounding step of the descriptors of each kind.
+        crystals: Number of crystals.
+    """
+    keys = np.concatenate([key for key, _, _ in descriptors])
     values = np.concatenate([np.rint(value / step) for _, value, step in descriptors]).astype(np.int64)
-    order = np.argsort(names, kind="stable")
-    rows = np.stack([names % _KINDS, values], axis=1)[order]
-    starts = np.searchsorted(names[order], np.arange(crystals + 1) * _KINDS)
+    order = np.argsort(keys, kind="stable")
+    rows = np.stack([keys % _KINDS, values], axis=1)[order]
+    starts = np.searchsorted(keys[order], np.arange(crystals + 1) * _KINDS)
     digests = [hashlib.blake2b(rows[a:b].tobytes(), digest_size=8).digest() for a, b in pairwise(starts.tolist())]
     return np.frombuffer(b"".join(digests), np.uint64) | np.uint64(1)

@@ -120,8 +120,8 @@ def _primitive(crystal: Crystal, found: moyopy.MoyoDataset) -> Crystal:
 
 
 # A Crystal is hashed by identity, so a result is found again only for the same object. Two entries, one for each tolerance, let
-# callers that follow one another on one crystal share a search (orbits, then isometries; space group, then prototype). More
-# would only keep crystals in memory.
+# callers that follow one another on one crystal (orbits, then isometries) share a search; more would only keep crystals in
+# memory.
 @lru_cache(maxsize=2)
 def detect(crystal: Crystal, tolerance: float) -> moyopy.MoyoDataset | None:
     """Return the symmetry of a crystal as moyo detects it, or None where it detects none.

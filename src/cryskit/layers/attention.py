@@ -40,18 +40,31 @@ class Segments(NamedTuple):
 
     @classmethod
     def of_atoms(cls, neighbourhoods: Neighbourhoods) -> Segments:
-        """Return the edges of each atom as segments, weighted with their multiplicity."""
+        """Return the edges of each atom as segments, weighted with their multiplicity.
+
+        Args:
+            neighbourhoods: The edges.
+        """
         return cls(neighbourhoods.edges.centre, neighbourhoods.degree, neighbourhoods.edges.multiplicity)
 
     @classmethod
     def of_crystals(cls, graph: Graph) -> Segments:
-        """Return the nodes of each crystal as segments, weighted with their multiplicity."""
+        """Return the nodes of each crystal as segments, weighted with their multiplicity.
+
+        Args:
+            graph: The batch.
+        """
         counts = torch.bincount(graph.crystal_of_atom, minlength=graph.crystals)
         return cls(graph.crystal_of_atom, counts, graph.multiplicity)
 
     @classmethod
     def edges_of_crystals(cls, graph: Graph, neighbourhoods: Neighbourhoods) -> Segments:
-        """Return the edges of each crystal as segments, weighted with their multiplicity times that of their centre."""
+        """Return the edges of each crystal as segments, weighted with their multiplicity times that of their centre.
+
+        Args:
+            graph: The batch.
+            neighbourhoods: The edges of the batch.
+        """
         centre, multiplicity = neighbourhoods.edges.centre, neighbourhoods.edges.multiplicity
         crystal = graph.crystal_of_atom[centre]
         weight = graph.multiplicity[centre] if multiplicity is None else graph.multiplicity[centre] * multiplicity

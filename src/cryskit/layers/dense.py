@@ -40,7 +40,11 @@ class DenseLayers(nn.Module):
 
 
 def glorot(linear: nn.Linear) -> nn.Linear:
-    """Set the weights of a linear map to Glorot's uniform ones and its bias to zero, and return it."""
+    """Set the weights of a linear map to Glorot's uniform ones and its bias to zero, and return it.
+
+    Args:
+        linear: The linear map, changed in place.
+    """
     nn.init.xavier_uniform_(linear.weight)
     if linear.bias is not None:
         nn.init.zeros_(linear.bias)
@@ -48,5 +52,9 @@ def glorot(linear: nn.Linear) -> nn.Linear:
 
 
 def shifted_softplus(values: Tensor) -> Tensor:
-    """Return log((1 + e^x) / 2), which is 0 at 0 (SchNet; Schuett et al. 2018, doi 10.1063/1.5019779)."""
+    """Return log((1 + e^x) / 2), which is 0 at 0 (SchNet; Schuett et al. 2018, doi 10.1063/1.5019779).
+
+    Args:
+        values: The input x, of any shape.
+    """
     return softplus(values).sub_(log(2))

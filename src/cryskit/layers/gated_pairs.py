@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 
 def gated_pair(gates: Float[Tensor, "rows twice"]) -> Float[Tensor, "rows width"]:
-    """Return sigmoid(filter) * softplus(core), where the columns of `gates` are first the filter and then the core."""
+    """Return sigmoid(filter) * softplus(core), where the columns of `gates` are first the filter and then the core.
+
+    Args:
+        gates: The filter and the core of each row, side by side.
+    """
     gate, core = gates.chunk(2, dim=1)
     return torch.sigmoid(gate) * softplus(core)
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from cryskit.types import Graph
 
 DEGREES = 4
-"""The highest degree l of the harmonics: the least that tells an octahedron (l = 4) and a tetrahedron (l = 3) from a sphere."""
+"""The highest degree l of the harmonics: the least that distinguishes an
+octahedron (l = 4) and a tetrahedron (l = 3) from a sphere."""
 
 
 def harmonics(directions: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges 24"]:

@@ -42,15 +42,27 @@ class MessageBlock(NamedTuple):
     multiplicity: Tensor | None
 
     def sum_to_receivers(self, values: Tensor) -> Tensor:
-        """Return for each state the sum of the values of the messages that it receives, (S, width)."""
+        """Return for each state the sum of the values of the messages that it receives, (S, width).
+
+        Args:
+            values: (M, width) a vector for each message.
+        """
         return embedding_bag(self.rows, values, self.starts, mode="sum")
 
     def sum_to_senders(self, values: Tensor) -> Tensor:
-        """Return for each state the sum of the values of the messages that it sends, (S, width)."""
+        """Return for each state the sum of the values of the messages that it sends, (S, width).
+
+        Args:
+            values: (M, width) a vector for each message.
+        """
         return embedding_bag(self.sender_order, values, self.sender_starts, mode="sum")
 
     def weigh_(self, values: Tensor) -> Tensor:
-        """Multiply the values of each message by its multiplicity, in place, and return them, (M, width)."""
+        """Multiply the values of each message by its multiplicity, in place, and return them, (M, width).
+
+        Args:
+            values: (M, width) a vector for each message, changed in place.
+        """
         return values if self.multiplicity is None else values.mul_(self.multiplicity)
 
 
@@ -100,7 +112,11 @@ class MessageGraph:
         self.blocks = [self._block(a, b, c, d) for (a, c), (b, d) in cuts if b > a]
 
     def reversed(self, states: Tensor) -> Tensor:
-        """Return the rows of `states` in the order of `reverse`, (S, width); as they are if there is none."""
+        """Return the rows of `states` in the order of `reverse`, (S, width); as they are if there is none.
+
+        Args:
+            states: (S, width) a vector for each state.
+        """
         return states if self.reverse is None else states.index_select(0, self.reverse)
 
     def _block(self, first: int, stop: int, first_state: int, stop_state: int) -> MessageBlock:

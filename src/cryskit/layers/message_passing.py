@@ -44,7 +44,11 @@ class Edges(NamedTuple):
 
     @classmethod
     def of(cls, graph: Graph) -> Edges:
-        """Return all edges of a batch."""
+        """Return all edges of a batch.
+
+        Args:
+            graph: The batch.
+        """
         return cls(graph.edges[0], graph.edges[1], graph.vectors.norm(dim=1))
 
     @classmethod
@@ -53,6 +57,9 @@ class Edges(NamedTuple):
 
         Edges of one atom to one node that are equally long are equal: they carry the same message in any network that knows
         distances but no directions.
+
+        Args:
+            graph: The batch.
         """
         (centre, neighbour), length = graph.edges, graph.vectors.norm(dim=1)
         steps = (length / _EQUAL).round().long()
@@ -137,23 +144,42 @@ class Neighbourhoods:
         neighbour: Float[Tensor, "atoms width"],
         radial: Float[Tensor, "grid width"] | None = None,
     ) -> Float[Tensor, "edges width"]:
-        """Return centre_i + neighbour_j + radial(d_ij) for every edge (i, j)."""
+        """Return centre_i + neighbour_j + radial(d_ij) for every edge (i, j).
+
+        Args:
+            centre: A vector for each atom, added to the edges of which it is the centre.
+            neighbour: A vector for each atom, added to the edges of which it is the neighbour.
+            radial: A vector for each point of the grid of distances, interpolated at the length of each edge; none by default.
+        """
         if radial is None:
             return apply(_ToEdges, torch.cat([centre, neighbour]), self._pair_sum)
         return apply(_ToEdges, torch.cat([centre, neighbour, radial]), self.edge_sum)
 
     def interpolate(self, radial: Float[Tensor, "grid width"]) -> Float[Tensor, "edges width"]:
-        """Return radial(d_ij) for every edge (i, j)."""
+        """Return radial(d_ij) for every edge (i, j).
+
+        Args:
+            radial: A vector for each point of the grid of distances, interpolated at the length of each edge.
+        """
         return apply(_ToEdges, radial, self._grid_sum)
 
     def ends(
         self, atoms: Float[Tensor, "atoms width"], radial: Float[Tensor, "grid width"]
     ) -> Float[Tensor, "2 edges width"]:
-        """Return atoms_i + radial(d_ij) and atoms_j + radial(d_ij) for every edge (i, j)."""
+        """Return atoms_i + radial(d_ij) and atoms_j + radial(d_ij) for every edge (i, j).
+
+        Args:
+            atoms: A vector for each atom.
+            radial: A vector for each point of the grid of distances, interpolated at the length of each edge.
+        """
         return apply(_ToEdges, torch.cat([atoms, radial]), self._end_sum).view(2, self.edge_count, atoms.shape[1])
 
     def sum_to_atoms(self, messages: Float[Tensor, "edges width"]) -> Float[Tensor, "atoms width"]:
-        """Return the sum of the messages of each atom's edges, each times its multiplicity; zero for an atom without edges."""
+        """Return the sum of the messages of each atom's edges, each times its multiplicity; zero for an atom without edges.
+
+        Args:
+            messages: A vector for each edge.
+        """
         return apply(_SumToAtoms, messages, self.atom_sum, self.degree)
 
 
@@ -174,7 +200,13 @@ class RowSum:
     def regular(
         cls, rows: Int[Tensor, "sums size"], weights: Float[Tensor, "sums size"] | None, values: int = 0
     ) -> RowSum:
-        """Make sums that have equally many terms."""
+        """Make sums that have equally many terms.
+
+        Args:
+            rows: The rows that are the terms of each sum.
+            weights: The weight of each term, or None if it is 1 for all.
+            values: The number of rows of the matrix; needed only if the sum is transposed.
+        """
         sums, size = rows.shape
         offsets = torch.arange(sums, device=rows.device) * size
         return cls(rows.reshape(-1), None if weights is None else weights.reshape(-1), offsets, values)
@@ -188,11 +220,19 @@ class RowSum:
         return RowSum(order // max(size, 1), weights, _starts(torch.bincount(self.rows, minlength=self.values)))
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return the sums of rows of `values` with gradients, where all sums have equally many terms, (sums, width)."""
+        """Return the sums of rows of a matrix with gradients, where all sums have equally many terms, (sums, width).
+
+        Args:
+            values: (rows, width) the matrix whose rows are summed.
+        """
         return apply(_ToEdges, values, self)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Return the sums of rows of `values` without gradients, (sums, width), in no less than the precision of the weights."""
+        """Return the sums of rows of a matrix without gradients, (sums, width), in no less than the precision of the weights.
+
+        Args:
+            values: (rows, width) the matrix whose rows are summed.
+        """
         if self.weights is not None:
             values = values.to(torch.promote_types(values.dtype, self.weights.dtype))
         if not len(self.rows):
@@ -205,7 +245,12 @@ def _starts(counts: Tensor) -> Tensor:
 
 
 def apply(function: type[Function], *arguments: Any) -> Tensor:
-    """Return `function.apply(*arguments)` as a tensor: torch does not type the `apply` of a function with its own backward."""
+    """Return `function.apply(*arguments)` as a tensor: torch does not type the `apply` of a function with its own backward.
+
+    Args:
+        function: The function, with its own backward pass.
+        *arguments: The arguments of its forward pass.
+    """
     call: Any = function.apply
     result: Tensor = call(*arguments)
     return result

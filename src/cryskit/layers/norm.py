@@ -11,7 +11,11 @@ class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that treats a single row, which has no variance, in training as in evaluation."""
 
     def forward(self, values: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
-        """Return the normalised rows."""
+        """Return the normalised rows.
+
+        Args:
+            values: A vector for each row.
+        """
         if self.training and len(values) < 2:
             return batch_norm(values, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         normed: Tensor = super().forward(values)

@@ -124,8 +124,8 @@ class Gates(nn.Module):
         feature, block = self._positions()
         if self.training:
             self.draws += 1
-            chance = torch.Generator().manual_seed(int(self.draws))
-            noise = torch.randn(_ROWS, len(feature) + len(block), generator=chance).to(feature)
+            generator = torch.Generator().manual_seed(int(self.draws))
+            noise = torch.randn(_ROWS, len(feature) + len(block), generator=generator).to(feature)
             feature, block = feature + noise[:, : len(feature)], block + noise[:, len(feature) :]
         factors = feature.clamp(0, _WIDEST) * block.clamp(0, _WIDEST)[..., self.block_of]
         return factors.view(-1, elements.FEATURE_COUNT)

@@ -40,7 +40,11 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def plain_axes(axes: Axes) -> None:
-    """Remove the upper and right frame of axes, and set the colours and sizes of the rest."""
+    """Remove the upper and right frame of axes, and set the colours and sizes of the rest.
+
+    Args:
+        axes: The axes, changed in place.
+    """
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(which="both", colors=FAINT, labelcolor=INK, labelsize=9)
@@ -61,7 +65,11 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def symbol(prop: Property) -> str:
-    """Return the symbol of a property as mathematical text, for example K_VRH with an upright subscript."""
+    """Return the symbol of a property as mathematical text, for example K_VRH with an upright subscript.
+
+    Args:
+        prop: The property.
+    """
     base, _, rest = prop.symbol.partition("_")
     if prop.symbol == prop.name or not base.isalpha():
         return ""
@@ -72,11 +80,19 @@ def symbol(prop: Property) -> str:
 
 
 def unit(prop: Property) -> str:
-    """Return the unit of a property in typeset form, "" if it has none."""
+    """Return the unit of a property in typeset form, "" if it has none.
+
+    Args:
+        prop: The property.
+    """
     return (_UNITS | _POWERS).get(prop.unit, prop.unit)
 
 
 def title(name: str) -> str:
-    """Return a registry name as words, for example "Bulk modulus"."""
+    """Return a registry name as words, for example "Bulk modulus".
+
+    Args:
+        name: The registry name.
+    """
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
