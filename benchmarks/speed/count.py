@@ -63,6 +63,8 @@ def training(s: Sizes) -> Work:
 
 def _products(s: Sizes) -> tuple[float, float]:
     """Return the FLOPs of products with constants and of those with activations, forward."""
-    constant = s.layers * 4 * s.grid * s.features * s.width + 2 * (elements.ELEMENTS + 1) * elements.BITS * s.width
+    constant = (
+        s.layers * 4 * s.grid * s.features * s.width + 2 * (elements.ELEMENTS + 1) * elements.FEATURE_COUNT * s.width
+    )
     variable = s.layers * 8 * s.nodes * s.width**2 + 2 * s.crystals * s.hidden * (s.width + 1)
     return float(constant), float(variable)

@@ -129,7 +129,7 @@ class Network(nn.Module):
 
     def __init__(self, width: int = 64, convolutions: int = 3, hidden: int = 128, depth: int = 1) -> None:
         super().__init__()
-        self.embedding = nn.Linear(elements.BITS, width)
+        self.embedding = nn.Linear(elements.FEATURE_COUNT, width)
         self.convs = nn.ModuleList(Convolution(width, len(CENTRES)) for _ in range(convolutions))
         self.conv_to_fc = nn.Linear(width, hidden)
         self.fcs = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth - 1))

@@ -220,7 +220,7 @@ def sizes(graph: Graph) -> Sizes:
         edges=graph.edges.shape[1],
         crystals=graph.crystals,
         grid=radial.points * batches,
-        features=radial.width,
+        features=radial.feature_count,
         width=encoder.width,
         layers=len(encoder.convolutions),
         hidden=HIDDEN,

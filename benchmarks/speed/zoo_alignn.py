@@ -134,7 +134,7 @@ class Network(nn.Module):
 
     def __init__(self, width: int = 256, angular: int = 4, layers: int = 4) -> None:
         super().__init__()
-        self.atom = embedding(elements.BITS, width)
+        self.atom = embedding(elements.FEATURE_COUNT, width)
         self.bond = nn.Sequential(Expansion(0, 8, 80), embedding(80, 64), embedding(64, width))
         self.angle = nn.Sequential(Expansion(-1, 1, 40), embedding(40, 64), embedding(64, width))
         self.over_bonds = nn.ModuleList(EdgeGatedConvolution(width) for _ in range(angular + layers))

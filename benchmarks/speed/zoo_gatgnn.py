@@ -101,7 +101,7 @@ class Network(nn.Module):
 
     def __init__(self, width: int = 64, layers: int = 3, heads: int = 4) -> None:
         super().__init__()
-        self.atom = nn.Linear(elements.BITS, width)
+        self.atom = nn.Linear(elements.FEATURE_COUNT, width)
         self.bond = nn.Linear(round(RADIUS / STEP) + 1, width)
         self.attention = nn.ModuleList(Attention(width, heads) for _ in range(layers))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(layers))

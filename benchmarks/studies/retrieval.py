@@ -78,7 +78,7 @@ def recall(predictor: Predictor, crystals: Sequence[Crystal], texts: dict[str, s
         texts: Crystal id to description.
     """
     words = [texts[crystal.id] for crystal in crystals]
-    similar = normalize(_of_words(predictor, words)) @ normalize(_of_graphs(predictor, crystals)).T
+    similar = normalize(_project_text(predictor, words)) @ normalize(_of_graphs(predictor, crystals)).T
     kinds = np.unique(words, return_inverse=True)[1]
     same = torch.from_numpy(kinds[:, None] == kinds)
     return {
@@ -94,10 +94,10 @@ def _share(similar: Tensor, same: Tensor, most: int) -> float:
     return round(float(same.gather(1, nearest).any(1).float().mean()), 4)
 
 
-def _of_words(predictor: Predictor, words: Sequence[str]) -> Tensor:
+def _project_text(predictor: Predictor, words: Sequence[str]) -> Tensor:
     encoder: Any = predictor.encoder
     with torch.inference_mode():
-        found: Tensor = encoder.of_words(torch.from_numpy(predictor.text_input.vectors(words)))
+        found: Tensor = encoder.project_text(torch.from_numpy(predictor.text_input.vectors(words)))
     return found
 
 

@@ -258,7 +258,7 @@ def _mae(metrics: Mapping[str, float]) -> float:
 
 
 def _names() -> list[str]:
-    return [elements.bit_name(bit) for bit in range(elements.BITS)]
+    return [elements.feature_name(bit) for bit in range(elements.FEATURE_COUNT)]
 
 
 if __name__ == "__main__":

@@ -216,7 +216,9 @@ def test_the_papers_example_is_labelled_rightly() -> None:
     """The published figure has Ba in group 3, period 7, Er in group 1, period 7 and F in group 18, period 3."""
     explainer = Explainer(load("cryskit-mp"), "formation_energy_per_atom")
     found = explainer.explain(BAER2F8)
-    has = {z: {elements.bit_name(b) for b in np.flatnonzero(found.has[BAER2F8.numbers == z][0])} for z in (56, 68, 9)}
+    has = {
+        z: {elements.feature_name(b) for b in np.flatnonzero(found.has[BAER2F8.numbers == z][0])} for z in (56, 68, 9)
+    }
     assert {"group 2", "period 6", "block s"} <= has[56]
     assert {"group none", "period 6", "block f"} <= has[68]
     assert {"group 17", "period 2", "block p", "electronegativity 3.65 to 4"} <= has[9]

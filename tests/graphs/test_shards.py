@@ -134,4 +134,4 @@ def test_a_shard_cut_short_is_refused(tmp_path: Path) -> None:
     (part,) = built(EXAMPLES[:3], tmp_path)
     part.path.write_bytes(part.path.read_bytes()[:-100])
     with pytest.raises(DataError, match="no graph file"):
-        store.Stored(part.path)
+        store.StoredGraph(part.path)

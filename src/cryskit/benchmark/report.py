@@ -11,7 +11,7 @@ from cryskit.benchmark import compare, tables
 from cryskit.benchmark.card import LeakageCounts
 from cryskit.benchmark.run import PREDICTIONS
 from cryskit.benchmark.submit import slug
-from cryskit.plots.learning import Point, plot_learning
+from cryskit.plots.learning_curves import Point, plot_learning
 from cryskit.plots.parity import plot_parity
 from cryskit.types import Property
 

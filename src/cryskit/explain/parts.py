@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LEARNED = "learned"
 """Name of the part that is no linear function of the element features; it stands with the blocks of `elements.BLOCKS`."""
 
-FEATURES = elements.BITS + 1
+FEATURES = elements.FEATURE_COUNT + 1
 """Number of columns of an attribution: one per element feature, and the last for the learned part."""
 
 
@@ -89,13 +89,13 @@ def parts_of(encoder: Encoder) -> Parts:
     buffers = {name: buffer for name, buffer in layer.named_buffers() if name.rpartition(".")[2] == "bits"}
     if not buffers:
         features = torch.from_numpy(elements.features().copy())
-        return Parts(vectors, features, vectors.new_zeros(elements.BITS, vectors.shape[1]), vectors)
+        return Parts(vectors, features, vectors.new_zeros(elements.FEATURE_COUNT, vectors.shape[1]), vectors)
     known = next(iter(buffers.values()))
     none = torch.zeros_like(known)
     one = none.clone()
-    one[1 : elements.BITS + 1] = torch.eye(elements.BITS).to(known)
+    one[1 : elements.FEATURE_COUNT + 1] = torch.eye(elements.FEATURE_COUNT).to(known)
     without, single = (functional_call(layer, dict.fromkeys(buffers, given), (numbers,)).cpu() for given in (none, one))
-    directions = (single - without)[1 : elements.BITS + 1]
+    directions = (single - without)[1 : elements.FEATURE_COUNT + 1]
     features = known.to(vectors)
     return Parts(vectors, features, directions, vectors - features @ directions)
 
@@ -127,7 +127,7 @@ def feature_name(feature: int) -> str:
     Args:
         feature: Column of the feature, 0..92, the last being the learned part.
     """
-    return LEARNED if feature == elements.BITS else elements.bit_name(feature)
+    return LEARNED if feature == elements.FEATURE_COUNT else elements.feature_name(feature)
 
 
 def feature_names() -> list[str]:
@@ -142,4 +142,4 @@ def by_block(features: Any) -> dict[str, Any]:
         features: (..., 93) an array; the last column is the learned part.
     """
     sums = {name: features[..., columns].sum(-1) for name, columns in elements.BLOCKS.items()}
-    return {**sums, LEARNED: features[..., elements.BITS]}
+    return {**sums, LEARNED: features[..., elements.FEATURE_COUNT]}

@@ -29,7 +29,7 @@ def strength_table(encoder: Encoder) -> pd.DataFrame:
     strengths = strengths_of(encoder)
     if strengths is None:
         raise ModelError("The encoder has no feature selector", "Train one with `cryskit train --selector`")
-    features = range(elements.BITS)
+    features = range(elements.FEATURE_COUNT)
     return pd.DataFrame(
         {
             "name": [feature_name(feature) for feature in features],

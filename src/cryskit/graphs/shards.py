@@ -22,7 +22,7 @@ from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
 from cryskit.graphs import store
 from cryskit.graphs.build import build_usable, key
-from cryskit.graphs.structure import structures
+from cryskit.graphs.structure_hash import structure_hashes
 from cryskit.parallel import Lost
 from cryskit.types import FIELD_AXES, Graph
 
@@ -48,7 +48,7 @@ class Shard(NamedTuple):
     Attributes:
         path: File of the graph of those that could be built.
         crystals: Table with a row for each crystal, in order: the numbers of `atoms` (nodes) and `edges` of its graph, its
-            `structure` (see `structure.structures`), its `space_group` and `system` where the spec asks for them, and the
+            `structure` (see `structure_hash.structure_hashes`), its `space_group` and `system` where the spec asks for them, and the
             `problem` of one that could not be built, whose other columns are then null.
     """
 
@@ -120,7 +120,7 @@ def _build(crystals: Sequence[Crystal], spec: GraphSpec) -> _Built:
     columns = {
         "atoms": lengths["atoms"].numpy().astype(np.int32),
         "edges": lengths["edges"].numpy().astype(np.int32),
-        "structure": structures(graph),
+        "structure": structure_hashes(graph),
     }
     if graph.symmetry is not None:
         columns |= dict(zip(_SYMMETRY, graph.symmetry.numpy().T.astype(np.int16), strict=True))
@@ -149,7 +149,7 @@ class Shards(Batcher):
 
     def __init__(self, parts: Sequence[Shard], rows: np.ndarray) -> None:
         self.rows = rows
-        self._files = [store.Stored(part.path) for part in parts]
+        self._files = [store.StoredGraph(part.path) for part in parts]
         self._file_of = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.crystals) for part in parts])[rows]
         counts: dict[Axis, list[np.ndarray]] = {
             "atoms": [_filled(part.crystals["atoms"]) for part in parts],
@@ -181,7 +181,7 @@ class Shards(Batcher):
             found.update(np.unique(file.read("numbers")[nodes]).tolist())
         return sorted(found)
 
-    def _gathered(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
+    def _rows(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
         files = [self._files[place] for place in self._file_of[crystals].tolist()]
         starts = {axis: every[crystals].tolist() for axis, every in self._starts.items()}
         ends = {axis: np.cumsum(taken).tolist() for axis, taken in counts.items()}

@@ -55,7 +55,7 @@ class Displacements(nn.Module):
         self.radial = Gaussians(radius)
         self.centre = nn.Linear(width, hidden)
         self.neighbour = nn.Linear(width, hidden, bias=False)
-        self.bond = nn.Linear(self.radial.width, hidden, bias=False)
+        self.bond = nn.Linear(self.radial.feature_count, hidden, bias=False)
         self.last = nn.Linear(hidden, 1)
 
     def forward(self, atoms: Float[Tensor, "atoms width"], graph: Graph) -> Float[Tensor, "atoms 3"]:

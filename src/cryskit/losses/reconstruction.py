@@ -63,7 +63,7 @@ class Bits(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.decoder = nn.Linear(width, elements.BITS)
+        self.decoder = nn.Linear(width, elements.FEATURE_COUNT)
         self.register_buffer("table", torch.from_numpy(elements.features().astype("uint8")), persistent=False)
 
     def forward(

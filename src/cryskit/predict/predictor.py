@@ -58,6 +58,13 @@ class Predictor(nn.Module):
         cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
         chunk: Crystals whose graphs are held in memory at a time.
         batch_edges: Edges that are computed at a time; more need more memory.
+
+    Example:
+        >>> import cryskit
+        >>> predictor = cryskit.load("cryskit-mp")
+        >>> table = predictor.predict("examples/NaCl.cif", ["band_gap"])
+        >>> table["status"].tolist(), bool(table["band_gap"][0] > 4)
+        (['ok'], True)
     """
 
     heads: PropertyHeads
@@ -362,6 +369,12 @@ def load(model: str | Path, cache: Path | None = None, *, batch_edges: int = BAT
     Raises:
         ModelError: The file is missing, damaged, or no model of cryskit.
         UnknownNameError: It is neither a published name nor a file.
+
+    Example:
+        >>> import cryskit
+        >>> predictor = cryskit.load("cryskit-mp")
+        >>> predictor.units["band_gap"]
+        'eV'
     """
     path = published.path_of(model)
     card = read_card(path)

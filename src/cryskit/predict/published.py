@@ -30,7 +30,13 @@ def versions() -> dict[str, dict[str, Path]]:
 
 
 def models() -> dict[str, Path]:
-    """Return the published models: name to the file of its newest version."""
+    """Return the published models: name to the file of its newest version.
+
+    Example:
+        >>> import cryskit
+        >>> "cryskit-mp" in cryskit.models()
+        True
+    """
     return {name: list(found.values())[-1] for name, found in versions().items()}
 
 

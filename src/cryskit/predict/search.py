@@ -43,7 +43,7 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
         raise PlanError("There are no words to search for", "Say what is looked for")
     encoder: Any = predictor.encoder
     with torch.inference_mode():
-        wanted = encoder.of_words(torch.from_numpy(predictor.text_input.vectors([words])).to(predictor.device))
+        wanted = encoder.project_text(torch.from_numpy(predictor.text_input.vectors([words])).to(predictor.device))
 
     def read_out(graph: Graph) -> torch.Tensor:
         return cosine_similarity(encoder.of_graph(encoder.graph(graph).crystals), wanted, dim=1)

@@ -87,6 +87,33 @@ def fit(
 
     Warns:
         FewValidationCrystals: There are fewer than 20 validation crystals.
+
+    Example:
+        One epoch of supervised learning, the last crystals choosing the epoch:
+
+        >>> from dataclasses import replace
+        >>> from itertools import islice
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> import numpy as np
+        >>> import cryskit
+        >>> from cryskit import properties
+        >>> from cryskit.batching import with_targets
+        >>> from cryskit.data.sources import open_source
+        >>> from cryskit.layers.heads import PropertyHeads
+        >>> from cryskit.registry import ENCODERS, OBJECTIVES
+        >>> from cryskit.training.plan import Optimisation
+        >>> crystals = list(islice(open_source("elastic_tensor"), 60))
+        >>> encoder = ENCODERS.build({"name": "cgcnn", "width": 8, "layers": 1})
+        >>> heads = PropertyHeads(encoder.width, [properties.get("bulk_modulus")])
+        >>> objective = OBJECTIVES.build({"name": "property", "encoder": encoder, "heads": heads})
+        >>> targets = np.array([[crystal.targets["bulk_modulus"]] for crystal in crystals])
+        >>> graphs = [
+        ...     with_targets(cryskit.build_graphs(part, objective.needs), known)
+        ...     for part, known in ((crystals[:40], targets[:40]), (crystals[40:], targets[40:]))
+        ... ]
+        >>> cryskit.fit(objective, *graphs, Optimisation(epochs=1), Path(mkdtemp()))
+        0
     """
     training, validation = _batcher(training), _batcher(validation)
     _check(len(training), len(validation))

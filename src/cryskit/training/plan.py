@@ -128,6 +128,12 @@ class Plan(BaseModel):
         teacher: The teacher whose atom vectors are learned besides labels; None for labels only.
         optimisation: Settings of the training loop.
         about: Lines for the card of the model.
+
+    Example:
+        >>> from cryskit import Plan
+        >>> plan = Plan.make({"properties": ["band_gap"], "encoder": {"name": "cgcnn", "width": 32}})
+        >>> plan.objective["name"], plan.optimisation.epochs
+        ('property', 100)
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

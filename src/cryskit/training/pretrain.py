@@ -11,7 +11,7 @@ from cryskit.batching import TextBatcher
 from cryskit.data.corpus import Assignment, Corpus, manifest_path
 from cryskit.graphs.shards import Shards, problems_of, shards, structures_of
 from cryskit.parallel import Pool
-from cryskit.plots.curves import plot_curves
+from cryskit.plots.loss_curves import plot_curves
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.fit import fit, seeded
@@ -99,6 +99,25 @@ def pretrain(
 
     Warns:
         FewValidationCrystals: Fewer than 20 crystals choose the epoch.
+
+    Example:
+        A small network, pre-trained for one epoch on three hundred crystals that come with the package:
+
+        >>> from itertools import islice
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> import cryskit
+        >>> from cryskit.data.sources import open_source
+        >>> crystals = islice(open_source("elastic_tensor"), 300)
+        >>> network = {"name": "cgcnn", "width": 8, "layers": 1}
+        >>> plan = cryskit.Plan.make(
+        ...     {"encoder": network, "objective": {"name": "crysae"}, "optimisation": {"epochs": 1}}
+        ... )
+        >>> folder = Path(mkdtemp())
+        >>> card = cryskit.pretrain(plan, {"elastic": crystals}, folder / "model.safetensors", folder / "run")
+        >>> table = cryskit.load(folder / "model.safetensors").embed("examples/NaCl.cif")
+        >>> len(table["vector"][0])
+        8
     """
     settled, cache = settle(plan, labels=False).plan, cache or folder
     begun = card_of(settled, [], name or out.stem)

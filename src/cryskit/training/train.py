@@ -13,7 +13,7 @@ from cryskit.data.interchange import manifest
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
-from cryskit.plots.curves import plot_curves
+from cryskit.plots.loss_curves import plot_curves
 from cryskit.plots.parity import plot_parity
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
@@ -97,6 +97,24 @@ def train(
 
     Warns:
         FewValidationCrystals: Fewer than 20 crystals choose the epoch.
+
+    Example:
+        A small network, trained for one epoch on sixty crystals that come with the package:
+
+        >>> from itertools import islice
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> import cryskit
+        >>> from cryskit.data.sources import open_source
+        >>> from cryskit.data.splits import make
+        >>> crystals = list(islice(open_source("elastic_tensor"), 60))
+        >>> split = make(crystals, kind="random", fractions=(0.5, 0.4, 0.1), seed=0)
+        >>> network = {"name": "cgcnn", "width": 8, "layers": 1}
+        >>> plan = cryskit.Plan.make({"properties": ["bulk_modulus"], "encoder": network, "optimisation": {"epochs": 1}})
+        >>> folder = Path(mkdtemp())
+        >>> card = cryskit.train(plan, crystals, split, folder / "model.safetensors", folder / "run")
+        >>> [prop.name for prop in card.properties]
+        ['bulk_modulus']
     """
     settled, cache = settle(plan), cache or folder
     begun = card_of(settled.plan, [_property(name, crystals) for name in settled.plan.properties], name or out.stem)

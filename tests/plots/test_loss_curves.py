@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cryskit.plots.curves import best_epoch, draw_curves, plot_curves
+from cryskit.plots.loss_curves import best_epoch, draw_curves, plot_curves
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""The loss curves of a run, from its log."""
+"""Loss curves: the losses of a training run against its epochs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from cryskit.plots.sheet import BLUE, FAINT, GRID, INK, ORANGE, plain, save, sheet, title
+from cryskit.plots.style import BLUE, FAINT, GRID, INK, ORANGE, new_figure, plain_axes, save, title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def plot_curves(log: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw the losses of a run: one panel per loss and, if there are several, one of their sum.
 
     Args:
-        log: Entries of the epochs, from `training.log.read_log`.
+        log: The entries of the epochs, from `training.log.read_log`.
         path: The PNG file to write.
     """
     save(draw_curves(log), path)
@@ -33,7 +33,7 @@ def draw_curves(log: Sequence[dict[str, Any]]) -> Figure:
     """Return the loss curves as a figure.
 
     Args:
-        log: Entries of the epochs, from `training.log.read_log`.
+        log: The entries of the epochs, from `training.log.read_log`.
     """
     names = list(log[-1]["validation"])
     epochs = np.array([entry["epoch"] for entry in log])
@@ -45,7 +45,7 @@ def draw_curves(log: Sequence[dict[str, Any]]) -> Figure:
         panels = {"Sum": [np.sum(parts, axis=0) for parts in zip(*panels.values(), strict=True)], **panels}
     columns = min(len(panels), _COLUMNS)
     rows = -(-len(panels) // columns)
-    figure = sheet(max(3.3 * columns, 5.2), 2.7 * rows + 0.5)
+    figure = new_figure(max(3.3 * columns, 5.2), 2.7 * rows + 0.5)
     best = best_epoch(log)
     for place, (name, (training, validation)) in enumerate(panels.items()):
         axes = figure.add_subplot(rows, columns, place + 1)
@@ -64,7 +64,7 @@ def best_epoch(log: Sequence[dict[str, Any]]) -> int:
     """Return the epoch with the lowest validation loss.
 
     Args:
-        log: Entries of the epochs, from `training.log.read_log`.
+        log: The entries of the epochs, from `training.log.read_log`.
     """
     losses = [_number(entry["validation_loss"]) for entry in log]
     return int(log[int(np.argmin(np.nan_to_num(losses, nan=np.inf)))]["epoch"])
@@ -93,7 +93,7 @@ def _panel(axes: Axes, epochs: np.ndarray, training: np.ndarray, validation: np.
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    plain(axes)
+    plain_axes(axes)
 
 
 def _number(value: float | None) -> float:

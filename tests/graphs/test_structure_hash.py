@@ -10,14 +10,14 @@ import pytest
 
 from cryskit.data.read import read
 from cryskit.graphs.build import build
-from cryskit.graphs.structure import structures
+from cryskit.graphs.structure_hash import structure_hashes
 from cryskit.types import Crystal, GraphSpec
 
 CRYSTALS = [crystal for crystal in read(Path(__file__).parents[2] / "examples") if isinstance(crystal, Crystal)]
 
 
 def number(*crystals: Crystal, spec: GraphSpec | None = None) -> list[int]:
-    return structures(build(crystals, spec or GraphSpec())).tolist()
+    return structure_hashes(build(crystals, spec or GraphSpec())).tolist()
 
 
 def described_otherwise(crystal: Crystal) -> Crystal:

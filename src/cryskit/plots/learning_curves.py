@@ -1,4 +1,4 @@
-"""Learning curves: the error of models against how many crystals they were trained on."""
+"""Learning curves: the error of models against the number of crystals they were trained on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cryskit.errors import DataError
-from cryskit.plots.sheet import GRID, INK, plain, save, sheet
+from cryskit.plots.style import GRID, INK, new_figure, plain_axes, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ _MARKERS = "osD^vP*X"
 
 
 class Point(NamedTuple):
-    """One size of the training set.
+    """The error of a model at one size of its training set.
 
     Attributes:
-        crystals: That trained.
-        error: Mean over the runs.
-        deviation: Standard deviation over the runs; 0 or NaN for none.
+        crystals: Number of training crystals.
+        error: Mean absolute error, the mean over runs, in the unit of the property.
+        deviation: Standard deviation of the error over runs, in the same unit; 0 or NaN for none.
     """
 
     crystals: float
@@ -37,22 +37,31 @@ def plot_learning(curves: Mapping[str, Sequence[Point]], name: str, unit: str, p
     """Draw learning curves on logarithmic axes.
 
     Args:
-        curves: Name of each model to its points.
-        name: Title of the picture.
-        unit: Of the error.
+        curves: Name of each model to the points of its curve.
+        name: Title of the figure.
+        unit: Unit of the error, "" for none.
         path: The PNG file to write.
 
     Raises:
-        DataError: There is nothing to draw.
+        DataError: There is no point to draw.
     """
     save(draw_learning(curves, name, unit), path)
 
 
 def draw_learning(curves: Mapping[str, Sequence[Point]], name: str, unit: str) -> Figure:
-    """Return learning curves as a figure; the arguments are those of `plot_learning`."""
+    """Return learning curves as a figure, with logarithmic axes.
+
+    Args:
+        curves: Name of each model to the points of its curve.
+        name: Title of the figure.
+        unit: Unit of the error, "" for none.
+
+    Raises:
+        DataError: There is no point to draw.
+    """
     if not any(curves.values()):
         raise DataError(f"There is no error of {name} to draw", "Wait for a run to end")
-    figure = sheet(6.2, 4.4)
+    figure = new_figure(6.2, 4.4)
     axes = figure.add_subplot()
     for number, (model, points) in enumerate(curves.items()):
         line = sorted(points)
@@ -74,7 +83,7 @@ def draw_learning(curves: Mapping[str, Sequence[Point]], name: str, unit: str) -
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
-    plain(axes)
+    plain_axes(axes)
     axes.set_title(name, loc="left", size=12, weight="bold", color=INK)
     axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cryskit.errors import DataError
-from cryskit.plots.learning import Point, draw_learning, plot_learning
+from cryskit.plots.learning_curves import Point, draw_learning, plot_learning
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, plain axes, names with units, and how they are written."""
+"""The common style of all figures: colours, axes, names with units, and the PNG file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from cryskit.types import Property
 
 INK, FAINT, GRID = "#22272e", "#6b7480", "#e3e6ea"
-"""Text and axes; secondary text; grid lines."""
+"""Colours of text and axes, of secondary text, and of grid lines."""
 BLUE, ORANGE = "#2a6099", "#d5691e"
-"""What the model or the training says; what the validation says."""
+"""Colours of predictions and training, and of validation."""
 
 _DPI = 150
 _GREEK = {"dH": r"\Delta H", "eps": r"\varepsilon", "eta": r"\eta", "nu": r"\nu", "omega": r"\omega"}
@@ -27,20 +27,24 @@ _UNITS = {"mu_B": "µ$_B$", "angstrom": "Å", "cm-1": "cm$^{-1}$", "m_0": "m$_0$
 _POWERS = {"C/m2": "C/m²", "uV/K": "µV/K", "uW/(m K2)": "µW/(m K²)", "1e21 V/m2": "10²¹ V/m²"}
 
 
-def sheet(width: float, height: float) -> Figure:
-    """Return an empty figure that lays itself out.
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure whose parts are laid out automatically.
 
     Args:
-        width: Inches.
-        height: Inches.
+        width: Width of the figure in inches.
+        height: Height of the figure in inches.
     """
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
-def plain(axes: Axes) -> None:
-    """Leave axes the frame and ticks that they need and no more."""
+def plain_axes(axes: Axes) -> None:
+    """Remove the upper and right frame of axes, and set the colours and sizes of the rest.
+
+    Args:
+        axes: The axes, changed in place.
+    """
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(which="both", colors=FAINT, labelcolor=INK, labelsize=9)
@@ -50,13 +54,22 @@ def plain(axes: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as a PNG file, whole or not at all.
+
+    Args:
+        figure: The figure.
+        path: The PNG file to write.
+    """
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI)
 
 
 def symbol(prop: Property) -> str:
-    """Return the symbol of a property as mathematical text: K_VRH with its subscript upright."""
+    """Return the symbol of a property as mathematical text, for example K_VRH with an upright subscript.
+
+    Args:
+        prop: The property.
+    """
     base, _, rest = prop.symbol.partition("_")
     if prop.symbol == prop.name or not base.isalpha():
         return ""
@@ -67,11 +80,19 @@ def symbol(prop: Property) -> str:
 
 
 def unit(prop: Property) -> str:
-    """Return the unit of a property as it is typeset, "" if it has none."""
+    """Return the unit of a property in typeset form, "" if it has none.
+
+    Args:
+        prop: The property.
+    """
     return (_UNITS | _POWERS).get(prop.unit, prop.unit)
 
 
 def title(name: str) -> str:
-    """Return a registry name as words: "Bulk modulus"."""
+    """Return a registry name as words, for example "Bulk modulus".
+
+    Args:
+        name: The registry name.
+    """
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
