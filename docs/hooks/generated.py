@@ -122,9 +122,8 @@ def model(name: str, card: Card) -> str:
     ]
     lines = [f"- {key}: {', '.join(f'{k} {cell(v)}' for k, v in value.items())}" for key, value in facts[:5]]
     lines += [f"- {key}: {value}" for key, value in facts[5:] if value]
-    return "\n\n".join(
-        [f"## `{name}`", card.description, table(["property", "unit", *columns], rows), "\n".join(lines)]
-    )
+    errors = [table(["property", "unit", *columns], rows)] if rows else []
+    return "\n\n".join([f"## `{name}`", card.description, *errors, "\n".join(lines)])
 
 
 def results() -> str:
@@ -343,14 +342,20 @@ def _card(name: str) -> Any:
 
 
 def section(name: str, card: Mapping[str, Any]) -> str:
-    """Return a result card as Markdown: its plain entries as a list, each list of records as a table."""
+    """Return a result card as Markdown: its plain entries as a list to unfold, each list of records as a table."""
     tables = {
         key: value for key, value in card.items() if isinstance(value, list) and value and isinstance(value[0], dict)
     }
     plain = flat({key: value for key, value in card.items() if key not in {*tables, "title"}})
     parts = [
         f"## {card.get('title', name.replace('_', ' '))}",
-        "\n".join(f"- {key}: {cell(v)}" for key, v in plain.items()),
+        "\n".join(
+            [
+                f'??? note "Card {name}: command, data, machine"',
+                "",
+                *(f"    - {k}: {cell(v)}" for k, v in plain.items()),
+            ]
+        ),
     ]
     for key, records in tables.items():
         columns = list(dict.fromkeys(column for record in records for column in flat(record)))

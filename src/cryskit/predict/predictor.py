@@ -235,7 +235,7 @@ class Predictor(nn.Module):
         def vectors_of(graph: Graph) -> torch.Tensor:
             return torch.stack(encode_with_hidden_states(self.encoder, graph, layers)[1], dim=1)
 
-        size = {"layers": layers, "width": cast("int", self.encoder.width)}
+        size = {"layers": layers, "width": self.encoder.width}
         spec = replace(self.card.spec, reduce=False)
         for item, vectors, reason in self._outcomes(items, vectors_of, spec, per_atom=True):
             row = None if vectors is None else vectors.ravel()
