@@ -110,9 +110,10 @@ def test_a_crystal_on_which_a_process_fails_is_described_by_rule(
     assert (found.id, found.status, found.reason, found.text) == ("NaCl", "short", reason, short(salt))
 
 
-def test_what_is_not_installed_is_said_once(salt: Crystal) -> None:
-    with pytest.raises(CryskitError, match="Install it"):
-        list(describe_each([salt, salt], Unlucky(CryskitError("It is not installed", "Install it"))))
+@pytest.mark.parametrize("error", [CryskitError("It is not installed", "Install it"), ImportError("Install it")])
+def test_what_is_not_installed_is_said_once(salt: Crystal, error: Exception) -> None:
+    with pytest.raises(type(error), match="Install it"):
+        list(describe_each([salt, salt], Unlucky(error)))
 
 
 def test_what_is_no_crystal_has_no_text() -> None:

@@ -147,7 +147,7 @@ def _stood_in(lost: Lost[Crystal]) -> Description:
     """Return a short description of a crystal that could not be described, unless none can."""
     if isinstance(lost.error, ProcessEndedError):
         return stand_in(lost.item, lost.error.problem)
-    if isinstance(lost.error, CryskitError):
+    if isinstance(lost.error, CryskitError | ImportError):  # so it would be for every crystal
         raise lost.error
     return stand_in(lost.item, one_line(lost.error))
 
