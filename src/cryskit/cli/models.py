@@ -43,7 +43,7 @@ def list_models(as_json: options.Json = False) -> None:
 
 @app.command("show")
 def show_model(
-    model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A published model or a model file.")],
+    model: Annotated[str, typer.Argument(metavar="NAME[@VERSION]|FILE", help="A published model or a model file.")],
     as_json: options.Json = False,
 ) -> None:
     """Show the card of a model: what it predicts, how well, and what it was trained on."""

@@ -58,7 +58,10 @@ Data = Annotated[
     typer.Option("--data", metavar="SRC", help="A bundled data set (`cryskit data list`), a file or a folder."),
 ]
 Model = Annotated[
-    str, typer.Option("--model", metavar="NAME|FILE", help="A published model (`cryskit models list`) or a model file.")
+    str,
+    typer.Option(
+        "--model", metavar="NAME[@VERSION]|FILE", help="A published model (`cryskit models list`) or a model file."
+    ),
 ]
 Properties = Annotated[
     list[str] | None,

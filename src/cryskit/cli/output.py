@@ -118,8 +118,8 @@ def output_rows(
                 write(row)
     if not writers:
         _show(shown, schema.names, facts["units"])
-    written = f" written to {out}" if out else ""
-    note(f"{count} rows, {failed} of them failed, by {facts['model']}{',' * bool(written)}{written}")
+    place = f", written to {out}" if out else ""
+    note(f"{count} rows, {failed} of them failed, by {facts['model']}{place}")
     return Counts(count, failed)
 
 
