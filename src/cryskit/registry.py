@@ -168,4 +168,5 @@ OBJECTIVES = Objectives(
     },
 )
 SOURCES = Registry("source of data sets", {"bundled": "cryskit.data.sources.bundled:open_source"})
-"""By the scheme in front of ":". Each is called with what follows it and the limit of atoms, and yields rows."""
+"""Functions by the scheme in front of ":". Each is given what follows and the number of atoms that a cell may have, and
+returns an iterator of crystals and failures."""

@@ -33,7 +33,7 @@ def structure(crystal: Crystal) -> Structure:
     return Structure(crystal.lattice, crystal.numbers, crystal.fractional)
 
 
-def cifs(crystals: Sequence[Crystal], *, labelled: bool = False) -> bytes:
+def cifs(crystals: Sequence[Crystal], **_: bool) -> bytes:
     def one(crystal: Crystal) -> str:
         cell = [f"{x:.12f}" for x in structure(crystal).lattice.parameters]
         places = zip(structure(crystal).species, crystal.fractional, strict=True)
@@ -43,7 +43,7 @@ def cifs(crystals: Sequence[Crystal], *, labelled: bool = False) -> bytes:
     return "".join(map(one, crystals)).encode()
 
 
-def poscar(crystals: Sequence[Crystal], *, labelled: bool = False) -> bytes:
+def poscar(crystals: Sequence[Crystal], **_: bool) -> bytes:
     (crystal,) = crystals
     return Poscar(structure(crystal)).get_str(significant_figures=16).encode()
 

@@ -50,7 +50,7 @@ class InputFile:
             yield file
 
     def at_random(self) -> str | IO[bytes]:
-        """Return the path, or an open file in which any place can be read at once, in memory if the stream is none.
+        """Return the path, or an opened file in which any place can be read at once: in memory if the stream is not so.
 
         Raises:
             UnreadableError: It is text, or cannot be opened, read or unpacked.
@@ -166,4 +166,6 @@ def _has_random_access(stream: IO[Any] | None) -> bool:
     """Return whether a file can be read at any place without unpacking it from its beginning; None is one at a path."""
     if stream is None:
         return True
-    return not _is_closed(stream) and not isinstance(stream, gzip.GzipFile | ZipExtFile) and stream.seekable()
+    if _is_closed(stream) or isinstance(stream, gzip.GzipFile | ZipExtFile):
+        return False
+    return hasattr(stream, "seekable") and stream.seekable()

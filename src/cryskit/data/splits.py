@@ -75,7 +75,7 @@ class Split:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def first(self, fraction: float) -> Split:
-        """Return the split with the first part of its training crystals; a smaller part lies within a larger one.
+        """Return the split with the first part of its training crystals; a smaller part is contained in a larger one.
 
         Args:
             fraction: Share of the training crystals to keep, above 0 and at most 1.

@@ -145,7 +145,8 @@ def detect(crystal: Crystal, tolerance: float) -> moyopy.MoyoDataset | None:
 def _without_warnings() -> Iterator[None]:
     """Drop what moyo logs in this thread below an error: that the cell of a supercell cannot hold some operations.
 
-    Its orbits are those of the primitive cell. A filter, for moyo remembers the level of a logger and would keep quiet.
+    Its orbits are those of the primitive cell. This is a filter because moyo caches the level of its logger: a level that
+    was set for the time of a call would silence the later calls of others, too.
     """
     here = threading.get_ident()
 
