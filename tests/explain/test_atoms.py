@@ -241,12 +241,12 @@ def test_atoms_of_a_crystal_whose_orbits_are_given_up_keep_their_own_nodes(
     spec = ENCODERS.build(encoder).needs
     explainer = Explainer(Predictor.from_card(Card(name="a", encoder=encoder, spec=spec, properties=[get("band_gap")])))
     reduced = explainer.explain(titanate)
-    genuine = building.other_ends
+    genuine = building.reverse_edges
 
     def found_in_full_cells(*given: Any, reduce: bool) -> Any:
         return None if reduce else genuine(*given, reduce=reduce)
 
-    monkeypatch.setattr(building, "other_ends", found_in_full_cells)
+    monkeypatch.setattr(building, "reverse_edges", found_in_full_cells)
     whole = explainer.explain(titanate)
     assert len(set(reduced.orbit)) == 3
     assert whole.orbit.tolist() == list(range(5))

@@ -139,7 +139,7 @@ def gain(base: np.ndarray, other: np.ndarray) -> float:
 
     Args:
         base: (seeds, crystals) absolute errors.
-        other: (seeds, crystals) of the same seeds and crystals.
+        other: (seeds, crystals) absolute errors for the same seeds and crystals.
     """
     return float(100 * (1 - other.mean() / base.mean()))
 
@@ -149,7 +149,7 @@ def bootstrap(base: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int
 
     Args:
         base: (seeds, crystals) absolute errors.
-        other: (seeds, crystals) of the same seeds and crystals.
+        other: (seeds, crystals) absolute errors for the same seeds and crystals.
         draws: Number of samples.
         seed: Seed of the samples.
 

@@ -24,6 +24,8 @@ def explain(
             "--property", metavar="NAME", help="Property to explain.  [default: the model's first]", show_default=False
         ),
     ] = None,
+    accelerator: options.Accelerator = options.Hardware.AUTO,
+    batch_edges: options.BatchEdges = options.BATCH_EDGES,
     limit: options.Limit = options.LIMIT,
 ) -> None:
     """Explain predictions: which element features the model uses, and what each atom contributes.
@@ -39,10 +41,9 @@ def explain(
     from cryskit.explain.document import document, row
     from cryskit.explain.report import page
     from cryskit.predict.card import digest
-    from cryskit.predict.predictor import load
     from cryskit.predict.published import path_of
 
-    explainer = Explainer(load(model), name)
+    explainer = Explainer(options.load_predictor(model, accelerator, batch_edges), name, edges=batch_edges)
     rows = [row(found) for found in explainer.stream(stream(paths, limit, "explaining"))]
     whole = document(explainer, rows, digest(path_of(model)))
     drawn = out.suffix.lower() == ".html"

@@ -50,6 +50,12 @@ def read(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Iterato
         >>> for row in read(io.BytesIO(poscar), name="iron.vasp"):
         ...     print(row.id, len(row) if isinstance(row, Crystal) else row.error)
         iron 2
+
+    Example:
+        >>> import cryskit
+        >>> for crystal in cryskit.read("examples/NaCl.cif"):
+        ...     print(crystal.id, len(crystal), sorted(set(crystal.numbers.tolist())))
+        NaCl 8 [11, 17]
     """
     rows = _read(source, "0", limit) if name is None else _stream(source, name, limit)
     first = list(_first(rows))

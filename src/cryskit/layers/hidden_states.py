@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def encode_with_hidden_states(encoder: Encoder, graph: Graph, layers: int) -> tuple[Encoding, list[Tensor]]:
-    """Encode a graph and give the atom vectors behind each of the last layers, too.
+    """Encode a graph and return, too, the atom vectors behind each of the last layers.
 
     Args:
         encoder: The encoder; its layers are the entries of its last `ModuleList`.
@@ -41,7 +41,7 @@ def encode_with_hidden_states(encoder: Encoder, graph: Graph, layers: int) -> tu
 
 
 def _below_last(encoder: Encoder, layers: int) -> list[nn.Module]:
-    """Return the layers to tap, all but the last."""
+    """Return the last `layers` layers without the very last."""
     if layers == 1:
         return []
     lists = [child for child in encoder.children() if isinstance(child, nn.ModuleList)]

@@ -111,7 +111,7 @@ def from_published_cgcnn(
         wanted: Property it predicts; if this is learned as a logarithm, so were the published targets.
         mean: Mean of the targets it was trained on.
         deviation: Standard deviation of these targets.
-        table: (Z, features) of zeros and ones, row Z the features of the element of atomic number Z (the rows of its
+        table: (Z, features) zeros and ones, row Z the features of the element of atomic number Z (the rows of its
             atom_init.json, row 0 unused); cryskit's own element features by default.
         spec: Graph it is evaluated on; by default the published one, a plain cut at 12 neighbours within 8 angstrom in the full
             cell. Whole shells make its predictions independent of the choice of cell, symmetry reduction makes them fast.

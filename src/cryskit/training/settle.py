@@ -76,5 +76,5 @@ def _check(name: str, plan: Plan, *, labels: bool) -> None:
     if objective.learns_from_teacher and plan.teacher is None:
         raise PlanError(f"The objective {name} needs a teacher", "Name one: teacher: {file: ...}, or `--teacher`")
     if plan.teacher is not None and not objective.learns_from_teacher:
-        pupils = " or ".join(other for other in OBJECTIVES if OBJECTIVES[other].learns_from_teacher)
-        raise PlanError(f"The plan names a teacher but its objective is {name}", f"Set the objective to {pupils}")
+        students = " or ".join(other for other in OBJECTIVES if OBJECTIVES[other].learns_from_teacher)
+        raise PlanError(f"The plan names a teacher but its objective is {name}", f"Set the objective to {students}")
