@@ -35,6 +35,7 @@ class Crystal:
         numbers: (N,) int64, atomic numbers.
         text: A description, or None.
         targets: Property name to value, in the unit of the property of that name; absent means unknown.
+        warnings: What is doubtful about how it was read, in sentences without a full stop; empty if nothing is.
 
     Raises:
         LatticeError: The lattice is not (3, 3).
@@ -47,6 +48,7 @@ class Crystal:
     numbers: np.ndarray
     text: str | None = None
     targets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lattice = np.ascontiguousarray(self.lattice, dtype=np.float64)
