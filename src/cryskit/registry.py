@@ -20,7 +20,7 @@ T = TypeVar("T", bound=type)
 
 
 class Registry:
-    """A closed list of names, each standing for one class of this package.
+    """A closed list of names, each standing for one class or function of this package.
 
     Model files and configurations hold names, never import paths, so loading a file cannot run foreign code.
 
@@ -34,7 +34,7 @@ class Registry:
         self._entries = entries
 
     def __getitem__(self, name: str) -> Any:
-        """Return the class called `name`; raises UnknownNameError with the nearest names."""
+        """Return the class or function called `name`; raises UnknownNameError with the nearest names."""
         if name not in self._entries:
             raise UnknownNameError(self.kind, name, self._entries)
         module, attribute = self._entries[name].split(":")
@@ -136,3 +136,5 @@ OBJECTIVES = Registry(
         "contrast": "cryskit.objectives.contrast:Contrast",
     },
 )
+SOURCES = Registry("source of data sets", {"bundled": "cryskit.data.sources.bundled:open_source"})
+"""By the scheme in front of ":". Each is called with what follows it and the limit of atoms, and yields rows."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cryskit.cli import crystals
-from cryskit.cli.crystals import bar, rows_of
+from cryskit.cli.crystals import bar
+from cryskit.data.readers.folder import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from cryskit.data import sources as module
 from cryskit.data.audit import audit
 from cryskit.data.interchange import write
-from cryskit.data.sources import Source, open_source, resolve, sources
+from cryskit.data.sources import Source, bundled, open_source, resolve, sources
 from cryskit.elements import formula
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.properties import get
-from cryskit.types import Crystal
+from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def test_a_changed_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert hashlib.sha256(content).hexdigest() == source.sha256
     content[len(content) // 2] ^= 1
     (tmp_path / source.path.name).write_bytes(content)
-    monkeypatch.setattr(module, "_FOLDER", tmp_path)
+    monkeypatch.setattr(bundled, "_FOLDER", tmp_path)
     with pytest.raises(DataError, match="not the file that its card describes"):
         open_source("piezoelectric_tensor")
     with pytest.raises(DataError, match="cannot be read"):
@@ -90,9 +90,37 @@ def test_a_source_is_a_bundled_name_or_a_path(tmp_path: Path, monkeypatch: pytes
         open_source("mine")
 
 
+def test_a_source_is_also_a_scheme_and_what_its_source_takes() -> None:
+    assert next(resolve("bundled:flla_2015")).id == "mp-10"
+    assert isinstance(next(resolve("bundled:flla_2015", limit=1)), Failure)
+    with pytest.raises(UnknownNameError, match="Did you mean elastic_tensor"):
+        resolve("bundled:elastic_tensors")
+
+
+@pytest.mark.parametrize("src", ["optimade:mp?nelements=2", "Bundled:flla_2015", "s3://bucket/set.parquet"])
+def test_an_unknown_scheme_is_an_error_that_names_those_known(src: str) -> None:
+    scheme = src.partition(":")[0]
+    with pytest.raises(DataError, match=f"There is no file {re.escape(src)}, .* scheme '{scheme}'.*schemes bundled:"):
+        resolve(src)
+
+
+@pytest.mark.parametrize("name", ["set:1.parquet", "optimade:mp.parquet", "bundled:flla_2015.parquet", "C:set.parquet"])
+def test_a_file_whose_name_has_a_colon_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    write(tmp_path / name, [Crystal("iron", 2.87 * np.eye(3), np.zeros((1, 3)), np.array([26]))])
+    monkeypatch.chdir(tmp_path)
+    for src in (name, f"./{name}", str(tmp_path / name)):
+        assert [item.id for item in resolve(src)] == ["iron"]
+
+
+@pytest.mark.parametrize("src", ["C:/data/set.parquet", r"C:\data\set.parquet", "./a:b.cif", "a b:c.cif", ":x"])
+def test_a_missing_path_is_no_scheme(src: str) -> None:
+    with pytest.raises(UnknownNameError, match="no data set, file or folder called"):
+        resolve(src)
+
+
 def test_a_damaged_card_is_refused(tmp_path: Path) -> None:
     card = tmp_path / "mine.yaml"
     for text in ("title: only", "[", "colour: red"):
         card.write_text(text)
         with pytest.raises(DataError, match=r"mine\.yaml cannot be read"):
-            module._card(card)
+            bundled._card(card)

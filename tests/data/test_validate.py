@@ -10,7 +10,7 @@ from data.samples import crystals
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryskit.data.validate import attempt, check
+from cryskit.data.validate import make_row, validate
 from cryskit.errors import CoordinatesError, CrystalError, ElementError, LatticeError, SizeError
 from cryskit.types import Crystal, Failure
 
@@ -24,7 +24,7 @@ def iron(lattice: np.ndarray | None = None, fractional: np.ndarray = CENTRED, nu
 
 @given(crystals())
 def test_crystals_pass_as_they_are(crystal: Crystal) -> None:
-    assert check(crystal) is crystal
+    assert validate(crystal) is crystal
 
 
 @given(crystals(), st.tuples(*[st.integers(-3, 3)] * 3), st.floats(0, 0.09), st.integers(0, 5))
@@ -35,20 +35,20 @@ def test_an_atom_on_any_image_of_another_is_found(
     atom = crystal.fractional[which % len(crystal)] + image + towards
     doubled = Crystal("x", crystal.lattice, np.vstack([crystal.fractional, atom]), np.append(crystal.numbers, 1))
     with pytest.raises(CoordinatesError, match="angstrom apart"):
-        check(doubled)
+        validate(doubled)
 
 
 def test_atoms_just_far_enough_pass() -> None:
-    assert check(iron(fractional=np.array([[0.99, 0, 0], [0.99 + 0.101 / 2.87 - 1, 0, 0]])))
+    assert validate(iron(fractional=np.array([[0.99, 0, 0], [0.99 + 0.101 / 2.87 - 1, 0, 0]])))
 
 
 @pytest.mark.parametrize("steps", [1, 6, 12])
 def test_a_sound_crystal_passes_in_an_oblique_cell_until_it_is_too_thin(steps: int) -> None:
     oblique = np.array([[1, 0, 0], [steps, 1, 0], [0, 0, 1]])
     crystal = iron(oblique @ (2.87 * np.eye(3)), CENTRED @ np.linalg.inv(oblique))
-    assert check(crystal)
+    assert validate(crystal)
     with pytest.raises(LatticeError, match=r"thick.*Niggli"):
-        check(iron(np.array([[1, 0, 0], [20, 1, 0], [0, 0, 1]]) @ (2.87 * np.eye(3))))
+        validate(iron(np.array([[1, 0, 0], [20, 1, 0], [0, 0, 1]]) @ (2.87 * np.eye(3))))
 
 
 NAN, INF = float("nan"), float("inf")
@@ -74,22 +74,22 @@ NAN, INF = float("nan"), float("inf")
 )
 def test_what_is_no_crystal_is_refused(crystal: Crystal, error: type[CrystalError]) -> None:
     with pytest.raises(error) as caught:
-        check(crystal)
+        validate(crystal)
     assert caught.value.source == "Fe"
 
 
 def test_the_limit_is_named_and_can_be_raised() -> None:
     with pytest.raises(SizeError, match=r"2 atoms or more, the limit is 1.*raise `limit`"):
-        check(iron(), limit=1)
-    assert check(iron(), limit=2)
+        validate(iron(), limit=1)
+    assert validate(iron(), limit=2)
 
 
 def test_an_attempt_keeps_the_row_and_names_its_source() -> None:
-    failure = attempt("row 7", "table.csv, row 7", lambda: iron(np.zeros((3, 3))), 500)
+    failure = make_row("row 7", "table.csv, row 7", lambda: iron(np.zeros((3, 3))), 500)
     assert isinstance(failure, Failure)
     assert failure.id == "row 7"
     assert str(failure.error).startswith("table.csv, row 7: The cell")
-    assert isinstance(attempt("Fe", "", iron, 500), Crystal)
+    assert isinstance(make_row("Fe", "", iron, 500), Crystal)
 
 
 def test_twenty_atoms_take_a_tenth_of_a_millisecond() -> None:
@@ -99,6 +99,6 @@ def test_twenty_atoms_take_a_tenth_of_a_millisecond() -> None:
     times = []
     for _ in range(30):
         start = time.perf_counter()
-        check(crystal)
+        validate(crystal)
         times.append(time.perf_counter() - start)
     assert min(times) < 4e-4

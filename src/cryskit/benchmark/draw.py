@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 import numpy as np
 
 from cryskit.benchmark import jarvis, matbench
-from cryskit.data.files import stem
 from cryskit.data.interchange import manifest
+from cryskit.data.readers.formats import stem
 from cryskit.data.sources import resolve
 from cryskit.data.splits import Kind, Split, make
 from cryskit.errors import DataError

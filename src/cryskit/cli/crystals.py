@@ -51,6 +51,7 @@ def stream(paths: Sequence[Path], limit: int, what: str) -> Iterator[Crystal | F
         what: Is being done with the crystals.
     """
     from cryskit.data.read import read
+    from cryskit.data.readers.folder import rows_of
 
     return bar(read(paths, limit=limit), what, _total(map(rows_of, paths)))
 
@@ -157,6 +158,7 @@ def _total(counts: Iterable[int | None]) -> int | None:
 
 def _rows_named(src: str) -> int | None:
     """Return how many rows a data set has, if that can be told without reading it."""
+    from cryskit.data.readers.folder import rows_of
     from cryskit.data.sources import sources
 
     return sources()[src].rows if src in sources() else rows_of(Path(src))
@@ -165,20 +167,3 @@ def _rows_named(src: str) -> int | None:
 def on_terminal() -> bool:
     """Return whether somebody may be watching stderr."""
     return sys.stderr.isatty()
-
-
-def rows_of(path: Path) -> int | None:
-    """Return how many rows a path has, if that can be told without reading it: for the progress bar only."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from cryskit.data.files import kind
-    from cryskit.data.readers.folder import tables
-
-    found = kind(path.name) if path.is_file() else None
-    try:
-        if path.is_dir() and tables(path):
-            return sum(int(pq.read_metadata(table).num_rows) for table in tables(path))
-        return int(pq.read_metadata(path).num_rows) if found == "parquet" else {"cif": 1, "poscar": 1}.get(str(found))
-    except (pa.ArrowException, OSError, ValueError):
-        return None

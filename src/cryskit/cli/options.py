@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cryskit.data.readers.formats import NAMES
+
 LIMIT = 500
 """Atoms that a cell may have unless the caller says otherwise, as for `cryskit.read`."""
 
@@ -31,7 +33,7 @@ Paths = Annotated[
     typer.Argument(
         metavar="PATH...",
         exists=True,
-        help="CIF, POSCAR, XYZ, JSON, CSV or Parquet files, or folders of structure files.",
+        help=f"{NAMES} files, or folders of structure files.",
     ),
 ]
 Source = Annotated[

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cryskit.atomic_write import replacing
-from cryskit.data.files import stem
 from cryskit.data.interchange import entry
+from cryskit.data.readers.formats import stem
 from cryskit.data.splits import shares
 from cryskit.errors import DataError, PlanError
 

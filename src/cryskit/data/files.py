@@ -1,130 +1,169 @@
-"""Which reader a file goes to, what its crystals are called, and its bytes, size first."""
+"""Files to read: at a path or opened by somebody else, unpacked if their name ends in .gz, size first."""
 
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+from zipfile import BadZipFile, ZipExtFile
 
 from cryskit.errors import SizeError, UnreadableError
-from cryskit.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from _typeshed import WriteableBuffer
 
 STRUCTURE_BYTES = 10_000_000
 """A CIF or POSCAR larger than this is not parsed."""
 _PIECE = 65_536
-
-FORMATS = Registry(
-    "file format",
-    {
-        "cif": "cryskit.data.readers.cif:read_file",
-        "poscar": "cryskit.data.readers.poscar:read_file",
-        "xyz": "cryskit.data.readers.from_ase:read_file",
-        "json": "cryskit.data.readers.dictionaries:read_file",
-        "json lines": "cryskit.data.readers.dictionaries:read_lines",
-        "csv": "cryskit.data.readers.frames:read_file",
-        "parquet": "cryskit.data.readers.parquet:read_file",
-    },
-)
-"""Each is called with (path, limit) and yields a Crystal or Failure per row."""
-
-_EXTENSIONS = {
-    ".cif": "cif",
-    ".vasp": "poscar",
-    ".poscar": "poscar",
-    ".contcar": "poscar",
-    ".xyz": "xyz",
-    ".extxyz": "xyz",
-    ".json": "json",
-    ".jsonl": "json lines",
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-KINDS = "CIF (.cif), POSCAR (POSCAR*, CONTCAR*, .vasp, .poscar), XYZ (.xyz, .extxyz), .json, .jsonl, .csv, .parquet"
+_BROKEN = (OSError, EOFError, UnicodeError, zlib.error, BadZipFile)  # what damaged and forbidden files raise when read
 
 
-def kind(name: str) -> str | None:
-    """Return which of FORMATS a file of this name is in, or None."""
-    extension = _extension(name)
-    if extension in _EXTENSIONS:
-        return _EXTENSIONS[extension]
-    return "poscar" if name.upper().startswith(("POSCAR", "CONTCAR")) else None
+@dataclass(frozen=True)
+class InputFile:
+    """A file of crystals, at a path or opened by somebody else (an upload, a member of an archive).
 
-
-def stem(name: str) -> str:
-    """Return the file name without a known extension: "mp-1.5.cif.gz" to "mp-1.5", "POSCAR.1" to itself."""
-    bare = name[: -len(".gz")] if name.lower().endswith(".gz") else name
-    extension = _extension(name)
-    return bare[: -len(extension)] if extension in _EXTENSIONS and len(bare) > len(extension) else name
-
-
-def _extension(name: str) -> str:
-    base, _, extension = name.lower().removesuffix(".gz").rpartition(".")
-    return f".{extension}" if base else ""
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a structure file, gzipped or not.
-
-    Args:
-        path: At most STRUCTURE_BYTES large, unpacked.
-
-    Raises:
-        SizeError: It is larger.
-        UnreadableError: It cannot be opened, is empty or holds no text.
+    Attributes:
+        name: Path of the file, or the name of the opened one. It says in error messages which file is meant, and by
+            ".gz" at its end that the bytes are packed.
+        id: Id of the crystal in it; where there are several and they have no ids of their own, what their ids begin with.
+        stream: Opened file, in bytes or text, which is read from where it stands and never closed; None to open `name`.
     """
-    data = read_bytes(path, STRUCTURE_BYTES)
-    if len(data) > STRUCTURE_BYTES:
-        raise SizeError(
-            f"The file is larger than {STRUCTURE_BYTES / 1e6:g} MB",
-            "Give one crystal per file; for many, use XYZ, JSON or Parquet",
-            str(path),
-        )
-    if not data.strip():
-        raise UnreadableError("The file is empty", "Give a structure file", str(path))
-    if b"\0" in data:
-        raise UnreadableError("The file is binary or in UTF-16", "Give it as text in UTF-8", str(path))
-    return data.decode("utf-8-sig", errors="replace")
+
+    name: str
+    id: str
+    stream: IO[bytes] | IO[str] | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open it for reading bytes, unpacked; text comes in UTF-8.
+
+        Raises:
+            UnreadableError: It cannot be opened, read or unpacked, also while it is read.
+        """
+        with _problems_named(self.name), self._bytes() as file:
+            yield file
+
+    def at_random(self) -> str | IO[bytes]:
+        """Return the path, or an open file in which any place can be read at once, in memory if the stream is none.
+
+        Raises:
+            UnreadableError: It is text, or cannot be opened, read or unpacked.
+        """
+        with _problems_named(self.name):
+            if _is_text(self.stream):
+                raise UnreadableError("The file was opened as text", "Open it as bytes, with the mode 'rb'", self.name)
+            if self._is_packed or not _has_random_access(self.stream):
+                return io.BytesIO(self.read_bytes())
+        return self.name if self.stream is None else cast("IO[bytes]", self.stream)
+
+    def read_bytes(self, limit: int | None = None) -> bytes:
+        """Return its bytes, unpacked.
+
+        Args:
+            limit: Number of bytes beyond which no more than a piece is read; None to read all.
+
+        Raises:
+            UnreadableError: It cannot be opened, read or unpacked.
+        """
+        with self.open() as file:
+            if limit is None:
+                return file.read()
+            pieces, size = [], 0
+            while size <= limit and (piece := file.read(_PIECE)):  # all the limit at once would take memory for it
+                pieces.append(piece)
+                size += len(piece)
+            return b"".join(pieces)
+
+    def read_text(self) -> str:
+        """Return the text of a structure file.
+
+        Raises:
+            SizeError: It is larger than STRUCTURE_BYTES.
+            UnreadableError: It cannot be opened, is empty or holds no text.
+        """
+        data = self.read_bytes(STRUCTURE_BYTES)
+        if len(data) > STRUCTURE_BYTES:
+            raise SizeError(
+                f"The file is larger than {STRUCTURE_BYTES / 1e6:g} MB",
+                "Give one crystal per file; for many, use XYZ, JSON or Parquet",
+                self.name,
+            )
+        if not data.strip():
+            raise UnreadableError("The file is empty", "Give a structure file", self.name)
+        if b"\0" in data:
+            raise UnreadableError("The file is binary or in UTF-16", "Give it as text in UTF-8", self.name)
+        return data.decode("utf-8-sig", errors="replace")
+
+    @property
+    def _is_packed(self) -> bool:
+        """Whether its bytes are still to be unpacked: the owner of a GzipFile or a text has unpacked it."""
+        if not self.name.lower().endswith(".gz"):
+            return False
+        return not isinstance(self.stream, gzip.GzipFile) and not _is_text(self.stream)
+
+    def _bytes(self) -> AbstractContextManager[IO[bytes]]:
+        if self.stream is None:
+            return cast("IO[bytes]", gzip.open(self.name)) if self._is_packed else Path(self.name).open("rb")
+        file = io.BufferedReader(_Borrowed(self.stream))
+        return cast("IO[bytes]", gzip.open(file)) if self._is_packed else nullcontext(file)
 
 
-def read_bytes(path: Path, limit: int = -1) -> bytes:
-    """Return the bytes of a file, unpacked if its name ends in .gz.
+class _Borrowed(io.RawIOBase):
+    """Bytes of a stream that belongs to somebody else, a text in UTF-8; to close this leaves that stream open."""
 
-    Args:
-        path: A file, not a folder.
-        limit: Read no more than one byte beyond this many; -1 for all.
+    def __init__(self, stream: IO[Any]) -> None:
+        self._stream = stream
+        self._rest = b""
 
-    Raises:
-        UnreadableError: It cannot be opened or unpacked.
-    """
-    with opened(path) as file:
-        if limit < 0:
-            return file.read()
-        data = file.read(_PIECE)  # to ask for all the limit at once would take memory for it
-        return data if len(data) < _PIECE else data + file.read(limit + 1 - _PIECE)
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read what fits into a buffer, or less, and return the number of bytes: 0 at the end of the stream."""
+        view = memoryview(buffer)
+        if not self._rest:
+            self._rest = self._read(len(view))
+        count = min(len(view), len(self._rest))
+        view[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+    def _read(self, size: int) -> bytes:
+        if _is_closed(self._stream):
+            raise OSError("it was closed before its rows were read")
+        found: bytes | str = self._stream.read(size)
+        return found.encode() if isinstance(found, str) else found
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a file for reading bytes, unpacked if its name ends in .gz.
-
-    Args:
-        path: A file, not a folder.
-
-    Raises:
-        UnreadableError: It cannot be opened, read or unpacked, also while it is read.
-    """
-    open_ = gzip.open if path.name.lower().endswith(".gz") else open
+def _problems_named(name: str) -> Iterator[None]:
+    """Turn what happens when a file is read into an error of ours that names it."""
     try:
-        with open_(path, "rb") as file:
-            yield file
-    except (OSError, EOFError, zlib.error) as error:
+        yield
+    except _BROKEN as error:
         reason = getattr(error, "strerror", None) or error
         raise UnreadableError(
-            f"The file cannot be read ({reason})", "Check that it is a whole file that you may read", str(path)
+            f"The file cannot be read ({reason})", "Check that it is a whole file that you may read", name
         ) from error
+
+
+def _is_text(stream: IO[Any] | None) -> bool:
+    """Return whether a stream was opened as text, in an encoding that its owner chose."""
+    return stream is not None and not _is_closed(stream) and isinstance(stream.read(0), str)
+
+
+def _is_closed(stream: IO[Any]) -> bool:
+    return bool(getattr(stream, "closed", False))
+
+
+def _has_random_access(stream: IO[Any] | None) -> bool:
+    """Return whether a file can be read at any place without unpacking it from its beginning; None is one at a path."""
+    if stream is None:
+        return True
+    return not _is_closed(stream) and not isinstance(stream, gzip.GzipFile | ZipExtFile) and stream.seekable()

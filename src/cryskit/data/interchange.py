@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -28,10 +29,9 @@ from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 ROWS = 1000
-"""Rows of a row group."""
+"""Number of rows of a row group."""
 
 _LISTS = {"atomic_numbers": pa.uint8(), "lattice": pa.float64(), "frac_coords": pa.float64()}
 _RESERVED = ("id", *_LISTS, "text")
@@ -40,7 +40,7 @@ _BROKEN = (pa.ArrowException, OSError, ValueError)  # what pyarrow has been seen
 
 
 class Written(NamedTuple):
-    """What was written: the number of crystals and the manifest hash of them."""
+    """What was written: the number of crystals and their manifest hash."""
 
     rows: int
     manifest: str
@@ -63,9 +63,9 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: Sequence[st
     """Write crystals to an interchange Parquet file, zstd-compressed, whole or not at all.
 
     Args:
-        path: The file.
-        crystals: In the order of the rows.
-        properties: Columns to write. Given, crystals are taken as they come, a row group in memory; not given, all
+        path: Path of the file.
+        crystals: Crystals in the order of the rows.
+        properties: Names of the properties to write. Given, crystals are taken as they come, a row group in memory; not given, all
             crystals are held in memory to find their columns.
 
     Returns:
@@ -94,11 +94,11 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: Sequence[st
 def read_rows(path: Path | str) -> Iterator[Crystal | Failure]:
     """Read an interchange Parquet file, one item per row in order, a thousand rows in memory.
 
-    Only the form of a row is checked here; `cryskit.data.validate` judges the crystal. Further columns of numbers become
+    Only the form of a row is checked here; `cryskit.data.validate` validates the crystal. Further columns of numbers become
     targets, under the registry name if they are known by name or alias, else under their own; null, NaN and infinity are unknown.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Yields:
         The crystal, or a Failure that says what is wrong with the row.
@@ -106,17 +106,41 @@ def read_rows(path: Path | str) -> Iterator[Crystal | Failure]:
     Raises:
         DataError: The file cannot be opened, lacks a column, or has two columns for one property.
     """
+    with open_parquet(path, str(path)) as file:
+        yield from read_opened(file, str(path))
+
+
+def open_parquet(source: Path | str | IO[bytes], name: str) -> pq.ParquetFile:
+    """Open a Parquet file, to be closed by the caller.
+
+    Args:
+        source: Path, or an opened file in which any place can be read.
+        name: Name of the file, for error messages.
+
+    Raises:
+        DataError: It is no such file.
+    """
+    if isinstance(source, str | Path):
+        source = Path(source).absolute()  # pyarrow takes what stands before a colon in a relative path for a protocol
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        return pq.ParquetFile(source, page_checksum_verification=True)
     except _BROKEN as error:
         raise DataError(
-            f"{path} is no Parquet file ({error})", "Check that it is whole; convert other formats"
+            f"{name} is no Parquet file ({error})", "Check that it is whole; convert other formats"
         ) from error
-    with file:
-        names = _targets(file.schema_arrow, path)
-        columns = [name for name in file.schema_arrow.names if name in _RESERVED or name in names]
-        for group in range(file.num_row_groups):
-            yield from _read_group(file, group, columns, names, str(path))
+
+
+def read_opened(file: pq.ParquetFile, name: str) -> Iterator[Crystal | Failure]:
+    """Read an opened interchange Parquet file as `read_rows` does.
+
+    Args:
+        file: Opened Parquet file.
+        name: Name of the file, for error messages.
+    """
+    names = _targets(file.schema_arrow, name)
+    columns = [column for column in file.schema_arrow.names if column in _RESERVED or column in names]
+    for group in range(file.num_row_groups):
+        yield from _read_group(file, group, columns, names, name)
 
 
 def manifest_of(path: Path | str) -> str | None:
@@ -125,10 +149,8 @@ def manifest_of(path: Path | str) -> str | None:
     Raises:
         DataError: The file is no Parquet file.
     """
-    try:
-        metadata = pq.read_metadata(path).metadata or {}
-    except _BROKEN as error:
-        raise DataError(f"{path} is no Parquet file ({error})", "Check that it is whole") from error
+    with open_parquet(path, str(path)) as file:
+        metadata = file.metadata.metadata or {}
     return metadata[_MANIFEST].decode() if _MANIFEST in metadata else None
 
 

@@ -2,66 +2,72 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from cryskit.data.files import FORMATS, KINDS, kind, stem
+from cryskit.data.readers.formats import DETAILS, read_named, stem
 from cryskit.data.readers.objects import from_object, kind_of
-from cryskit.data.validate import LIMIT, attempt, checked
+from cryskit.data.validate import LIMIT, make_row, validate_row
 from cryskit.errors import DataError, UnreadableError
-from cryskit.registry import Registry
 from cryskit.types import Crystal, Failure
 
-_READERS = Registry(
-    "row reader",
-    {
-        "frame": "cryskit.data.readers.frames:from_frame",
-        "folder": "cryskit.data.readers.folder:read_folder",
-        "record": "cryskit.data.readers.dictionaries:read_record",
-    },
-)
 _CURE = (
-    f"Give a file ({KINDS}), a folder, a pymatgen structure, ASE atoms, a pandas frame with a structure column, "
+    f"Give a file ({DETAILS}), a folder, a pymatgen structure, ASE atoms, a pandas frame with a structure column, "
     "or an iterable of these"
 )
 
 
-def read(source: Any, *, limit: int = LIMIT) -> Iterator[Crystal | Failure]:
-    """Read crystals from wherever they are.
+def read(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Iterator[Crystal | Failure]:
+    r"""Read crystals from wherever they are.
 
     Args:
-        source: A path to a file (CIF, POSCAR, XYZ, JSON, CSV, Parquet) or folder, a Crystal, pymatgen Structure, ASE
-            Atoms, dictionary of a structure, pandas DataFrame, or an iterable that mixes any of these. A row's id is its
-            id column, else the stem of its file (":0", ":1" following if there are several), else its place.
-        limit: Atoms that a cell may have; larger ones are failures.
+        source: Path of a file (CIF, POSCAR, XYZ, JSON, JSON lines, CSV, Parquet) or folder, a file opened in bytes or
+            text, a Crystal, pymatgen Structure, ASE Atoms, dictionary of a structure, pandas DataFrame, or an iterable
+            that mixes any of these. A row's id is its id column, else the stem of its file (":0", ":1" following if
+            there are several), else its place.
+        limit: Number of atoms that a cell may have; larger ones are failures.
+        name: File name of an opened file whose attribute `name` does not tell its format, such as an upload.
 
     Returns:
-        One item per row, in order: a checked Crystal, or a Failure that says what is wrong with it. Numbers beside the
-        structure are targets, by their registry name where they have one.
+        One item per row, in order: a validated Crystal, or a Failure that says what is wrong with it. Numbers that
+        accompany the structure are targets, by their registry name where they have one. An opened file is read from
+        where it stands, unpacked if its name ends in ".gz", and not closed; keep it open until its rows are read.
 
     Raises:
-        DataError: The source as a whole does not exist or cannot be told. Within an iterable this is a Failure.
+        DataError: The source as a whole does not exist or its format is unknown. Within an iterable this is a Failure.
+
+    Examples:
+        A file that came as bytes, and how a row that cannot be used is told from a crystal:
+
+        >>> import io
+        >>> from cryskit import Crystal, read
+        >>> poscar = b"iron\n2.87\n1 0 0\n0 1 0\n0 0 1\nFe\n2\nDirect\n0 0 0\n0.5 0.5 0.5\n"
+        >>> for row in read(io.BytesIO(poscar), name="iron.vasp"):
+        ...     print(row.id, len(row) if isinstance(row, Crystal) else row.error)
+        iron 2
     """
-    rows = _rows(source, "0", limit)
+    rows = _read(source, "0", limit) if name is None else _stream(source, name, limit)
     first = list(_first(rows))
     return chain(first, rows)
 
 
-def read_one(source: Any, *, limit: int = LIMIT) -> Crystal:
+def read_one(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Crystal:
     """Read a source that holds one crystal.
 
     Args:
-        source: As for `read`.
-        limit: Atoms that the cell may have.
+        source: Source as for `read`.
+        limit: Number of atoms that the cell may have.
+        name: File name of an opened file, as for `read`.
 
     Raises:
         CrystalError: The crystal cannot be used.
         DataError: The source does not hold one crystal.
     """
-    rows = read(source, limit=limit)
+    rows = read(source, limit=limit, name=name)
     row = next(rows, None)
     if row is None or next(rows, None) is not None:
         raise DataError(f"{source} holds {'no' if row is None else 'more than one'} crystal", "Use `read` instead")
@@ -77,21 +83,27 @@ def _first(rows: Iterator[Crystal | Failure]) -> Iterator[Crystal | Failure]:
         return
 
 
-def _rows(source: Any, name: str, limit: int) -> Iterator[Crystal | Failure]:
-    """Yield the rows of a source; `name` is the id of an object that has none."""
+def _read(source: Any, label: str, limit: int) -> Iterator[Crystal | Failure]:
+    """Yield the rows of a source; `label` is the id of an object that has none."""
     found = kind_of(source)
     if isinstance(source, str | PathLike):
         yield from _path(Path(source), limit)
     elif isinstance(source, Failure):
         yield source
     elif isinstance(source, Crystal):
-        yield checked(source, source.id, limit)
+        yield validate_row(source, source.id, limit)
     elif found == "frame":
-        yield from _READERS["frame"](source, limit)
+        from cryskit.data.readers.frames import from_frame  # noqa: PLC0415 - here and below: only who needs it waits
+
+        yield from from_frame(source, limit)
     elif found is not None:
-        yield attempt(name, name, lambda: from_object(source, name), limit)
+        yield make_row(label, label, lambda: from_object(source, label), limit)
     elif isinstance(source, dict):
-        yield _READERS["record"](source, name, "dictionary", limit)
+        from cryskit.data.readers.dictionaries import read_record  # noqa: PLC0415
+
+        yield read_record(source, label, "dictionary", limit)
+    elif hasattr(source, "read"):
+        yield from _stream(source, _name_of(source), limit)
     elif isinstance(source, Iterable) and not isinstance(source, bytes):
         yield from _items(source, limit)
     else:
@@ -100,13 +112,14 @@ def _rows(source: Any, name: str, limit: int) -> Iterator[Crystal | Failure]:
 
 def _items(sources: Iterable[Any], limit: int) -> Iterator[Crystal | Failure]:
     for i, item in enumerate(sources):
-        name = stem(Path(item).name) if isinstance(item, str | PathLike) else str(i)
+        path = item if isinstance(item, str | PathLike) else _name_of(item) if hasattr(item, "read") else None
+        label = stem(Path(path).name) if path else str(i)
         try:
             if isinstance(item, list | tuple) and not isinstance(item, Failure):
                 raise DataError(f"Item {i} is a {type(item).__name__}", _CURE)  # noqa: TRY301
-            yield from _rows(item, name, limit)
+            yield from _read(item, label, limit)
         except DataError as error:
-            yield Failure(name, UnreadableError(error.problem, error.cure))
+            yield Failure(label, UnreadableError(error.problem, error.cure))
 
 
 def _path(path: Path, limit: int) -> Iterator[Crystal | Failure]:
@@ -115,10 +128,24 @@ def _path(path: Path, limit: int) -> Iterator[Crystal | Failure]:
     except (OSError, ValueError) as error:  # a name too long, or with a null character
         raise DataError(f"{str(path)!r} is no path ({error})", "Check the path") from error
     if is_folder:
-        yield from _READERS["folder"](path, limit)
+        from cryskit.data.readers.folder import read_folder  # noqa: PLC0415
+
+        yield from read_folder(path, limit)
     elif not is_there:
         raise DataError(f"{path} does not exist", "Check the path")
-    elif (found := kind(path.name)) is None:
-        raise DataError(f"{path} is in no known format", _CURE)
     else:
-        yield from FORMATS[found](path, limit)
+        yield from read_named(str(path), limit)
+
+
+def _name_of(stream: Any) -> str | None:
+    """Return the name that an opened file has, or None: that of a temporary file may be a number."""
+    name = getattr(stream, "name", None)
+    return os.fsdecode(name) if isinstance(name, str | bytes | PathLike) else None
+
+
+def _stream(stream: Any, name: str | None, limit: int) -> Iterator[Crystal | Failure]:
+    if not hasattr(stream, "read"):
+        raise DataError(f"A {type(stream).__name__} with the name {name!r} is no opened file", "Leave the name out")
+    if not name:
+        raise DataError("The opened file has no name that tells its format", "Give it: read(file, name='crystal.cif')")
+    yield from read_named(name, limit, stream)

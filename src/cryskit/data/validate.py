@@ -1,4 +1,4 @@
-"""What every crystal has to pass, whichever reader it comes from: finite numbers, a cell, elements, atoms apart."""
+"""Validation of crystals, whichever reader they come from: finite numbers, a cell, elements, atoms apart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIMIT = 500
-"""Atoms that a cell may have unless the caller says otherwise."""
+"""Number of atoms that a cell may have unless the caller says otherwise."""
 HEAVIEST = 100
 """Atomic number of the heaviest element that has features (fermium)."""
 THINNEST = 0.2
@@ -26,41 +26,41 @@ _SHIFTS = np.array([[[0.5 * (i >> axis & 1) for axis in range(3)]] for i in rang
 _MOST_BINS = 2.0**17  # along an axis, so that the number of a cell is exact in double precision
 
 
-def attempt(name: str, source: str, make: Callable[[], Crystal], limit: int) -> Crystal | Failure:
-    """Return the checked crystal that `make` returns, or the failure it ends in.
+def make_row(name: str, source: str, make: Callable[[], Crystal], limit: int) -> Crystal | Failure:
+    """Return the crystal that `make` returns once it is validated, or the failure it ends in.
 
     Args:
         name: Id of the row, kept by the failure.
-        source: File or row for the error message.
-        make: Returns a crystal or raises a CrystalError.
-        limit: Atoms that a cell may have.
+        source: Name of the file or row, for the error message.
+        make: Function that returns a crystal or raises a CrystalError.
+        limit: Number of atoms that a cell may have.
     """
     try:
-        return check(make(), limit)
+        return validate(make(), limit)
     except CrystalError as error:
         error.source = source
         return Failure(name, error)
 
 
-def checked(crystal: Crystal, source: str, limit: int) -> Crystal | Failure:
-    """Return a crystal if `check` accepts it, or the failure; the arguments are those of `attempt`."""
-    return attempt(crystal.id, source, lambda: crystal, limit)
+def validate_row(crystal: Crystal, source: str, limit: int) -> Crystal | Failure:
+    """Return a crystal if `validate` accepts it, or the failure; the arguments are those of `make_row`."""
+    return make_row(crystal.id, source, lambda: crystal, limit)
 
 
-def check(crystal: Crystal, limit: int = LIMIT) -> Crystal:
-    """Return the crystal if it is one.
+def validate(crystal: Crystal, limit: int = LIMIT) -> Crystal:
+    """Validate a crystal and return it; raise if it cannot be used.
 
     Args:
-        crystal: From any reader.
-        limit: Atoms that a cell may have.
+        crystal: Crystal from any reader.
+        limit: Number of atoms that a cell may have.
 
     Raises:
-        SizeError: No atoms, or more than `limit`.
+        SizeError: It has no atoms, or more than `limit`.
         LatticeError: The cell is not finite or has no volume.
-        ElementError: An atomic number outside 1 to 100.
+        ElementError: An atomic number is not in 1 to 100.
         CoordinatesError: A coordinate is not finite, or two atoms lie on one another.
     """
-    count(len(crystal), limit, crystal.id)
+    validate_size(len(crystal), limit, crystal.id)
     heights = _heights(crystal)
     lightest, heaviest = crystal.numbers.min(), crystal.numbers.max()
     if lightest < 1 or heaviest > HEAVIEST:
@@ -70,17 +70,17 @@ def check(crystal: Crystal, limit: int = LIMIT) -> Crystal:
         )
     if not np.isfinite(crystal.fractional).all():
         raise CoordinatesError("A coordinate is no finite number", "Give three coordinates for each atom", crystal.id)
-    _apart(crystal, NEAREST / np.array(heights))
+    _validate_distances(crystal, NEAREST / np.array(heights))
     return crystal
 
 
-def count(atoms: int, limit: int, source: str = "") -> None:
-    """Accept a number of atoms.
+def validate_size(atoms: int, limit: int, source: str = "") -> None:
+    """Raise if a cell has no atoms or too many.
 
     Args:
-        atoms: In the cell, or the least number there can be.
-        limit: Atoms that a cell may have.
-        source: File or row for the error message.
+        atoms: Number of atoms in the cell, or the least number there can be.
+        limit: Number of atoms that a cell may have.
+        source: Name of the file or row, for the error message.
 
     Raises:
         SizeError: There are none, or more than `limit`.
@@ -118,12 +118,12 @@ def _cross(u: list[float], v: list[float]) -> list[float]:
     return [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]
 
 
-def _apart(crystal: Crystal, reach: np.ndarray) -> None:
+def _validate_distances(crystal: Crystal, reach: np.ndarray) -> None:
     """Raise if two atoms are nearer than NEAREST under periodic images.
 
     Args:
-        crystal: N atoms in a cell whose heights are at least THINNEST.
-        reach: (3,) how far such a pair may differ in each fractional coordinate, at most one half.
+        crystal: Crystal of N atoms in a cell whose heights are at least THINNEST.
+        reach: (3,) float, how far such a pair may differ in each fractional coordinate, at most one half.
     """
     if not _share_bins(crystal.fractional, reach):
         return

@@ -6,7 +6,9 @@ Symmetry is detected (moyopy) and never read from a file: most published CIFs ar
 from __future__ import annotations
 
 import logging
+import threading
 from bisect import bisect_left
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +19,8 @@ from cryskit.graphs.neighbours import SHELL_TOLERANCE, Neighbours, neighbours
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cryskit.types import GraphSpec
 
 TOLERANCE = 1e-4
@@ -30,8 +34,7 @@ SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", 
 
 _LAST_GROUPS = (2, 15, 74, 142, 167, 194, 230)  # of the crystal systems
 
-# moyo reports operations that the cell of a supercell cannot hold; its orbits are those of the primitive cell.
-logging.getLogger("moyo").setLevel(logging.ERROR)
+_MOYO = logging.getLogger("moyo")
 
 
 def orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
@@ -123,10 +126,29 @@ def detect(crystal: Crystal, tolerance: float) -> moyopy.MoyoDataset | None:
         tolerance: Angstrom: how far an operation may miss an atom.
     """
     cell = moyopy.Cell(crystal.lattice.tolist(), crystal.fractional.tolist(), crystal.numbers.tolist())
+    with _without_warnings():
+        try:
+            return moyopy.MoyoDataset(cell, symprec=tolerance)
+        except ValueError:
+            return None
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Drop what moyo logs in this thread below an error: that the cell of a supercell cannot hold some operations.
+
+    Its orbits are those of the primitive cell. A filter, for moyo remembers the level of a logger and would keep quiet.
+    """
+    here = threading.get_ident()
+
+    def unless_warning(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR or record.thread != here
+
+    _MOYO.addFilter(unless_warning)
     try:
-        return moyopy.MoyoDataset(cell, symprec=tolerance)
-    except ValueError:
-        return None
+        yield
+    finally:
+        _MOYO.removeFilter(unless_warning)
 
 
 def agree(crystal: Crystal, representative: np.ndarray, spec: GraphSpec) -> bool:

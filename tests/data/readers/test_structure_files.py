@@ -16,8 +16,8 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Poscar
 
 from cryskit.data import files
-from cryskit.data.files import kind, stem
 from cryskit.data.read import read, read_one
+from cryskit.data.readers.formats import format_of, stem
 from cryskit.errors import (
     CoordinatesError,
     CrystalError,
@@ -62,22 +62,23 @@ def error_of(path: Path, limit: int = 500) -> CrystalError:
 @pytest.mark.parametrize(
     ("name", "expected", "bare"),
     [
-        ("mp-1.5.cif", "cif", "mp-1.5"),
-        ("mp-1.CIF.gz", "cif", "mp-1"),
-        ("POSCAR", "poscar", "POSCAR"),
-        ("CONTCAR.relaxed", "poscar", "CONTCAR.relaxed"),
-        ("POSCAR-JVASP-10.vasp", "poscar", "POSCAR-JVASP-10"),
-        ("a.poscar", "poscar", "a"),
-        ("a.extxyz", "xyz", "a"),
-        ("matbench.json.gz", "json", "matbench"),
-        ("poscar.cif", "cif", "poscar"),
+        ("mp-1.5.cif", "CIF", "mp-1.5"),
+        ("mp-1.CIF.gz", "CIF", "mp-1"),
+        ("POSCAR", "POSCAR", "POSCAR"),
+        ("CONTCAR.relaxed", "POSCAR", "CONTCAR.relaxed"),
+        ("POSCAR-JVASP-10.vasp", "POSCAR", "POSCAR-JVASP-10"),
+        ("a.poscar", "POSCAR", "a"),
+        ("a.extxyz", "XYZ", "a"),
+        ("matbench.json.gz", "JSON", "matbench"),
+        ("poscar.cif", "CIF", "poscar"),
         (".cif", None, ".cif"),
         ("notes.txt", None, "notes.txt"),
         ("cif", None, "cif"),
     ],
 )
 def test_a_name_tells_format_and_id(name: str, expected: str | None, bare: str) -> None:
-    assert kind(name) == expected
+    found = format_of(name)
+    assert (found and found.name) == expected
     assert stem(name) == bare
 
 
@@ -222,7 +223,7 @@ def test_a_file_that_may_not_be_read_is_a_failure(tmp_path: Path, monkeypatch: p
     def refuse(path: Path, mode: str) -> io.BytesIO:
         raise PermissionError(13, "Permission denied", str(path), mode)
 
-    monkeypatch.setattr(files, "open", refuse, raising=False)
+    monkeypatch.setattr(files.Path, "open", refuse)
     for row in read(tmp_path):
         assert isinstance(row, Failure)
         assert "Permission denied" in str(row.error)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from ase import Atoms
 from data.samples import cif, crystals, same
 from hypothesis import given
 from pymatgen.core import Lattice, Structure
 
+from cryskit.data.files import InputFile
 from cryskit.data.interchange import write
 from cryskit.data.read import read, read_one
 from cryskit.data.readers import dictionaries, frames
@@ -129,8 +131,8 @@ def test_a_crystal_survives_json_with_and_without_pymatgen(crystal: Crystal) -> 
     plain = dictionaries._plain(data, "a")
     assert plain is not None
     assert same(plain, crystal, 1e-9)
-    judged = dictionaries._JUDGE["dictionary"](data, "a")
-    assert same(judged, plain, 1e-12)
+    by_pymatgen = dictionaries._from_pymatgen(data, "a")
+    assert same(by_pymatgen, plain, 1e-12)
     jarvis = {
         "lattice_mat": crystal.lattice.tolist(),
         "coords": (crystal.fractional @ crystal.lattice).tolist(),
@@ -294,13 +296,13 @@ def test_a_damaged_parquet_is_an_error_as_a_whole(tmp_path: Path, data: bytes) -
 
 
 @pytest.mark.parametrize("index", [None, ["a", "b", "c", "d", "e"]])
-def test_parquet_of_structures_is_read_piece_by_piece(
-    tmp_path: Path, index: list[str] | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(frames, "_ROWS", 2)
+def test_parquet_of_structures_is_read_piece_by_piece(tmp_path: Path, index: list[str] | None) -> None:
     table = pd.DataFrame({"structure": [SALT.to_json()] * 4 + ["{"], "gap": [1.0, 2, None, 4, 5]}, index=index)
     table.to_parquet(tmp_path / "many.parquet")
-    rows = list(read(tmp_path / "many.parquet"))
+    path = tmp_path / "many.parquet"
+    with pq.ParquetFile(path) as parquet:
+        rows = list(frames.read_parquet(parquet, InputFile(str(path), "many"), 500, rows=2))
+    assert [row.id for row in rows] == [row.id for row in read(path)]
     assert [row.id for row in rows] == [f"many:{label}" for label in (index or range(5))]
     assert errors(rows) == [None] * 4 + [UnreadableError]
     assert [row.targets.get("gap") for row in rows if isinstance(row, Crystal)] == [1.0, 2.0, None, 4.0]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cryskit.data.files import read_text, stem
 from cryskit.data.readers.cif_content import (
     Content,
     Witness,
@@ -27,14 +26,14 @@ from cryskit.data.readers.cif_content import (
 from cryskit.data.readers.cif_sites import expand, number_of, sites_of, without_doubles
 from cryskit.data.readers.cif_symmetry import Symmetry, symmetries
 from cryskit.data.readers.cif_tags import blocks, known, tags_of
-from cryskit.data.validate import check
+from cryskit.data.validate import validate
 from cryskit.errors import CoordinatesError, CrystalError, LatticeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from cryskit.data.files import InputFile
     from cryskit.data.readers.cif_sites import Sites
     from cryskit.data.readers.cif_tags import Tags
 
@@ -59,30 +58,29 @@ class _Reading(NamedTuple):
     witness: Witness
 
 
-def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a CIF file, one item per data block with atom sites.
 
     Args:
-        path: The file, whose stem is the id; with several such blocks ":0", ":1" follows.
-        limit: Atoms that a cell may have.
+        file: CIF file, whose id is that of the crystal; with several such blocks ":0", ":1" follows.
+        limit: Number of atoms that a cell may have.
     """
-    name = stem(path.name)
     try:
-        text = read_text(path)
+        text = file.read_text()
     except CrystalError as error:
-        yield Failure(name, error)
+        yield Failure(file.id, error)
     else:
-        yield from read_blocks(text, name, str(path), limit)
+        yield from read_blocks(text, file.id, file.name, limit)
 
 
 def read_blocks(text: str, name: str, source: str, limit: int) -> Iterator[Crystal | Failure]:
     """Read the text of a CIF, one item per data block with atom sites.
 
     Args:
-        text: The whole file.
+        text: Text of the whole file.
         name: Id of the crystal.
-        source: File or row for error messages.
-        limit: Atoms that a cell may have.
+        source: Name of the file or row, for error messages.
+        limit: Number of atoms that a cell may have.
     """
     found = [block for block in blocks(text) if "_atom_site" in block.lower() and _is_structure(block)]
     if not found:
@@ -131,7 +129,7 @@ def _readings(
         except CrystalError as error:
             refusal = refusal or error
         else:
-            readings.append(_Reading(symmetry, crystal, witness_of(crystal, content, multiplicities)))
+            readings.append(_Reading(symmetry, crystal, witness_of(crystal, content, multiplicities=multiplicities)))
     if refusal and not readings:
         raise refusal
     return readings
@@ -140,9 +138,9 @@ def _readings(
 def _without_overlap(crystal: Crystal, limit: int) -> Crystal:
     """Return the crystal once it is validated, equal atoms that lie on one another put together."""
     try:
-        return check(crystal, limit)
+        return validate(crystal, limit)
     except CoordinatesError:
-        return check(without_doubles(crystal), limit)
+        return validate(without_doubles(crystal), limit)
 
 
 def _chosen(readings: list[_Reading]) -> _Reading:

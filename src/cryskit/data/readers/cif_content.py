@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import gemmi
-import numpy as np
 
 from cryskit.data.readers.cif_tags import known
 from cryskit.data.readers.symbols import atomic_number
@@ -21,6 +20,8 @@ from cryskit.errors import CoordinatesError, ElementError, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
 
     from cryskit.data.readers.cif_tags import Tags
     from cryskit.types import Crystal
@@ -79,7 +80,8 @@ def content_of(tags: Tags) -> Content:
     """
     formula = formula_of(next(iter(tags.column("_chemical_formula_sum")), ""))
     hydrogens = 1 in formula if formula else any(map(_HYDROGEN.search, known(tags, *_OTHER_FORMULAS)))
-    return Content(formula, *(_number(tags, tag) for tag in _NUMBERS), hydrogens)
+    units, volume, density = (_number(tags, tag) for tag in _NUMBERS)
+    return Content(formula, units, volume, density, hydrogens)
 
 
 @lru_cache(maxsize=4096)
@@ -136,7 +138,7 @@ def refuse_other_composition(crystal: Crystal, content: Content, witness: Witnes
         )
 
 
-def witness_of(crystal: Crystal, content: Content, multiplicities: bool | None) -> Witness:
+def witness_of(crystal: Crystal, content: Content, *, multiplicities: bool | None) -> Witness:
     """Compare a crystal with what its block states.
 
     Args:

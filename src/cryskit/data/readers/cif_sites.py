@@ -17,7 +17,7 @@ import numpy as np
 
 from cryskit.data.readers.cif_tags import UNKNOWN
 from cryskit.data.readers.symbols import of_label, of_type
-from cryskit.data.validate import NEAREST, count
+from cryskit.data.validate import NEAREST, validate_size
 from cryskit.errors import CoordinatesError, DisorderError, ElementError, UnreadableError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: 
         tags: From `cif_tags.tags_of`.
         lattice: (3, 3) rows are the vectors of the cell, angstrom.
         elements: Atomic numbers of the elements in the formula, empty if there is none.
-        limit: Atoms that a cell may have.
+        limit: Number of atoms that a cell may have.
 
     Raises:
         CoordinatesError: A coordinate is missing or no number.
@@ -88,7 +88,7 @@ def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: 
     if any(flag.lower() == "dum" for flag in columns[_FLAG]):
         kept = [row for row, flag in enumerate(columns[_FLAG]) if flag.lower() != "dum"]
         columns = {tag: [values[row] for row in kept] if values else [] for tag, values in columns.items()}
-    count(len(columns[_FRACTIONAL[0]]), limit)
+    validate_size(len(columns[_FRACTIONAL[0]]), limit)
     fractional = _rounded(np.array([_coordinates(columns[tag], tag) for tag in _FRACTIONAL]).T)
     multiplicities = next((columns[tag] for tag in _MULTIPLICITIES if columns[tag]), [])
     sites = Sites(fractional, _elements(columns[_TYPE], columns[_LABEL], elements), multiplicities)
@@ -107,7 +107,7 @@ def expand(
         sites: The N sites.
         operations: The S symmetry operations.
         lattice: (3, 3) rows are the vectors of the cell, angstrom.
-        limit: Atoms that a cell may have.
+        limit: Number of atoms that a cell may have.
 
     Returns:
         Fractional coordinates in 0..1, (M, 3), atomic numbers, (M,), and whether each site has the multiplicity that it
@@ -117,11 +117,11 @@ def expand(
         SizeError: There are more atoms than the limit.
     """
     if operations.trivial:
-        agree = sites.multiplicities[0] == "1" if len(set(sites.multiplicities)) == 1 else None
-        return sites.fractional - np.floor(sites.fractional), sites.numbers, agree
+        alone = sites.multiplicities[0] == "1" if len(set(sites.multiplicities)) == 1 else None
+        return sites.fractional - np.floor(sites.fractional), sites.numbers, alone
     fixing, offsets = _stabilisers(sites.fractional, operations, lattice)
     orders = fixing.sum(1)
-    count(round(float((len(operations.rotations) / orders).sum())), limit)
+    validate_size(round(float((len(operations.rotations) / orders).sum())), limit)
     special = sites.fractional + (offsets * fixing[..., None]).sum(1) / orders[:, None]
     images = (operations.rotations @ special.T).transpose(2, 0, 1) + operations.translations
     images -= np.floor(images)
@@ -130,7 +130,7 @@ def expand(
         first = np.concatenate([row * images.shape[1] + _apart(orbit, lattice) for row, orbit in enumerate(images)])
     owner = first // images.shape[1]
     sizes = np.bincount(owner, minlength=len(images))
-    count(len(first), limit)
+    validate_size(len(first), limit)
     stated = [_integer(text) for text in sites.multiplicities]
     # Programs of the nineties wrote the order of the site symmetry into the column of the multiplicity.
     agree = [one in {0, size, order} for one, size, order in zip(stated, sizes, orders, strict=False)]

@@ -107,7 +107,7 @@ def blocks(text: str) -> list[str]:
             in_field = not in_field
         elif not in_field and _HEADER.match(line):
             starts.append(place)
-    ends = [*starts[1:], len(lines)]
+    ends = [*starts[1:], len(lines)] if starts else []
     return ["".join(lines[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 

@@ -9,37 +9,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryskit.data.files import opened, read_bytes, stem
 from cryskit.data.readers.cif import read_blocks
 from cryskit.data.readers.objects import from_object, kind_of
 from cryskit.data.readers.symbols import atomic_number
 from cryskit.data.targets import known_id, known_text, targets
-from cryskit.data.validate import attempt
+from cryskit.data.validate import make_row
 from cryskit.errors import CrystalError, DataError, LatticeError, UnreadableError
-from cryskit.registry import Registry
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
+
+    from cryskit.data.files import InputFile
 
 STRUCTURES = ("structure", "atoms", "cif", "final_structure", "initial_structure")
 """Columns that hold a structure, the first that is there."""
 _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
-_JUDGE = Registry("judge", {"dictionary": "cryskit.data.readers.from_pymatgen:from_dictionary"})
 
 
 def read_record(record: Mapping[str, Any], name: str, source: str, limit: int) -> Crystal | Failure:
     """Return the crystal of a row, with its targets and text.
 
     Args:
-        record: Column to value; a structure itself, or a row with one of STRUCTURES or the interchange columns.
+        record: Column to value: a structure itself, or a row with one of STRUCTURES or the interchange columns.
         name: Id of the row if it names none.
-        source: File or row for error messages.
-        limit: Atoms that a cell may have.
+        source: Name of the file or table, for error messages.
+        limit: Number of atoms that a cell may have.
     """
     label = known_id(record) or name
-    return attempt(label, f"{source}, {label}", lambda: _from_record(record, label, limit), limit)
+    return make_row(label, f"{source}, {label}", lambda: _from_record(record, label, limit), limit)
 
 
 def is_record(value: Any) -> bool:
@@ -58,15 +56,15 @@ def _from_record(record: Mapping[str, Any], name: str, limit: int) -> Crystal:
     if _is_structure(record):
         crystal = from_value(record, name, limit)
         known = record.get("properties") or {} if "sites" in record else record
-        beside = {column: value for column, value in known.items() if column != "charge"}
+        columns = {column: value for column, value in known.items() if column != "charge"}
     else:
         value = next((record[column] for column in STRUCTURES if record.get(column) is not None), None)
         if value is None:
             raise UnreadableError("The row has no structure", f"Give it one of {', '.join(STRUCTURES)}")
         crystal = from_value(value, name, limit)
-        beside = dict(record)
+        columns = dict(record)
     return replace(
-        crystal, id=name, text=known_text(beside) or crystal.text, targets={**crystal.targets, **targets(beside)}
+        crystal, id=name, text=known_text(columns) or crystal.text, targets={**crystal.targets, **targets(columns)}
     )
 
 
@@ -74,12 +72,12 @@ def from_value(value: Any, name: str, limit: int) -> Crystal:
     """Return the crystal that a cell of a table holds.
 
     Args:
-        value: A structure as dictionary, JSON, CIF text or object.
+        value: Structure as dictionary, JSON, CIF text or object.
         name: Id of the crystal.
-        limit: Atoms that a cell may have.
+        limit: Number of atoms that a cell may have.
 
     Raises:
-        CrystalError: It is none.
+        CrystalError: It holds none that can be used.
     """
     if isinstance(value, str):
         return _from_text(value, name, limit)
@@ -113,9 +111,7 @@ def _from_text(text: str, name: str, limit: int) -> Crystal:
 
 def _from_dictionary(data: Mapping[str, Any], name: str) -> Crystal:
     if "sites" in data:
-        crystal = _plain(data, name)
-        judged: Crystal = crystal or _JUDGE["dictionary"](data, name)
-        return judged
+        return _plain(data, name) or _from_pymatgen(data, name)
     if "lattice_mat" in data:
         return _from_jarvis(data, name)
     lattice = np.array(data["lattice"], dtype=np.float64).reshape(3, 3)
@@ -138,6 +134,12 @@ def _plain(data: Mapping[str, Any], name: str) -> Crystal | None:
     return Crystal(name, np.array(data["lattice"]["matrix"], dtype=np.float64), fractional, np.array(numbers))
 
 
+def _from_pymatgen(data: Mapping[str, Any], name: str) -> Crystal:
+    from cryskit.data.readers.from_pymatgen import from_dictionary  # noqa: PLC0415 - pymatgen takes a second to import
+
+    return from_dictionary(data, name)
+
+
 def _from_jarvis(data: Mapping[str, Any], name: str) -> Crystal:
     lattice = np.array(data["lattice_mat"], dtype=np.float64)
     positions: np.ndarray = np.array(data["coords"], dtype=np.float64).reshape(-1, 3)
@@ -151,45 +153,43 @@ def _from_jarvis(data: Mapping[str, Any], name: str) -> Crystal:
     return Crystal(name, lattice, positions, np.array([atomic_number(symbol.strip()) for symbol in data["elements"]]))
 
 
-def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a JSON file: a structure, a list or mapping of structures or rows, or a frame in "split" form.
 
     Args:
-        path: Its stem is the id of a single structure; rows without id are the stem, ":" and their index or key.
-        limit: Atoms that a cell may have.
+        file: JSON file, whose id is that of a single structure; rows without id are called by it, ":" and their index.
+        limit: Number of atoms that a cell may have.
 
     Raises:
         DataError: It is no whole JSON, or holds nothing of the kind.
     """
-    name = stem(path.name)
     try:
-        data = json.loads(read_bytes(path))
+        data = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no whole JSON ({error})", "Fetch or write it again") from error
+        raise DataError(f"{file.name} is no whole JSON ({error})", "Fetch or write it again") from error
     except UnreadableError as error:
-        raise DataError(f"{path}: {error.problem}", error.cure) from error
-    for label, record in _records(data, name, str(path)):
-        yield read_record(record if isinstance(record, dict) else {}, label, str(path), limit)
+        raise DataError(f"{file.name}: {error.problem}", error.cure) from error
+    for label, record in _records(data, file.id, file.name):
+        yield read_record(record if isinstance(record, dict) else {}, label, file.name, limit)
 
 
-def read_lines(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def read_lines(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a file of JSON lines, each a structure or a row with one; a line is in memory at a time.
 
     Args:
-        path: Rows without id are called by its stem, ":" and the number of their line, from 0.
-        limit: Atoms that a cell may have.
+        file: Text file of JSON lines; rows without id are called by its id, ":" and the number of their line, from 0.
+        limit: Number of atoms that a cell may have.
 
     Raises:
         DataError: It cannot be opened or unpacked.
     """
-    name = stem(path.name)
     try:
-        with opened(path) as file:
-            for i, line in enumerate(file):
+        with file.open() as lines:
+            for i, line in enumerate(lines):
                 if line.strip():
-                    yield _line(line, f"{name}:{i}", str(path), limit)
+                    yield _line(line, f"{file.id}:{i}", file.name, limit)
     except UnreadableError as error:
-        raise DataError(f"{path}: {error.problem}", error.cure) from error
+        raise DataError(f"{file.name}: {error.problem}", error.cure) from error
 
 
 def _line(line: bytes, name: str, path: str, limit: int) -> Crystal | Failure:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from cryskit.data.files import FORMATS, KINDS, kind, stem
+from cryskit.data.readers.formats import DETAILS, format_of, read_named, stem
 from cryskit.data.targets import IDS, MISSING, property_names, targets
 from cryskit.errors import DataError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 TABLE = "id_prop.csv"
 _ENTRIES = "id_prop.json"
-_STRUCTURES = ("cif", "poscar", "xyz", "json")
 _FEATURES = "atom_init.json"  # of CGCNN, no structure
 _HEADS = frozenset({*IDS, "name", "file", "filename", "structure"})
 
@@ -30,8 +29,8 @@ def read_folder(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
     entries. Else every structure file, sorted by name, or, where there is none, every Parquet file.
 
     Args:
-        folder: Of CIF, POSCAR, XYZ or JSON files, or of Parquet files, which together are one data set of any size.
-        limit: Atoms that a cell may have.
+        folder: Folder of structure files, or of Parquet files, which together are one data set of any size.
+        limit: Number of atoms that a cell may have.
 
     Raises:
         DataError: There is nothing to read.
@@ -39,35 +38,46 @@ def read_folder(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
     if (folder / TABLE).exists():
         yield from _listed(folder, limit)
     elif (folder / _ENTRIES).exists():
-        yield from FORMATS["json"](folder / _ENTRIES, limit)
+        yield from read_named(str(folder / _ENTRIES), limit)
     else:
-        paths = _structures(folder) or _files(folder, ("parquet",))
+        paths = _structures(folder) or _files(folder, "shard")
         if not paths:
-            raise DataError(f"{folder} holds no structure files", f"Put some into it: {KINDS}")
+            raise DataError(f"{folder} holds no structure files", f"Put some into it: {DETAILS}")
         for path in paths:
             yield from _file(path, limit)
 
 
-def tables(folder: Path) -> list[Path]:
-    """Return the Parquet files of a folder, sorted by name; none where it has structure files, too."""
-    return [] if _structures(folder) else _files(folder, ("parquet",))
+def rows_of(path: Path) -> int | None:
+    """Return how many rows a file or folder has, or None if it must be read to be counted.
+
+    Args:
+        path: Path of the file or folder.
+    """
+    if path.is_dir():
+        shards = [] if _structures(path) else _files(path, "shard")
+        counts = [rows_of(shard) for shard in shards]
+        return sum(count or 0 for count in counts) if shards and None not in counts else None
+    found = format_of(path.name)
+    return found.rows(str(path)) if found and path.is_file() else None
 
 
 def _structures(folder: Path) -> list[Path]:
-    return [path for path in _files(folder, _STRUCTURES) if path.name != _FEATURES]
+    return [path for path in _files(folder, "structure") if path.name != _FEATURES]
 
 
-def _files(folder: Path, kinds: tuple[str, ...]) -> list[Path]:
+def _files(folder: Path, part: Literal["structure", "shard"]) -> list[Path]:
+    """Return the files that are such a part of the folder, sorted by name, hidden ones left out."""
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror})", "Check that you may read it") from error
-    return [path for path in paths if not path.name.startswith(".") and kind(path.name) in kinds]
+    known = ((path, format_of(path.name)) for path in paths if not path.name.startswith("."))
+    return [path for path, found in known if found and found.in_folder == part]
 
 
 def _file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
     try:
-        yield from FORMATS[str(kind(path.name))](path, limit)
+        yield from read_named(str(path), limit)
     except DataError as error:
         yield Failure(stem(path.name), UnreadableError(error.problem, error.cure))
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from cryskit.data.files import stem
 from cryskit.data.readers.dictionaries import STRUCTURES, read_record
 from cryskit.data.targets import IDS, MISSING, TEXTS, property_names
-from cryskit.errors import DataError
+from cryskit.errors import DataError, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    import pyarrow.parquet as pq
+
+    from cryskit.data.files import InputFile
     from cryskit.types import Crystal, Failure
 
-_ROWS = 1000  # of a file in memory at a time
+ROWS = 1000
+"""Number of rows of a file that are in memory at a time."""
 _ARRAYS = {"atomic_numbers", "lattice", "frac_coords"}
 
 
@@ -26,10 +27,10 @@ def from_frame(frame: pd.DataFrame, limit: int, source: str = "frame", prefix: s
     """Read the rows of a frame; columns of numbers are targets.
 
     Args:
-        frame: With a column of structures (objects, dictionaries, JSON or CIF text), or the interchange columns.
-        limit: Atoms that a cell may have.
-        source: For error messages.
-        prefix: Before the index where that serves as id.
+        frame: Frame with a column of structures (objects, dictionaries, JSON or CIF text), or the interchange columns.
+        limit: Number of atoms that a cell may have.
+        source: Name of the file or frame, for error messages.
+        prefix: Text that is put before the index where that serves as id.
 
     Raises:
         DataError: There is no such column, or two columns hold the same property.
@@ -50,12 +51,12 @@ def _bare(value: Any) -> Any:
     return None if value is pd.NA or (isinstance(value, float) and value != value) else value  # noqa: PLR0124 (NaN)
 
 
-def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a CSV file with a structure column, a thousand rows in memory.
 
     Args:
-        path: Rows without id are called by its stem, ":" and their number.
-        limit: Atoms that a cell may have.
+        file: CSV file; rows without id are called by its id, ":" and their number, from 0.
+        limit: Number of atoms that a cell may have.
 
     Raises:
         DataError: It is no such file.
@@ -63,30 +64,33 @@ def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
     texts = dict.fromkeys((*IDS, *TEXTS, *STRUCTURES), str)
     form: dict[str, Any] = {"dtype": texts, "na_values": sorted(MISSING), "low_memory": False}
     try:
-        with pd.read_csv(path, chunksize=_ROWS, float_precision="round_trip", **form) as chunks:
+        with file.open() as data, pd.read_csv(data, chunksize=ROWS, float_precision="round_trip", **form) as chunks:
             for chunk in chunks:
-                yield from from_frame(_numeric(chunk), limit, str(path), f"{stem(path.name)}:")
-    except (ValueError, OSError, EOFError) as error:  # pandas' parser and decoding errors are ValueErrors
+                yield from from_frame(_numeric(chunk), limit, file.name, f"{file.id}:")
+    except UnreadableError as error:
+        raise DataError(f"{file.name}: {error.problem}", error.cure) from error
+    except ValueError as error:  # pandas' parser errors are ValueErrors
         raise DataError(
-            f"{path} is no CSV file ({error})", "Check that it is whole, with commas and a header"
+            f"{file.name} is no CSV file ({error})", "Check that it is whole, with commas and a header"
         ) from error
 
 
-def read_parquet(path: Path, limit: int) -> Iterator[Crystal | Failure]:
-    """Read a Parquet file with a structure column, a thousand rows in memory.
+def read_parquet(parquet: pq.ParquetFile, file: InputFile, limit: int, rows: int = ROWS) -> Iterator[Crystal | Failure]:
+    """Read an opened Parquet file with a structure column.
 
     Args:
-        path: Rows without id are called by its stem, ":" and their label or number.
-        limit: Atoms that a cell may have.
+        parquet: Opened Parquet file.
+        file: The same file, by whose id rows without id are called, with ":" and their label or number.
+        limit: Number of atoms that a cell may have.
+        rows: Number of rows that are in memory at a time.
     """
     start = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_ROWS):
-            frame = batch.to_pandas()
-            if isinstance(frame.index, pd.RangeIndex):
-                frame.index = pd.RangeIndex(start, start + len(frame))
-            start += len(frame)
-            yield from from_frame(frame, limit, str(path), f"{stem(path.name)}:")
+    for batch in parquet.iter_batches(rows):
+        frame = batch.to_pandas()
+        if isinstance(frame.index, pd.RangeIndex):
+            frame.index = pd.RangeIndex(start, start + len(frame))
+        start += len(frame)
+        yield from from_frame(frame, limit, file.name, f"{file.id}:")
 
 
 def _numeric(chunk: pd.DataFrame) -> pd.DataFrame:

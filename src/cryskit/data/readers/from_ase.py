@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import ase.io
 import numpy as np
 
-from cryskit.data.files import opened, stem
 from cryskit.data.targets import known_id, targets
-from cryskit.data.validate import attempt, count
+from cryskit.data.validate import make_row, validate_size
 from cryskit.errors import CrystalError, DisorderError, LatticeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from ase import Atoms
+
+    from cryskit.data.files import InputFile
 
 _PARSER_ERRORS = (
     ArithmeticError,
@@ -42,7 +42,7 @@ def from_atoms(atoms: Atoms, name: str) -> Crystal:
     """Return ASE atoms as a crystal; numbers in `info` become targets.
 
     Args:
-        atoms: With a cell, periodic in three directions.
+        atoms: Atoms with a cell that is periodic in three directions.
         name: Id of the crystal, unless `info` has one.
 
     Raises:
@@ -78,27 +78,27 @@ def _ordered(atoms: Atoms) -> None:
         raise DisorderError("A site is partly occupied or shared", "Give an ordered cell")
 
 
-def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read an XYZ or extended XYZ file, one item per image; a broken image does not stop the next.
 
     Args:
-        path: Its stem is the id; with several images ":0", ":1" follows.
-        limit: Atoms that a cell may have.
+        file: XYZ file, whose id is that of the crystal; with several images ":0", ":1" follows.
+        limit: Number of atoms that a cell may have.
     """
-    name = stem(path.name)
+    name = file.id
     try:
-        with opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace") as lines:
+        with file.open() as data, io.TextIOWrapper(data, encoding="utf-8-sig", errors="replace") as lines:
             images = _images(lines, limit)
             head = list(islice(images, 2))
             for i, image in enumerate(chain(head, images)):
-                yield _read(image, name if len(head) == 1 else f"{name}:{i}", str(path), limit)
+                yield _read(image, name if len(head) == 1 else f"{name}:{i}", file.name, limit)
     except CrystalError as error:
         yield Failure(name, error)
 
 
 def _read(image: str | CrystalError, name: str, path: str, limit: int) -> Crystal | Failure:
     source = path if ":" not in name else f"{path}, image {name.rpartition(':')[2]}"
-    return attempt(name, source, lambda: _parse(image, name), limit)
+    return make_row(name, source, lambda: _parse(image, name), limit)
 
 
 def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
@@ -116,7 +116,7 @@ def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
             return
         body = islice(remaining, min(max(atoms, 0), _MOST) + 1)
         try:
-            count(atoms, limit)
+            validate_size(atoms, limit)
             yield first + "".join(body)
         except CrystalError as error:
             for _ in body:

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cryskit.registry import Registry
 from cryskit.types import Crystal
 
-_READERS = Registry(
-    "structure object",
-    {
-        "pymatgen": "cryskit.data.readers.from_pymatgen:from_structure",
-        "ase": "cryskit.data.readers.from_ase:from_atoms",
-    },
-)
 _CLASSES = {("pymatgen", "IStructure"): "pymatgen", ("ase", "Atoms"): "ase", ("pandas", "DataFrame"): "frame"}
 
 
@@ -32,12 +24,18 @@ def from_object(value: Any, name: str) -> Crystal:
     """Return a Crystal, pymatgen structure or ASE atoms as a crystal.
 
     Args:
-        value: One for which `kind_of` gives "crystal", "pymatgen" or "ase".
+        value: Object for which `kind_of` gives "crystal", "pymatgen" or "ase".
         name: Id of the crystal if the object has none.
 
     Raises:
         CrystalError: It cannot be used.
     """
-    kind = kind_of(value)
-    crystal: Crystal = value if kind == "crystal" else _READERS[str(kind)](value, name)
-    return crystal
+    if isinstance(value, Crystal):
+        return value
+    if kind_of(value) == "ase":
+        from cryskit.data.readers.from_ase import from_atoms  # noqa: PLC0415 - its library is needed for such objects only
+
+        return from_atoms(value, name)
+    from cryskit.data.readers.from_pymatgen import from_structure  # noqa: PLC0415
+
+    return from_structure(value, name)

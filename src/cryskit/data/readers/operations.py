@@ -109,7 +109,9 @@ def from_integers(rotations: Sequence[Sequence[Sequence[int]]], translations: Se
         rotations: (S, 3, 3) in 24ths.
         translations: (S, 3) in 24ths.
     """
-    return Operations.of(np.array(rotations, dtype=np.float64) / _STEP, np.array(translations, dtype=np.float64) / _STEP)
+    return Operations.of(
+        np.array(rotations, dtype=np.float64) / _STEP, np.array(translations, dtype=np.float64) / _STEP
+    )
 
 
 def _operation(triplet: str) -> tuple[list[list[int]], list[float]]:

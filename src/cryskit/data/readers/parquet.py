@@ -7,39 +7,58 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cryskit.data.interchange import read_rows
+from cryskit.data.interchange import open_parquet, read_opened
 from cryskit.data.readers.dictionaries import STRUCTURES
-from cryskit.data.validate import checked
-from cryskit.errors import DataError
-from cryskit.registry import Registry
+from cryskit.data.validate import validate_row
+from cryskit.errors import DataError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-_FRAMES = Registry("frame reader", {"pandas": "cryskit.data.readers.frames:read_parquet"})
+    from cryskit.data.files import InputFile
 
 
-def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a Parquet file, one item per row in order.
 
     Args:
-        path: In the interchange form, or with a column of structures.
-        limit: Atoms that a cell may have.
+        file: Parquet file in the interchange form, or with a column of structures.
+        limit: Number of atoms that a cell may have.
 
     Raises:
         DataError: It is no such file.
     """
     try:
-        columns = set(pq.read_schema(path).names)
+        source = file.at_random()
+    except UnreadableError as error:
+        raise DataError(f"{file.name}: {error.problem}", error.cure) from error
+    with open_parquet(source, file.name) as parquet:
+        columns = set(parquet.schema_arrow.names)
         if "atomic_numbers" not in columns and columns & set(STRUCTURES):
-            yield from _FRAMES["pandas"](path, limit)
+            yield from _read_structures(parquet, file, limit)
             return
+        for row in read_opened(parquet, file.name):
+            yield row if isinstance(row, Failure) else validate_row(row, f"{file.name}, {row.id}", limit)
+
+
+def _read_structures(parquet: pq.ParquetFile, file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.frames import read_parquet  # noqa: PLC0415 - pandas is needed for such files only
+
+    try:
+        yield from read_parquet(parquet, file, limit)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path} is no Parquet file ({error})", "Check that it is whole") from error
-    for row in read_rows(path):
-        if isinstance(row, Failure):
-            yield row
-        else:
-            yield checked(row, f"{path}, {row.id}", limit)
+        raise DataError(f"A part of {file.name} is damaged ({error})", "Fetch or write it again") from error
+
+
+def count_rows(path: str) -> int | None:
+    """Return how many rows a Parquet file has, or None if it is none.
+
+    Args:
+        path: Path of the file.
+    """
+    try:
+        with open_parquet(path, path) as parquet:
+            return int(parquet.metadata.num_rows)
+    except DataError:
+        return None

@@ -9,30 +9,28 @@ from typing import TYPE_CHECKING
 from pymatgen.core import Element
 from pymatgen.io.vasp.inputs import Poscar
 
-from cryskit.data.files import read_text, stem
 from cryskit.data.readers.from_pymatgen import PARSER_ERRORS, from_structure
-from cryskit.data.validate import attempt, count
+from cryskit.data.validate import make_row, validate_size
 from cryskit.errors import ElementError, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from cryskit.data.files import InputFile
     from cryskit.types import Crystal, Failure
 
 
-def read_file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a POSCAR or CONTCAR, which holds one crystal.
 
     Args:
-        path: Its stem is the id.
-        limit: Atoms that a cell may have.
+        file: POSCAR or CONTCAR, whose id is that of the crystal.
+        limit: Number of atoms that a cell may have.
     """
-    name = stem(path.name)
-    yield attempt(name, str(path), lambda: _read(read_text(path), name, limit), limit)
+    yield make_row(file.id, file.name, lambda: _parse(file.read_text(), file.id, limit), limit)
 
 
-def _read(text: str, name: str, limit: int) -> Crystal:
+def _parse(text: str, name: str, limit: int) -> Crystal:
     _refuse(text, limit)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -53,7 +51,7 @@ def _refuse(text: str, limit: int) -> None:
     if not counts:
         raise UnreadableError("There is no line with the numbers of atoms", "Give a whole POSCAR file")
     numbers = [int(word) for words in counts for word in words]
-    count(sum(numbers) if min(numbers) >= 0 else 0, limit)
+    validate_size(sum(numbers) if min(numbers) >= 0 else 0, limit)
     for word in (word for words in symbols for word in words):
         symbol = word.partition("/")[0].partition("_")[0]
         if not Element.is_valid_symbol(symbol):

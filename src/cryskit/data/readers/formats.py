@@ -1,0 +1,159 @@
+"""The formats of files that can be read: the one table from which readers, folders, messages and help texts take them.
+
+A further format is a file with its reader beside this one, and a row of FORMATS.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from cryskit.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO
+
+    from cryskit.data.files import InputFile
+    from cryskit.types import Crystal, Failure
+
+
+class Format(NamedTuple):
+    """A format of files of crystals.
+
+    Attributes:
+        name: Name of the format in help texts and error messages.
+        endings: Ends of the names of its files, in lower case, which are no part of an id; ".gz" may follow.
+        read: Reader, which is given a file and the number of atoms that a cell may have, and yields one item per row.
+        rows: Function that returns how many rows the file at a path has: None if it must be read to be counted.
+        in_folder: What a file of this format is to the folder that is read: a structure file, a part of one data set
+            ("shard"), or None if it is passed over.
+        beginnings: Beginnings of the names of its files, in upper case, where the ending is none of FORMATS.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    read: Callable[[InputFile, int], Iterator[Crystal | Failure]]
+    rows: Callable[[str], int | None]
+    in_folder: Literal["structure", "shard"] | None = None
+    beginnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join([*(f'{beginning}*' for beginning in self.beginnings), *self.endings])})"
+
+
+def _cif(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.cif import read_file  # noqa: PLC0415 - here and below: libraries wait until they are needed
+
+    return read_file(file, limit)
+
+
+def _poscar(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.poscar import read_file  # noqa: PLC0415
+
+    return read_file(file, limit)
+
+
+def _xyz(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.from_ase import read_file  # noqa: PLC0415
+
+    return read_file(file, limit)
+
+
+def _json(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.dictionaries import read_file  # noqa: PLC0415
+
+    return read_file(file, limit)
+
+
+def _json_lines(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.dictionaries import read_lines  # noqa: PLC0415
+
+    return read_lines(file, limit)
+
+
+def _csv(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.frames import read_file  # noqa: PLC0415
+
+    return read_file(file, limit)
+
+
+def _parquet(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.parquet import read_file  # noqa: PLC0415
+
+    return read_file(file, limit)
+
+
+def _one(_: str) -> int | None:
+    return 1
+
+
+def _many(_: str) -> int | None:
+    return None
+
+
+def _counted(path: str) -> int | None:
+    from cryskit.data.readers.parquet import count_rows  # noqa: PLC0415
+
+    return count_rows(path)
+
+
+FORMATS = (
+    Format("CIF", (".cif",), _cif, _one, "structure"),
+    Format("POSCAR", (".vasp", ".poscar", ".contcar"), _poscar, _one, "structure", ("POSCAR", "CONTCAR")),
+    Format("XYZ", (".xyz", ".extxyz"), _xyz, _many, "structure"),
+    Format("JSON", (".json",), _json, _many, "structure"),
+    Format("JSON lines", (".jsonl",), _json_lines, _many),
+    Format("CSV", (".csv",), _csv, _many),
+    Format("Parquet", (".parquet", ".pq"), _parquet, _counted, "shard"),
+)
+"""Every format, in the order in which texts name them."""
+
+NAMES = f"{', '.join(each.name for each in FORMATS[:-1])} or {FORMATS[-1].name}"
+"""The names of the formats, for a sentence."""
+DETAILS = ", ".join(map(str, FORMATS))
+"""The names of the formats, each with the names of its files."""
+
+_BY_ENDING = {ending: each for each in FORMATS for ending in each.endings}
+_BY_BEGINNING = {beginning: each for each in FORMATS for beginning in each.beginnings}
+
+
+def format_of(name: str) -> Format | None:
+    """Return the format that the name of a file promises, or None."""
+    found = _BY_ENDING.get(_ending(name))
+    named = name.upper()
+    return found or next((each for beginning, each in _BY_BEGINNING.items() if named.startswith(beginning)), None)
+
+
+def stem(name: str) -> str:
+    """Return the file name without a known ending: "mp-1.5.cif.gz" to "mp-1.5", "POSCAR.1" to itself."""
+    bare = name[: -len(".gz")] if name.lower().endswith(".gz") else name
+    ending = _ending(name)
+    return bare[: -len(ending)] if ending in _BY_ENDING and len(bare) > len(ending) else name
+
+
+def read_named(name: str, limit: int, stream: IO[bytes] | IO[str] | None = None) -> Iterator[Crystal | Failure]:
+    """Read a file with the reader of its format, one item per row in order.
+
+    Args:
+        name: Path of the file, or the name of the opened one; its last part tells the format and the id.
+        limit: Number of atoms that a cell may have.
+        stream: Opened file, in bytes or text; None to open `name`.
+
+    Raises:
+        DataError: The name tells no format, or the file as a whole cannot be read.
+    """
+    from cryskit.data.files import InputFile  # noqa: PLC0415
+
+    base = PurePath(name).name
+    found = format_of(base)
+    if found is None:
+        raise DataError(
+            f"{name} is in no known format", f"Give a file whose name tells its format, {DETAILS}, or a folder of them"
+        )
+    return found.read(InputFile(name, stem(base), stream), limit)
+
+
+def _ending(name: str) -> str:
+    base, _, ending = name.lower().removesuffix(".gz").rpartition(".")
+    return f".{ending}" if base else ""
