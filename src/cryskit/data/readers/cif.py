@@ -96,7 +96,7 @@ def read_blocks(text: str, name: str, source: str, limit: int) -> Iterator[Cryst
 
 
 def _is_structure(block: str) -> bool:
-    """Return whether a block is not the powder pattern that some data bases put beside the structure."""
+    """Return whether a block is not the powder pattern that some data bases add to the structure."""
     return "powder_pattern" not in block.split("\n", 1)[0]
 
 

@@ -1,4 +1,4 @@
-"""What a CIF block says of the content of its cell beside the atoms: formula, formula units, volume, density, multiplicities.
+"""What a CIF block says of the content of its cell in addition to the atoms: formula, formula units, volume, density, multiplicities.
 
 Each is another witness of the crystal that the file means. A composition that contradicts the formula is refused; what
 contradicts in less is a warning; and where symmetry leaves a choice, the witnesses decide.
@@ -180,7 +180,7 @@ def doubts(crystal: Crystal, content: Content, witness: Witness) -> list[str]:
 
 
 def _are_units(factor: float, content: Content) -> bool:
-    """Return whether a cell of so many formulas has Z of them; some programs give the formula of the whole cell beside Z."""
+    """Return whether a cell of so many formulas has Z of them; some programs give the formula of the whole cell together with Z."""
     amounts = [round(amount) for amount in content.formula.values() if amount == round(amount)]
     common = math.gcd(*amounts) if len(amounts) == len(content.formula) else 1
     units = content.units or 0.0

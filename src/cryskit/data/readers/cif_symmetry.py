@@ -104,7 +104,7 @@ def _found(said: _Said) -> tuple[Symmetry, ...]:
     """Return the readings that do not look at the cell."""
     listed, named = _listed(said), _named(said)
     if listed is not None:
-        return _distinct(_beside_names(listed, named))
+        return _distinct(_checked_by_names(listed, named))
     if named:
         return _distinct(named)
     if words := (*said.names, *said.hall, *said.numbers):
@@ -208,7 +208,7 @@ def _settings_of_names(said: _Said) -> list[Setting]:
     return common
 
 
-def _beside_names(listed: Symmetry, named: list[Symmetry]) -> list[Symmetry]:
+def _checked_by_names(listed: Symmetry, named: list[Symmetry]) -> list[Symmetry]:
     """Return the listed operations, and the named group where the list is but the identity and the group is not."""
     if not named or any(one.operations.key == listed.operations.key for one in named):
         return [listed]
