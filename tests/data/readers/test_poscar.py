@@ -49,9 +49,7 @@ FORMS = {
     "charges": SALT.replace("Cs Cl", "Cs+ Cl-"),
     "names of potentials": SALT.replace("Cs Cl", "Cs_sv Cl/1a2b3c"),
     "no comment": SALT.replace("salt", ""),
-    "selective dynamics": SALT.replace("Direct", "Selective dynamics\nDirect").replace(
-        "0.5 0.5 0.5", "0.5 0.5 0.5 T T F"
-    ),
+    "selective dynamics": SALT.replace("Direct\n0 0 0\n0.5 0.5 0.5", "Selective\nDirect\n0 0 0 T T T\n.5 .5 .5 T T F"),
     "Windows line ends": SALT.replace("\n", "\r\n"),
 }
 
