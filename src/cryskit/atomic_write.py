@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Atomic writes: a file is either whole or absent."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to; it takes the place of `path` if the block succeeds.
+    """Give a temporary path in the folder of `path`; what is written there replaces `path` if the block succeeds.
 
     A reader sees the old file or the new one, never half of one; a block that fails leaves nothing behind.
 
     Args:
-        path: The file; its folder is made.
+        path: Path of the file; its folder is made.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,8 +35,8 @@ def write_json(value: Any, path: Path | str) -> None:
     """Write a value as JSON, whole or not at all.
 
     Args:
-        value: Mappings, lists and plain values.
-        path: The file; its folder is made.
+        value: Value made of mappings, lists, texts and numbers.
+        path: Path of the file; its folder is made.
     """
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1), encoding="utf-8")

@@ -14,7 +14,7 @@ from cryskit.atomic_write import write_json
 from cryskit.benchmark import run
 from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.run import Benchmark
-from cryskit.data.corpus import manifest_beside, short
+from cryskit.data.corpus import manifest_path, short_fingerprint
 from cryskit.errors import PlanError
 from cryskit.predict import descriptions
 from cryskit.predict.card import Card
@@ -235,8 +235,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ).save(file)
     (split,) = data()["elastic"].splits
     row = {"source": "elastic_tensor", "part": "train"}
-    rows = [row | {"id": c.id, "fingerprint": short(c)} for c in CRYSTALS if c.id not in split.test]
-    pd.DataFrame(rows).to_parquet(manifest_beside(file))
+    rows = [row | {"id": c.id, "fingerprint": short_fingerprint(c)} for c in CRYSTALS if c.id not in split.test]
+    pd.DataFrame(rows).to_parquet(manifest_path(file))
     return file
 
 

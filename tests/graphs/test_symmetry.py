@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+import moyopy
 import numpy as np
 import pytest
 from laws.cells import supercell
@@ -13,7 +15,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from cryskit.data.read import read
 from cryskit.data.sources import open_source
 from cryskit.graphs.build import build
-from cryskit.graphs.symmetry import agree, orbits, space_group
+from cryskit.graphs.symmetry import agree, detect, orbits, space_group
 from cryskit.types import Crystal, GraphSpec
 
 SPEC = GraphSpec()
@@ -29,6 +31,22 @@ def test_orbits_of_well_known_crystals(name: str) -> None:
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_supercell_has_the_orbits_of_its_primitive_cell(name: str) -> None:
     assert len(np.unique(orbits(supercell(CRYSTALS[name], (1, 2, 1)), SPEC))) == KNOWN[name]
+
+
+def test_what_moyo_says_of_a_supercell_is_dropped_in_our_calls_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cell = supercell(CRYSTALS["TiO2-rutile"], (3, 1, 1))
+    moyo = moyopy.Cell(cell.lattice.tolist(), cell.fractional.tolist(), cell.numbers.tolist())
+    settings = {key: value for key, value in vars(logging.getLogger("moyo")).items() if key != "_cache"}
+    for _ in range(2):
+        caplog.clear()
+        detect.cache_clear()
+        assert detect(cell, 1e-4)
+        assert not caplog.records
+        moyopy.MoyoDataset(moyo, symprec=1e-4)
+        assert [record.name for record in caplog.records] == ["moyo"]
+    assert {key: value for key, value in vars(logging.getLogger("moyo")).items() if key != "_cache"} == settings
 
 
 def test_atoms_of_an_orbit_see_the_same() -> None:

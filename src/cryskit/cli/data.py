@@ -1,4 +1,4 @@
-"""`cryskit data`: the bundled data sets, and what is done with data before it is learned from."""
+"""`cryskit data`: list the bundled data sets; convert, audit and split data."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -61,15 +61,23 @@ def split(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE|DIR", help="The .json file to write; with --folds the folder.")
     ],
-    kind: Annotated[options.Kind, typer.Option("--kind", help="What is kept together.")] = options.Kind.RANDOM,
+    kind: Annotated[
+        options.Kind,
+        typer.Option("--kind", help="Crystals that are kept together: none, those of a formula, of a chemical system."),
+    ] = options.Kind.RANDOM,
     fractions: Annotated[
         str | None,
         typer.Option(
-            "--fractions", metavar="F,F,F", help="Shares for train, validation, test.  [default: 0.8,0.1,0.1]"
+            "--fractions",
+            metavar="F,F,F",
+            help="Shares of the crystals for training, validation and test.  [default: 0.8,0.1,0.1]",
         ),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option("--folds", min=2, metavar="K", help="Make K splits whose test parts are a partition.")
+        int | None,
+        typer.Option(
+            "--folds", min=2, metavar="K", help="Number of splits, whose test parts together are the data set."
+        ),
     ] = None,
     seed: options.Seed = 0,
     limit: options.Limit = options.LIMIT,
@@ -112,7 +120,7 @@ def audit(src: options.Source, limit: options.Limit = options.LIMIT, as_json: op
     from cryskit.data.audit import audit as look
     from cryskit.data.sources import resolve
 
-    found = look(bar(resolve(src, limit), "looking"))
+    found = look(bar(resolve(src, limit), "auditing"))
     if as_json:
         print_json(_plain(found))
     else:

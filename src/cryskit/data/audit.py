@@ -1,4 +1,4 @@
-"""What is doubtful in a data set: crystals that occur twice, labels that cannot be, labels that are missing.
+"""Audit of a data set: crystals that occur twice, labels that are out of range or far from the others, missing labels.
 
 Values outside the physical range of their property need no statistics and no list of known errors. Outliers are values
 far from the median on the scale the property is learned on, in units of the wider of two robust standard deviations:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 FAR = 8.0
-"""Robust standard deviations from the median beyond which a label is an outlier."""
+"""Number of robust standard deviations from the median beyond which a label is an outlier."""
 CLOSE = 0.005
 """Relative difference of the volume per atom within which crystals of one formula may be the same."""
 
@@ -41,10 +41,10 @@ class Finding(NamedTuple):
     Attributes:
         kind: What was found: a row that is no crystal, an id used twice, the same content under several ids, the same
             formula with nearly the same volume, a label outside the physical range, a label far from the others.
-        ids: Of the rows concerned.
+        ids: Ids of the rows concerned.
         message: What was found, with the value and its unit.
-        property: Of the label, or "".
-        value: The label, or None.
+        property: Registry name of the property of the label, or "".
+        value: Label in the unit of its property, or None.
     """
 
     kind: Kind
@@ -73,12 +73,12 @@ class Audit:
     """The report on a data set.
 
     Attributes:
-        crystals: Rows that are crystals.
-        atoms: In all of them.
-        formulas: Different reduced formulas.
-        table: One row per property.
-        findings: What to look at.
-        elements: Symbol to number of crystals with that element, the most frequent first.
+        crystals: Number of rows that are crystals.
+        atoms: Number of atoms in all of them.
+        formulas: Number of different reduced formulas.
+        table: Statistics of the labels, one row per property.
+        findings: Rows and labels to look at.
+        elements: Element symbol to the number of crystals with that element, the most frequent first.
     """
 
     crystals: int
@@ -104,11 +104,11 @@ class _Row(NamedTuple):
 
 
 def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = CLOSE) -> Audit:
-    """Look a data set through once; the crystals themselves are not kept.
+    """Audit a data set in one pass; the crystals themselves are not kept.
 
     Args:
-        items: What a reader yields.
-        far: Robust standard deviations beyond which a label is an outlier.
+        items: Crystals and failures, as a reader yields them.
+        far: Number of robust standard deviations from the median beyond which a label is an outlier.
         close: Relative difference of the volume per atom within which crystals of one formula may be the same.
     """
     failures: list[Finding] = []

@@ -1,9 +1,9 @@
-"""Crystals of several data sets for learning without labels: what trains, what validates, what must not be seen.
+"""Crystals of several data sets for learning without labels: which train, which validate, which are held out.
 
 Each data set is divided by itself, at random or by a split of it. The test crystals of a split are held out, and so is
 every crystal of any data set that has the structure of one of them. Of several crystals of one structure the first is kept.
 
-The crystals themselves are not held in memory: they are listed while they go by, with some sixty bytes for each.
+The crystals themselves are not held in memory: they are listed as they are read, with some sixty bytes for each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 SHARES = (0.9, 0.1, 0.0)
-"""Of the crystals of a data set that train, validate and are held out where no split says otherwise."""
+"""Shares of the crystals of a data set that train, validate and are held out where no split says otherwise."""
 
 _DIGITS = 32  # hexadecimal, of a fingerprint in a manifest
 _PIECE = 16_384  # rows that are Python objects at a time
@@ -40,7 +40,7 @@ _COLUMNS = ("id", "source", "part", "fingerprint")
 
 
 class Assignment(IntEnum):
-    """What becomes of a crystal of a corpus."""
+    """The assignment of a crystal of a corpus: to training, to validation, or why it is in neither."""
 
     TRAIN = 0
     VALIDATION = 1
@@ -57,7 +57,7 @@ class Corpus:
         sources: Name or path of each data set.
 
     Attributes:
-        manifests: Short name of each data set to its manifest hash, of those that were listed.
+        manifests: Short name of each data set that was listed to its manifest hash.
     """
 
     def __init__(self, sources: Iterable[str]) -> None:
@@ -73,8 +73,8 @@ class Corpus:
         """Yield the crystals of a data set, and list them.
 
         Args:
-            source: One of those that the corpus was made with.
-            crystals: All of its crystals.
+            source: Name or path of one of the data sets that the corpus was made with.
+            crystals: All crystals of the data set.
 
         Raises:
             DataError: An id occurs twice in it.
@@ -99,16 +99,16 @@ class Corpus:
             )
 
     def divide(self, structures: np.ndarray, splits: Sequence[Split] = (), seed: int = 0) -> np.ndarray:
-        """Return what becomes of each crystal.
+        """Return the assignment of each crystal.
 
         Args:
-            structures: (N,) for each crystal in the order in which they were listed a number that is the same for the same
-                structure; 0 for one that cannot be used.
-            splits: Each of exactly one of the data sets (by its manifest hash).
-            seed: Of the random order of the data sets that have no split.
+            structures: (N,) int, for each crystal in the order in which they were listed a number that is the same for
+                the same structure; 0 for one that cannot be used.
+            splits: Splits, each made of exactly one of the data sets (by its manifest hash).
+            seed: Seed of the random order of the data sets that have no split.
 
         Returns:
-            (N,) of Assignment.
+            (N,) int8, values of Assignment.
 
         Raises:
             PlanError: A split is of none of the data sets, or two are of the same.
@@ -153,9 +153,9 @@ class Corpus:
         """Write which crystals were seen, so that anyone can check whether a crystal was among them.
 
         Args:
-            path: A Parquet file with the columns id, source, part, fingerprint (the first 32 digits of
+            path: Path of a Parquet file with the columns id, source, part, fingerprint (the first 32 digits of
                 `Crystal.fingerprint`), sorted by source and id.
-            assignments: As `divide` returns them.
+            assignments: (N,) int8, values of Assignment, as `divide` returns them.
 
         Returns:
             The SHA-256 of the file.
@@ -172,7 +172,7 @@ class Corpus:
         """Return the ids of some crystals; where several data sets have an id, its data set's short name in front.
 
         Args:
-            rows: Places in the list, ascending.
+            rows: (M,) int, places in the list, ascending.
         """
         clashing, starts = _repeated(list(self._ids.values())), self._starts()
         found: list[str] = []
@@ -209,17 +209,17 @@ class Corpus:
         return dict(zip(self._ids, [0, *ends], strict=False))
 
 
-def short(crystal: Crystal) -> str:
+def short_fingerprint(crystal: Crystal) -> str:
     """Return the digits of the fingerprint of a crystal that stand in a manifest."""
     return crystal.fingerprint[:_DIGITS]
 
 
-def manifest_beside(model: Path) -> Path:
-    """Return where the manifest of a pre-trained model lies."""
+def manifest_path(model: Path) -> Path:
+    """Return the path of the manifest of a pre-trained model: in the folder of the model file."""
     return model.with_name(f"{model.stem}.manifest.parquet")
 
 
-def trained(path: Path) -> set[str]:
+def training_fingerprints(path: Path) -> set[str]:
     """Return the short fingerprints of the crystals that train, according to a manifest."""
     found = pq.read_table(path, columns=["fingerprint"], filters=[("part", "=", "train")])
     return set(found["fingerprint"].to_pylist())

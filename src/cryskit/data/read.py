@@ -27,10 +27,11 @@ def read(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Iterato
     Args:
         source: Path of a file (CIF, POSCAR, XYZ, JSON, JSON lines, CSV, Parquet) or folder, a file opened in bytes or
             text, a Crystal, pymatgen Structure, ASE Atoms, dictionary of a structure, pandas DataFrame, or an iterable
-            that mixes any of these. A row's id is its id column, else the stem of its file (":0", ":1" following if
-            there are several), else its place.
+            that mixes any of these. A row's id is its id column, else the stem of its file (with ":0", ":1" behind it in a
+            table, or where there are several), else its place.
         limit: Number of atoms that a cell may have; larger ones are failures.
-        name: File name of an opened file whose attribute `name` does not tell its format, such as an upload.
+        name: File name of an opened file whose attribute `name` does not tell its format, such as an upload or a member
+            of a tar archive.
 
     Returns:
         One item per row, in order: a validated Crystal, or a Failure that says what is wrong with it. Numbers that
@@ -41,7 +42,7 @@ def read(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Iterato
         DataError: The source as a whole does not exist or its format is unknown. Within an iterable this is a Failure.
 
     Examples:
-        A file that came as bytes, and how a row that cannot be used is told from a crystal:
+        A file that came as bytes; a row is a crystal, or a failure with the reason:
 
         >>> import io
         >>> from cryskit import Crystal, read

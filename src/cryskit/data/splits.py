@@ -1,8 +1,8 @@
-"""Splits: which crystals train, which choose the epoch, which judge; files with a hash that cannot be bent.
+"""Splits: which crystals train, which choose the epoch, which test; kept in files with a hash over all they say.
 
 Every split comes from one rule. Groups (single crystals, or all crystals of a reduced formula or chemical system) are
 put into a random order; a group belongs to the part, or fold, in which its middle falls. So parts have the size asked
-for up to half a group, groups never straddle, and the order of the rows in the file does not matter.
+for up to half a group, a group is never divided, and the order of the rows in the file does not matter.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Split:
     """A named division of a data set by crystal id; no id is in two parts.
 
     Attributes:
-        name: For tables and model cards, for example "formula-seed0".
-        kind: What is kept together: nothing ("random"), a reduced formula, or a chemical system.
-        seed: Of the random order.
-        train: Ids in random order, so that the first part of them is a smaller training set.
-        validation: Ids that choose the epoch.
-        test: Ids that judge, unreachable in training.
+        name: Name for tables and model cards, for example "formula-seed0".
+        kind: Kind of group that is kept together: none ("random"), a reduced formula, or a chemical system.
+        seed: Seed of the random order.
+        train: Ids of the training crystals in random order, so that the first part of them is a smaller training set.
+        validation: Ids of the crystals that choose the epoch.
+        test: Ids of the test crystals, which training cannot reach.
         data: Manifest hash of the data set.
 
     Raises:
@@ -63,7 +63,7 @@ class Split:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of all that it says; a model card carries it."""
+        """SHA-256 over all that the split says; a model card carries it."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def first(self, fraction: float) -> Split:
@@ -85,7 +85,7 @@ class Split:
         """Return the training, validation and test crystals, each in the order of the split.
 
         Args:
-            crystals: The whole data set that the split was made of; leave out rows without labels afterwards.
+            crystals: Crystals of the whole data set that the split was made of; leave out those without labels afterwards.
 
         Raises:
             DataError: It is another data set, or was changed since.
@@ -131,12 +131,12 @@ def make(
     """Divide a data set into training, validation and test crystals.
 
     Args:
-        crystals: The data set, ids unique.
-        kind: What is kept together.
+        crystals: Crystals of the data set, with unique ids.
+        kind: Kind of group that is kept together.
         fractions: Shares of the crystals for training, validation and test, adding up to 1.
         train_fraction: Share of the training crystals to keep; validation and test stay as they are.
-        seed: Of the random order.
-        name: Default: kind and seed.
+        seed: Seed of the random order.
+        name: Name of the split; kind and seed if it is empty.
 
     Raises:
         PlanError: The fractions do not add up to 1, or one is negative.
@@ -156,11 +156,11 @@ def shares(count: int, fractions: tuple[float, float, float], seed: int) -> np.n
 
     Args:
         count: Number of crystals.
-        fractions: As for `make`.
-        seed: Of the random order.
+        fractions: Shares of the crystals for training, validation and test, adding up to 1.
+        seed: Seed of the random order.
 
     Returns:
-        (count,) 0 for training, 1 for validation, 2 for test.
+        (count,) int8: 0 for training, 1 for validation, 2 for test.
 
     Raises:
         DataError: A part that should have crystals would have none.
@@ -186,10 +186,10 @@ def folds(
     Args:
         crystals: The data set, ids unique.
         count: Number of folds, at least 2.
-        kind: What is kept together.
+        kind: Kind of group that is kept together.
         validation: Share of the crystals outside the test fold that validate, at least 0 and below 1.
-        seed: Of the random order.
-        name: Default: kind, seed; the number of the fold is appended.
+        seed: Seed of the random order.
+        name: Name of the splits, to which the number of the fold is appended; kind and seed if it is empty.
 
     Raises:
         PlanError: Fewer than two folds, or no share for training.
@@ -215,7 +215,7 @@ def folds(
 
 
 def _order(crystals: Sequence[Crystal], kind: str, seed: int) -> tuple[list[str], np.ndarray]:
-    """Return the ids with their groups in random order, and for each id where the middle of its group lies in 0..1."""
+    """Return the ids with their groups in random order, and for each id where the middle of its group is in 0..1."""
     _refuse_repeats([crystal.id for crystal in crystals], "the data")
     if kind not in get_args(Kind):
         raise PlanError(f"There is no split by {kind!r}", f"Choose one of {', '.join(get_args(Kind))}")

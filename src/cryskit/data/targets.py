@@ -1,4 +1,4 @@
-"""What stands beside a structure in a row: its id, its text and the numbers that are targets."""
+"""The other columns of a row with a structure: its id, its text and the numbers that are targets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ def property_name(column: str) -> str:
 
 
 def property_names(columns: Iterable[str], source: str) -> dict[str, str]:
-    """Return the property of each column.
+    """Return the registry name of the property that each column holds.
+
+    Args:
+        columns: Names of the columns.
+        source: Name of the file or table, for the error message.
 
     Raises:
         DataError: Two columns hold the same property.

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cryskit.data.corpus import short
+from cryskit.data.corpus import short_fingerprint
 from cryskit.elements import formula
 from cryskit.errors import DataError
 from cryskit.graphs.duplicates import near_duplicates
@@ -40,7 +40,7 @@ class Seen:
     @classmethod
     def of(cls, crystals: Sequence[Crystal]) -> Seen:
         """Return crystals that are all at hand."""
-        prints = frozenset(short(crystal) for crystal in crystals)
+        prints = frozenset(short_fingerprint(crystal) for crystal in crystals)
         return cls(frozenset(crystal.id for crystal in crystals), prints, crystals)
 
     @classmethod
@@ -62,7 +62,7 @@ class Seen:
             name.removeprefix(f"{source}/") for name, source in zip(columns["id"], columns["source"], strict=True)
         )
         prints = frozenset(columns["fingerprint"])
-        found = {short(crystal): crystal for crystal in corpus}
+        found = {short_fingerprint(crystal): crystal for crystal in corpus}
         return cls(ids, prints, [crystal for digits, crystal in found.items() if digits in prints])
 
 
@@ -127,7 +127,7 @@ class Comparison:
             seen=len(seen.fingerprints),
             at_hand=len(known),
             ids=[c.id for c in asked if c.id in seen.ids],
-            contents=[c.id for c in asked if short(c) in seen.fingerprints],
+            contents=[c.id for c in asked if short_fingerprint(c) in seen.fingerprints],
             formulas=[c.id for c in asked if formula(c.numbers) in formulas] if known else None,
             prototypes=[c.id for c in asked if self._prototype(c) in prototypes] if known else None,
             near_duplicates={asked[i].id: names for i, names in alike.items()} if known else None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryskit.batching import TextBatcher
-from cryskit.data.corpus import Assignment, Corpus, manifest_beside
+from cryskit.data.corpus import Assignment, Corpus, manifest_path
 from cryskit.errors import PlanError
 from cryskit.graphs.shards import Shards, problems_of, processes, shards, structures_of
 from cryskit.plots.curves import plot_curves
@@ -87,7 +87,7 @@ def pretrain(
     settings: dict[str, Any] = {"identity": identity, "rates": shares, "progress": progress}
     card.epoch = fit(objective, training, validation, plan.optimisation, folder, **settings)
     card.metrics = _losses(folder, card.epoch)
-    seen = manifest_beside(out)
+    seen = manifest_path(out)
     digest = corpus.write_manifest(seen, assignments)
     card.data = {"source": ", ".join(corpus.manifests), "manifest": digest, "file": seen.name}
     predictor.save(out)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from cryskit.data.corpus import manifest_beside
+from cryskit.data.corpus import manifest_path
 from cryskit.errors import DataError, ModelError, PlanError
 from cryskit.predict.card import digest, read_card
 from cryskit.predict.published import path_of
@@ -79,7 +79,7 @@ def manifest_of(model: Path) -> Path:
     Raises:
         DataError: There is none.
     """
-    beside = manifest_beside(model)
+    beside = manifest_path(model)
     if beside.is_file():
         return beside
     start = read_card(model).start if model.suffix == _MODEL else {}

@@ -19,7 +19,7 @@ import torch
 
 from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
-from cryskit.data.corpus import short, trained
+from cryskit.data.corpus import short_fingerprint, training_fingerprints
 from cryskit.data.sources import resolve
 from cryskit.errors import DataError, PlanError
 from cryskit.graphs.build import build_usable
@@ -99,7 +99,7 @@ class Vectors:
         if not self.named.unlabelled:
             return None
         seen = self._seen()
-        wanted = seen.keys() - {short(crystal) for crystal in known}
+        wanted = seen.keys() - {short_fingerprint(crystal) for crystal in known}
         graph, errors = build_usable(list(seen.values()), spec, cache=cache)
         usable = {name: crystal for row, (name, crystal) in enumerate(seen.items()) if row not in errors}
         rows = np.flatnonzero([name in wanted for name in usable])
@@ -112,12 +112,12 @@ class Vectors:
 
     def _seen(self) -> dict[str, Crystal]:
         """Return the crystals of the data sets named as unlabelled that the teacher was trained on, by short fingerprint."""
-        trained_on = trained(manifest_of(self._path))
+        trained_on = training_fingerprints(manifest_of(self._path))
         found: dict[str, Crystal] = {}
         for number, source in enumerate(self.named.unlabelled):
             for item in resolve(source):
-                if isinstance(item, Crystal) and short(item) in trained_on:
-                    found.setdefault(short(item), replace(item, id=f"{number}/{item.id}", targets={}))
+                if isinstance(item, Crystal) and short_fingerprint(item) in trained_on:
+                    found.setdefault(short_fingerprint(item), replace(item, id=f"{number}/{item.id}", targets={}))
         return found
 
     def _pseudo_labels(self, crystals: Mapping[str, Crystal], cache: Path) -> dict[str, dict[str, float]]:

@@ -1,1 +1,1 @@
-"""Readers: one per format or kind of object, each turning it into crystals and failures."""
+"""Readers: one per format or kind of object, each of which turns it into crystals and failures."""

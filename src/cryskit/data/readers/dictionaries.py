@@ -181,15 +181,19 @@ def read_lines(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
         limit: Number of atoms that a cell may have.
 
     Raises:
-        DataError: It cannot be opened or unpacked.
+        DataError: It cannot be opened or unpacked, or is empty.
     """
+    is_empty = True
     try:
         with file.open() as lines:
             for i, line in enumerate(lines):
                 if line.strip():
+                    is_empty = False
                     yield _line(line, f"{file.id}:{i}", file.name, limit)
     except UnreadableError as error:
         raise DataError(f"{file.name}: {error.problem}", error.cure) from error
+    if is_empty:
+        raise DataError(f"{file.name} is empty", "Give a line of JSON for each crystal")
 
 
 def _line(line: bytes, name: str, path: str, limit: int) -> Crystal | Failure:

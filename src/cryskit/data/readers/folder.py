@@ -1,4 +1,4 @@
-"""Folders of structure files: those that id_prop.csv lists (as for CGCNN and ALIGNN), or all there are."""
+"""Folders of structure files: those that id_prop.csv lists (as for CGCNN and ALIGNN), or all of them."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _row(files: dict[str, Path], row: list[str], names: list[str], source: str, 
     path = files.get(row[0])
     if path is None:
         error = UnreadableError(
-            f"There is no structure file for {row[0]!r} beside the table", "Add it or remove the line"
+            f"There is no structure file for {row[0]!r} in the folder of the table", "Add it or remove the line"
         )
         return _failed(name, error, source)
     if len(row) > len(names) + 1:
