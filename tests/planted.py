@@ -15,7 +15,7 @@ from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor
 from cryskit.types import Crystal, GraphSpec, Property
 
-BIT = {elements.bit_name(bit): bit for bit in range(elements.BITS)}
+BIT = {elements.feature_name(bit): bit for bit in range(elements.FEATURE_COUNT)}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The ninety-two element bits: layout, known facts, and which elements they cannot tell apart."""
+"""The 92 element features: layout, known facts, and which elements they cannot distinguish."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
-from cryskit.elements import BITS, BLOCKS, ELEMENTS, bit_name, block_of, chemical_system, features, formula
+from cryskit.elements import BLOCKS, ELEMENTS, FEATURE_COUNT, block_of, chemical_system, feature_name, features, formula
 
 SIZES = {
     "group": 19,
@@ -24,19 +24,19 @@ SIZES = {
 
 
 def names(symbol: str) -> set[str]:
-    return {bit_name(int(bit)) for bit in np.flatnonzero(features()[atomic_numbers[symbol]])}
+    return {feature_name(int(feature)) for feature in np.flatnonzero(features()[atomic_numbers[symbol]])}
 
 
 def test_the_blocks_tile_the_ninety_two_columns_in_order() -> None:
     assert {name: columns.stop - columns.start for name, columns in BLOCKS.items()} == SIZES
     assert list(BLOCKS) == list(SIZES)
-    assert [bit for columns in BLOCKS.values() for bit in range(columns.start, columns.stop)] == list(range(92))
-    assert BITS == 92
+    assert [feature for columns in BLOCKS.values() for feature in range(columns.start, columns.stop)] == list(range(92))
+    assert FEATURE_COUNT == 92
 
 
 def test_the_table_is_read_only_and_row_zero_is_empty() -> None:
     table = features()
-    assert table.shape == (ELEMENTS + 1, BITS)
+    assert table.shape == (ELEMENTS + 1, FEATURE_COUNT)
     assert table.dtype == np.float32
     assert table is features()
     assert not table[0].any()
@@ -45,7 +45,7 @@ def test_the_table_is_read_only_and_row_zero_is_empty() -> None:
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_every_block_has_one_bit_or_none(name: str) -> None:
+def test_every_block_has_one_feature_or_none(name: str) -> None:
     counts = features()[1:, BLOCKS[name]].sum(axis=1)
     assert set(counts) <= {0, 1}
     if name not in {"electronegativity", "electron_affinity", "atomic_volume"}:
@@ -90,7 +90,7 @@ def test_binned_quantities_fall_into_the_interval_that_their_name_gives() -> Non
         assert low - 1e-9 <= 100 * covalent_radii[number] < high or high == 250
 
 
-def test_missing_values_set_no_bit() -> None:
+def test_missing_values_set_no_feature() -> None:
     table = features()
     for symbol in ("He", "Ne", "Ar"):
         assert not table[atomic_numbers[symbol], BLOCKS["electronegativity"]].any()
@@ -99,7 +99,7 @@ def test_missing_values_set_no_bit() -> None:
     assert not table[atomic_numbers["Fr"], BLOCKS["atomic_volume"]].any()
 
 
-def test_the_elements_that_cannot_be_told_apart_are_known() -> None:
+def test_the_elements_that_cannot_be_distinguished_are_known() -> None:
     alike: dict[bytes, set[str]] = {}
     for number in range(1, ELEMENTS + 1):
         alike.setdefault(features()[number].tobytes(), set()).add(chemical_symbols[number])
@@ -114,9 +114,9 @@ def test_the_elements_that_cannot_be_told_apart_are_known() -> None:
 
 
 def test_every_column_has_a_name_of_its_own() -> None:
-    assert len({bit_name(bit) for bit in range(BITS)}) == BITS
-    assert (bit_name(0), bit_name(2), bit_name(19)) == ("group none", "group 2", "period 1")
-    assert bit_name(28) == "electronegativity 1.2 to 1.55"
+    assert len({feature_name(feature) for feature in range(FEATURE_COUNT)}) == FEATURE_COUNT
+    assert (feature_name(0), feature_name(2), feature_name(19)) == ("group none", "group 2", "period 1")
+    assert feature_name(28) == "electronegativity 1.2 to 1.55"
     assert (block_of(0), block_of(35), block_of(91)) == ("group", "electronegativity", "atomic_volume")
     with pytest.raises(IndexError, match="from 0 to 91"):
         block_of(92)
@@ -132,6 +132,6 @@ def test_formula_and_chemical_system_forget_order_and_cell() -> None:
 
 
 def test_the_table_is_the_one_that_published_models_were_trained_on() -> None:
-    """A library that corrects a value moves bits: then published models need the old table, which they carry."""
+    """A library that corrects a value changes features: then published models need the old table, which they carry."""
     digest = hashlib.sha256(np.packbits(features().astype(bool)).tobytes()).hexdigest()
     assert digest.startswith("cd6aca43ec1aea33")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from cryskit.benchmark.compare import Gain
     from cryskit.predict.card import Card
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
@@ -33,10 +34,6 @@ _PAPER_GAINS = {"cgcnn": 16.20, "crysxpp": 12.21, "gatgnn": 8.02, "alignn": 4.19
 MARK = re.compile(r"<!-- generated: (\w+) -->")
 
 
-class _NoCardError(Exception):
-    """A run has left no result card."""
-
-
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace every mark of a page (called by MkDocs for each page)."""
     return MARK.sub(lambda found: _part(found[1]), markdown)
@@ -45,7 +42,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def _part(name: str) -> str:
     try:
         return PARTS[name]()
-    except _NoCardError:
+    except FileNotFoundError:  # a run has left no result card
         return "*The run has not been made yet.*"
 
 
@@ -125,9 +122,8 @@ def model(name: str, card: Card) -> str:
     ]
     lines = [f"- {key}: {', '.join(f'{k} {cell(v)}' for k, v in value.items())}" for key, value in facts[:5]]
     lines += [f"- {key}: {value}" for key, value in facts[5:] if value]
-    return "\n\n".join(
-        [f"## `{name}`", card.description, table(["property", "unit", *columns], rows), "\n".join(lines)]
-    )
+    errors = [table(["property", "unit", *columns], rows)] if rows else []
+    return "\n\n".join([f"## `{name}`", card.description, *errors, "\n".join(lines)])
 
 
 def results() -> str:
@@ -170,7 +166,7 @@ def _spread(row: Mapping[str, Any], arm: str) -> str:
 
 
 def crysxpp() -> str:
-    """Return the test errors of the published few-label model beside those of the paper."""
+    """Return the test errors of the published few-label model and those of the paper."""
     card = _card("accuracy-crysxpp")
     rows = [
         (
@@ -210,12 +206,12 @@ def selector() -> str:
     errors_of = [f"{part} MAE, {name}, log10 GPa" for part in ("validation", "test") for name in names]
     head = ["selector and penalty", "bits kept", "blocks", "rank correlation over seeds", "the least", *errors_of]
     seen, chosen = card["summary"]["bits_seen_in_training"], card["summary"]["penalty_by_one_standard_error"]
-    note = f"{seen} of the 92 bits occur in the training crystals; the rank correlation is of those. One standard error chooses {chosen}."
+    note = f"{seen} of the 92 element features occur in the training crystals; the rank correlation is of those. One standard error chooses {chosen}."
     return f"{table(head, rows)}\n\n{note}"
 
 
 def reconstruction() -> str:
-    """Return the losses of CrysAE beside the yard-sticks."""
+    """Return the losses of CrysAE and of the yard-sticks."""
     card = _card("reconstruction")
     rows = [(row["of"], row["validation"], row["published"]) for row in card["losses"]]
     return table(["loss", "validation crystals", "published"], rows)
@@ -252,11 +248,11 @@ def describing() -> str:
 
 
 def crysmmnet() -> str:
-    """Return the test errors of the published model that reads words beside those of the same network without."""
+    """Return the test errors of the published model that reads descriptions and of the same network without."""
     cards = [_card("accuracy-crysmmnet"), _card("accuracy-crysmmnet-graph")]
     rows = [
-        (told["property"].replace("_", " "), told["unit"], *map(_error, (told, plain)), told["crystals"])
-        for told, plain in zip(*(card["test"] for card in cards), strict=True)
+        (read["property"].replace("_", " "), read["unit"], *map(_error, (read, plain)), read["crystals"])
+        for read, plain in zip(*(card["test"] for card in cards), strict=True)
     ]
     return table(["property", "unit", "crysmmnet", "without words", "test crystals"], rows)
 
@@ -278,7 +274,7 @@ def retrieval() -> str:
 
 
 def zoo() -> str:
-    """Return how fast networks of the zoo are beside plain ones, and what memory an epoch takes."""
+    """Return how much faster than plain ones the networks of the zoo are, and what memory an epoch takes."""
     card = _card("speed-amd-epyc-2c-zoo-2t")
     rows = [
         (
@@ -313,14 +309,16 @@ def probe() -> str:
 
 def benchmark(name: str, *, paper: bool = False) -> str:
     """Return errors and gains of a benchmark with one data set and one fraction, from its collected card."""
-    card = _card(name)
-    names = list(dict.fromkeys(row["property"] for row in card["errors"]))
-    found = {(row["encoder"], row["regime"], row["property"]): row for row in card["errors"]}
+    from cryskit.benchmark.collected import BenchmarkCard  # noqa: PLC0415
+
+    card = BenchmarkCard.model_validate(_card(name))
+    names = list(dict.fromkeys(row.property for row in card.errors))
+    means = {(row.encoder, row.regime, row.property): row.mean for row in card.errors}
     errors = [
-        (encoder, regime, *(found.get((encoder, regime, name), {}).get("mean") for name in names))
-        for encoder, regime in dict.fromkeys((row["encoder"], row["regime"]) for row in card["errors"])
+        (encoder, regime, *(means.get((encoder, regime, name)) for name in names))
+        for encoder, regime in dict.fromkeys((row.encoder, row.regime) for row in card.errors)
     ]
-    gained = {(row["encoder"], row["regime"], row["property"]): row for row in card["gains"]}
+    gained = {(row.encoder, row.regime, row.property): row for row in card.gains}
     gains = [
         (
             encoder,
@@ -328,33 +326,36 @@ def benchmark(name: str, *, paper: bool = False) -> str:
             *(_interval(gained.get((encoder, regime, name))) for name in (*names, "mean")),
             *([_PAPER_GAINS.get(encoder) if regime == "distilled" else ""] if paper else []),
         )
-        for encoder, regime in dict.fromkeys((row["encoder"], row["regime"]) for row in card["gains"])
+        for encoder, regime in dict.fromkeys((row.encoder, row.regime) for row in card.gains)
     ]
     plain = [name.replace("_", " ") for name in names]
     shown = table(["network", "gain of, %", *plain, "mean", *(["the paper's mean gain"] if paper else [])], gains)
     return f"{table(['network', 'regime', *plain], errors)}\n\n{shown}"
 
 
-def _interval(row: Mapping[str, Any] | None) -> str:
-    return f"{row['gain']:.1f} ({row['low']:.1f} to {row['high']:.1f})" if row else ""
+def _interval(row: Gain | None) -> str:
+    return f"{row.gain:.1f} ({row.low:.1f} to {row.high:.1f})" if row else ""
 
 
 def _card(name: str) -> Any:
-    path = RESULTS / f"{name}.json"
-    if not path.exists():
-        raise _NoCardError(name)
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def section(name: str, card: Mapping[str, Any]) -> str:
-    """Return a result card as Markdown: its plain entries as a list, each list of records as a table."""
+    """Return a result card as Markdown: its plain entries as a list to unfold, each list of records as a table."""
     tables = {
         key: value for key, value in card.items() if isinstance(value, list) and value and isinstance(value[0], dict)
     }
     plain = flat({key: value for key, value in card.items() if key not in {*tables, "title"}})
     parts = [
         f"## {card.get('title', name.replace('_', ' '))}",
-        "\n".join(f"- {key}: {cell(v)}" for key, v in plain.items()),
+        "\n".join(
+            [
+                f'??? note "Card {name}: command, data, machine"',
+                "",
+                *(f"    - {k}: {cell(v)}" for k, v in plain.items()),
+            ]
+        ),
     ]
     for key, records in tables.items():
         columns = list(dict.fromkeys(column for record in records for column in flat(record)))

@@ -1,6 +1,6 @@
 """Learn representations of crystals: pre-train, predict, explain.
 
-The names below are all there is to know for everyday work. They are imported when first used, so that `import cryskit`
+The names below are all that everyday work needs. They are imported when first used, so that `import cryskit`
 costs next to nothing: it loads neither torch nor pymatgen nor pandas.
 """
 
@@ -75,7 +75,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home (PEP 562)."""
+    """Import a public name from the module that defines it (PEP 562)."""
     if name == "__version__":
         return import_module("importlib.metadata").version(__name__)
     if name not in _HOMES:

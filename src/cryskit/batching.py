@@ -1,6 +1,6 @@
-"""Take, split, collate and move graphs, generic over the axes their fields declare.
+"""Take, split, collate and move graphs, generic over the axes that their fields declare.
 
-A data set is one big Graph; a batch is what `Batcher.take` slices out of it. Nothing is guessed from a length.
+A data set is one big Graph; `Batcher.take` slices batches out of it. No axis is guessed from a length.
 """
 
 from __future__ import annotations
@@ -20,17 +20,32 @@ if TYPE_CHECKING:
 
 
 def to(graph: Graph, device: torch.device | str, *, non_blocking: bool = False) -> Graph:
-    """Return the graph on `device`."""
+    """Return the graph on a device.
+
+    Args:
+        graph: The graph.
+        device: The device to which every tensor is copied.
+        non_blocking: Whether the copy may go on after this function has returned.
+    """
     return Graph(**{name: tensor.to(device, non_blocking=non_blocking) for name, tensor in graph.tensors.items()})
 
 
 def with_targets(graph: Graph, targets: np.ndarray) -> Graph:
-    """Return the graph with other targets, (B, P), NaN where unknown."""
+    """Return the graph with other targets.
+
+    Args:
+        graph: The graph of B crystals.
+        targets: (B, P) the values of P properties in their units, NaN where unknown.
+    """
     return replace(graph, targets=torch.from_numpy(np.ascontiguousarray(targets, dtype=np.float32)))
 
 
 def lengths(graph: Graph) -> dict[Axis, Tensor]:
-    """Return, for each axis, how many of its elements belong to each crystal, (B,) int64."""
+    """Return for each axis the number of its elements that belong to each crystal, (B,) int64.
+
+    Args:
+        graph: The graph of B crystals.
+    """
     crystals = graph.crystals
     edge_crystal = graph.crystal_of_atom[graph.edges[0]]
     return {
@@ -41,7 +56,11 @@ def lengths(graph: Graph) -> dict[Axis, Tensor]:
 
 
 def collate(graphs: Sequence[Graph]) -> Graph:
-    """Join graphs into one, in order."""
+    """Return several graphs as one batch, in their order.
+
+    Args:
+        graphs: The graphs, all with the same fields; at least one.
+    """
     sizes: dict[Axis, list[int]] = {
         "atoms": [g.atoms for g in graphs],
         "edges": [int(g.edges.shape[1]) for g in graphs],
@@ -50,16 +69,20 @@ def collate(graphs: Sequence[Graph]) -> Graph:
     starts = {axis: np.cumsum([0, *counts[:-1]]).tolist() for axis, counts in sizes.items()}
     joined: dict[str, Any] = {}
     for name in graphs[0].tensors:
-        lies = FIELD_AXES[name]
+        field = FIELD_AXES[name]
         parts = [getattr(g, name) for g in graphs]
-        if lies.points_at:
-            parts = [part + start for part, start in zip(parts, starts[lies.points_at], strict=True)]
-        joined[name] = torch.cat(parts, dim=lies.dimension)
+        if field.points_at:
+            parts = [part + start for part, start in zip(parts, starts[field.points_at], strict=True)]
+        joined[name] = torch.cat(parts, dim=field.dimension)
     return Graph(**joined)
 
 
 def split(graph: Graph) -> list[Graph]:
-    """Return the crystals of a graph, each as a batch of one."""
+    """Return the crystals of a graph, each as a batch of one.
+
+    Args:
+        graph: The graph, on the CPU.
+    """
     batcher = Batcher(graph)
     return [batcher.take(np.array([i])) for i in range(graph.crystals)]
 
@@ -68,10 +91,10 @@ class Batcher:
     """Slices batches out of one big graph, whose arrays may be memory-mapped.
 
     Args:
-        graph: The data set, on the CPU.
+        graph: The graph of the whole data set, on the CPU.
 
     Attributes:
-        lengths: Axis to how many of its elements belong to each crystal, (B,).
+        lengths: Axis to the number of its elements that belong to each crystal, (B,) int64.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -84,23 +107,27 @@ class Batcher:
 
     @property
     def symmetry(self) -> np.ndarray | None:
-        """Space group and crystal system of each crystal, (B, 2), where the graph has them."""
+        """The space group and crystal system of each crystal, (B, 2) int64, or None if the graph does not have them."""
         return self._arrays.get("symmetry")
 
     def take(self, crystals: np.ndarray) -> Graph:
-        """Return the crystals with these positions, in this order, as a batch."""
+        """Return some crystals as a batch.
+
+        Args:
+            crystals: Positions of the crystals in the data set, in the order that they have in the batch.
+        """
         counts = {axis: every[crystals] for axis, every in self.lengths.items()}
-        taken = self._gathered(crystals, counts)
+        taken = self._rows(crystals, counts)
         for name in taken:
-            lies = FIELD_AXES[name]
-            if lies.points_at:
-                pointed = counts[lies.points_at]
-                shift = np.cumsum(pointed) - pointed - self._starts[lies.points_at][crystals]
-                taken[name] += np.repeat(shift, counts[lies.axis])
+            field = FIELD_AXES[name]
+            if field.points_at:
+                pointed = counts[field.points_at]
+                shift = np.cumsum(pointed) - pointed - self._starts[field.points_at][crystals]
+                taken[name] += np.repeat(shift, counts[field.axis])
         return Graph(**{name: torch.from_numpy(values) for name, values in taken.items()})
 
-    def _gathered(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return a copy of the rows of these crystals in every field, what points at others not yet put right."""
+    def _rows(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return a copy of the rows of some crystals in every field, with pointers as they are in the data set."""
         rows = {
             axis: np.arange(taken.sum()) + np.repeat(self._starts[axis][crystals] - np.cumsum(taken) + taken, taken)
             for axis, taken in counts.items()
@@ -113,15 +140,15 @@ class Batcher:
     def batches(self, edges: int, order: np.ndarray | None = None, multiple: int = 1) -> list[np.ndarray]:
         """Cut an order of crystals into batches of about equal cost.
 
-        How many there are depends on the crystals only, not on their order.
+        The number of batches depends on the crystals only, not on their order.
 
         Args:
-            edges: About how many edges (or atoms, where they are lonely) a batch has at most.
-            order: Positions of crystals; all of them in order by default.
-            multiple: The number of batches is a multiple of this.
+            edges: Largest number of edges of a batch, about; a crystal with more atoms than edges counts its atoms.
+            order: Positions of the crystals to cut into batches; all crystals in order by default.
+            multiple: Number of which the number of batches is a multiple.
 
         Returns:
-            Positions of the crystals of each batch.
+            The positions of the crystals of each batch.
         """
         order = np.arange(len(self)) if order is None else order
         if not len(order):
@@ -135,11 +162,11 @@ class Batcher:
 
 
 class TextBatcher(Batcher):
-    """Slices batches out of graphs whose crystals have values that are not stored with them.
+    """A batcher that adds the text vectors of the crystals, which are not stored with their graphs.
 
     Args:
-        graphs: The data set.
-        text: (B, 2, t) float32, what a text encoder makes of the description of each crystal.
+        graphs: The batcher of the data set.
+        text: (B, 2, t) float32, the vectors that a text encoder makes of the two parts of the description of each crystal.
     """
 
     def __init__(self, graphs: Batcher, text: np.ndarray) -> None:
@@ -149,9 +176,13 @@ class TextBatcher(Batcher):
 
     @property
     def symmetry(self) -> np.ndarray | None:
-        """As of the graphs."""
+        """The space group and crystal system of each crystal, (B, 2) int64, or None if the graphs do not have them."""
         return self._graphs.symmetry
 
     def take(self, crystals: np.ndarray) -> Graph:
-        """Return the crystals with these positions, in this order, as a batch."""
+        """Return some crystals as a batch.
+
+        Args:
+            crystals: Positions of the crystals in the data set, in the order that they have in the batch.
+        """
         return replace(self._graphs.take(crystals), text=torch.from_numpy(self._text[crystals]))

@@ -1,20 +1,20 @@
-"""Ninety-two bits that describe an element, each block a named slice, computed from pymatgen and ASE.
+"""Element features: 92 binary numbers that describe an element, in named blocks, computed from pymatgen and ASE.
 
-    BLOCKS: Mapping[str, slice]      name of the block -> its columns, in order, tiling 0..92
-    BITS: int                        92
+    BLOCKS: Mapping[str, slice]      name of the block -> its columns, in order, from 0 to 92 without gaps
+    FEATURE_COUNT: int               92
     ELEMENTS: int                    100, the heaviest element that has features (fermium)
     features() -> np.ndarray         (101, 92) float32, read-only: row Z describes element Z, row 0 is zero
-    bit_name(bit: int) -> str        "group 2", "electronegativity 1.2 to 1.55", "block f"
-    block_of(bit: int) -> str        "group", "electronegativity", "block"
+    feature_name(feature) -> str     "group 2", "electronegativity 1.2 to 1.55", "block f"
+    block_of(feature) -> str         "group", "electronegativity", "block"
     formula(numbers) -> str          "TiO2", the reduced formula of a list of atomic numbers
     chemical_system(numbers) -> str  "O-Ti", its elements
 
-The layout is that of CGCNN (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301) as measured on its table: one bit
-per block and element, or none where the value is unknown. The first of the nineteen group bits says "no group" (the
-f block), so that bit g is group g. The values are those of maintained libraries and so differ in places from the table's:
-covalent radii are Cordero's (ASE; the table has Pyykkoe's), electronegativities and molar volumes are as pymatgen lists
-them, and an element whose anion is not bound has no electron affinity. Elements that share all bits (some lanthanides
-and actinides) cannot be told apart by these features.
+The layout is that of CGCNN (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301) as measured on its table: in every
+block one feature of an element is 1, or none where the value is unknown. The first of the nineteen features of the group
+stands for "no group" (the f block), so that feature g is group g. The values are those of maintained libraries and so differ
+in places from the table's: covalent radii are Cordero's (ASE; the table has Pyykkoe's), electronegativities and molar volumes
+are as pymatgen lists them, and an element whose anion is not bound has no electron affinity. Elements that share all features
+(some lanthanides and actinides) cannot be distinguished by them.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ ELEMENTS = 100
 
 
 class _Categories(NamedTuple):
-    """A block with one bit per value."""
+    """A block of features with one feature per value."""
 
     values: tuple[int | str, ...]
     of: Callable[[Element], int | str]
 
-    def bit(self, element: Element) -> int | None:
+    def feature(self, element: Element) -> int | None:
         return self.values.index(self.of(element))
 
     def labels(self) -> list[str]:
@@ -51,7 +51,7 @@ class _Categories(NamedTuple):
 
 
 class _Bins(NamedTuple):
-    """A block with ten bits of equal width between `low` and `high`, of the logarithm if `logarithmic`.
+    """A block of ten features, bins of equal width between `low` and `high`, of the logarithm if `logarithmic`.
 
     A bin contains its lower edge. Values beyond the ends fall into the first or last bin.
     """
@@ -66,7 +66,7 @@ class _Bins(NamedTuple):
     def edges(self) -> np.ndarray:
         return np.round(np.linspace(self.low, self.high, self.size + 1), 9)
 
-    def bit(self, element: Element) -> int | None:
+    def feature(self, element: Element) -> int | None:
         value = self.of(element)
         if value is None:
             return None
@@ -138,27 +138,27 @@ def _slices() -> Iterator[tuple[str, slice]]:
 
 
 BLOCKS: Mapping[str, slice] = MappingProxyType(dict(_slices()))
-"""Name of each block and the columns it takes, in order."""
+"""Name of each block of features to its columns, in order."""
 
-BITS = sum(len(labels) for labels in _LABELS.values())
-"""Length of a feature vector, 92."""
+FEATURE_COUNT = sum(len(labels) for labels in _LABELS.values())
+"""Number of features of an element, 92."""
 
 
 @cache
 def features() -> np.ndarray:
-    """Return the feature table.
+    """Return the features of all elements.
 
     Returns:
         (101, 92) float32 of zeros and ones, read-only (`torch.tensor(features())` copies it): row Z describes the
         element of atomic number Z; row 0 is zero.
     """
-    table = np.zeros((ELEMENTS + 1, BITS), dtype=np.float32)
+    table = np.zeros((ELEMENTS + 1, FEATURE_COUNT), dtype=np.float32)
     for number in range(1, ELEMENTS + 1):
         element = Element.from_Z(number)
         for name, block in _DEFINITIONS.items():
-            bit = block.bit(element)
-            if bit is not None:
-                table[number, BLOCKS[name].start + bit] = 1
+            feature = block.feature(element)
+            if feature is not None:
+                table[number, BLOCKS[name].start + feature] = 1
     table.setflags(write=False)
     return table
 
@@ -169,16 +169,17 @@ QUANTITIES = (
     *(name for name, block in _DEFINITIONS.items() if isinstance(block, _Bins)),
     "valence_electrons",
 )
-"""What `quantities` tells of an element: the blocks that are numbers."""
+"""Names of the quantities of `quantities`: the blocks of features that are numbers."""
 
 
 @cache
 def quantities() -> np.ndarray:
-    """Return the quantities behind the bits, on one scale.
+    """Return the quantities behind the element features, standardised.
 
     Returns:
-        (101, 8) float32, read-only: row Z describes the element of atomic number Z in the order of `QUANTITIES`, each with
-        mean 0 and deviation 1 over the elements for which it is known (logarithms where its bins are), 0 where it is not.
+        (101, 8) float32, read-only: row Z describes the element of atomic number Z in the order of `QUANTITIES`. Each quantity
+        (its logarithm if its bins are logarithmic) has mean 0 and deviation 1 over the elements for which it is known; it is 0
+        where it is unknown.
     """
     known = np.full((ELEMENTS + 1, len(QUANTITIES)), np.nan)
     for number in range(1, ELEMENTS + 1):
@@ -195,35 +196,35 @@ def quantities() -> np.ndarray:
     return table
 
 
-def block_of(bit: int) -> str:
-    """Return the name of the block that a column belongs to.
+def block_of(feature: int) -> str:
+    """Return the name of the block of a feature.
 
     Args:
-        bit: Column, 0..91.
+        feature: The column of the feature, 0..91.
 
     Raises:
-        IndexError: There is no such column.
+        IndexError: There is no such feature.
     """
     for name, columns in BLOCKS.items():
-        if columns.start <= bit < columns.stop:
+        if columns.start <= feature < columns.stop:
             return name
-    raise IndexError(f"There is no feature bit {bit}; they run from 0 to {BITS - 1}")
+    raise IndexError(f"There is no element feature {feature}; they run from 0 to {FEATURE_COUNT - 1}")
 
 
-def bit_name(bit: int) -> str:
-    """Return what a column says, in words and units.
+def feature_name(feature: int) -> str:
+    """Return the name of a feature, in words and units.
 
     Args:
-        bit: Column, 0..91.
+        feature: The column of the feature, 0..91.
 
     Returns:
         The block and the value or the interval (lower edge included), for example "covalent radius 160 to 182.5 pm".
 
     Raises:
-        IndexError: There is no such column.
+        IndexError: There is no such feature.
     """
-    block = block_of(bit)
-    return f"{block.replace('_', ' ')} {_LABELS[block][bit - BLOCKS[block].start]}"
+    block = block_of(feature)
+    return f"{block.replace('_', ' ')} {_LABELS[block][feature - BLOCKS[block].start]}"
 
 
 @cache
@@ -237,7 +238,7 @@ def symbol(number: int) -> str:
     """Return the symbol of an element.
 
     Args:
-        number: Atomic number, 1..118.
+        number: The atomic number, 1..118.
 
     Raises:
         ValueError: There is no such element.
@@ -246,13 +247,13 @@ def symbol(number: int) -> str:
 
 
 def formula(numbers: Iterable[int]) -> str:
-    """Return the reduced formula of a cell, electronegative elements last, for example "SrTiO3".
+    """Return the reduced formula of a unit cell, electronegative elements last, for example "SrTiO3".
 
     Args:
-        numbers: Atomic number of each atom.
+        numbers: The atomic number of each atom of the cell.
 
     Raises:
-        ValueError: A number is not that of an element.
+        ValueError: There is no element of one of these numbers.
     """
     counts = Counter(int(number) for number in numbers)
     divisor = gcd(*counts.values())
@@ -261,12 +262,12 @@ def formula(numbers: Iterable[int]) -> str:
 
 
 def chemical_system(numbers: Iterable[int]) -> str:
-    """Return the elements of a cell in alphabetical order, for example "O-Sr-Ti".
+    """Return the elements of a unit cell in alphabetical order, for example "O-Sr-Ti".
 
     Args:
-        numbers: Atomic number of each atom.
+        numbers: The atomic number of each atom of the cell.
 
     Raises:
-        ValueError: A number is not that of an element.
+        ValueError: There is no element of one of these numbers.
     """
     return "-".join(sorted({symbol(int(number)) for number in numbers}))

@@ -10,11 +10,16 @@ if TYPE_CHECKING:
 
 
 class CryskitError(Exception):
-    """Anything that went wrong for a reason the user can act upon.
+    """The base of every error of cryskit: something that the user can act upon.
 
     Args:
         problem: What was given and what was expected, as a sentence without its full stop.
         cure: What to do next, as a sentence without its full stop.
+
+    Example:
+        >>> from cryskit import CryskitError
+        >>> print(CryskitError("There is no column 'K_VRH'", "Give one of the columns of the table"))
+        There is no column 'K_VRH'. Give one of the columns of the table.
     """
 
     def __init__(self, problem: str, cure: str) -> None:
@@ -27,12 +32,17 @@ class CryskitError(Exception):
 
 
 class CrystalError(CryskitError):
-    """One crystal cannot be used; the other rows go on.
+    """One crystal cannot be used; the other rows of its source are not affected.
 
     Args:
-        problem: What is wrong with it.
-        cure: What to do next.
-        source: The file or row it came from.
+        problem: What is wrong with the crystal, as a sentence without its full stop.
+        cure: What to do next, as a sentence without its full stop.
+        source: The file or row from which the crystal came, "" if unknown.
+
+    Example:
+        >>> from cryskit import CrystalError
+        >>> print(CrystalError("The cell has no volume", "Give three vectors that span a volume", "row 7"))
+        row 7: The cell has no volume. Give three vectors that span a volume.
     """
 
     def __init__(self, problem: str, cure: str, source: str = "") -> None:
@@ -44,19 +54,19 @@ class CrystalError(CryskitError):
 
 
 class UnreadableError(CrystalError):
-    """The file is truncated, binary, empty or not in the format its name promises."""
+    """The file is truncated, binary, empty, or not in the format that its name says."""
 
 
 class LatticeError(CrystalError):
-    """The cell has no volume, or a length or angle that is no number."""
+    """The unit cell has no volume, or a length or angle that is no number."""
 
 
 class CoordinatesError(CrystalError):
-    """Atoms lack coordinates, or two of them lie on one another."""
+    """Atoms lack coordinates, or two atoms are at the same place."""
 
 
 class ElementError(CrystalError):
-    """A species is no element that the model knows."""
+    """A species is no element, or none for which the model has features."""
 
 
 class DisorderError(CrystalError):
@@ -72,24 +82,46 @@ class DescriptionError(CrystalError):
 
 
 class DataError(CryskitError):
-    """A data source as a whole cannot be read, or lacks what was asked of it."""
+    """A whole data source cannot be read, or lacks what is needed.
+
+    Example:
+        >>> import cryskit
+        >>> try:
+        ...     list(cryskit.read("nowhere.cif"))
+        ... except cryskit.DataError as error:
+        ...     print(error.problem)
+        nowhere.cif does not exist
+    """
 
 
 class ModelError(CryskitError):
-    """A model file is damaged, unsafe or does not fit what is asked of it."""
+    """A model file is damaged or unsafe, or does not fit what it is used for.
+
+    Example:
+        >>> import cryskit
+        >>> try:
+        ...     cryskit.load("examples/NaCl.cif")
+        ... except cryskit.ModelError as error:
+        ...     print(error.problem)
+        examples/NaCl.cif is no model file ...
+    """
 
 
 class PlanError(CryskitError):
-    """The configuration of a run contradicts itself or its data."""
+    """The plan of a run contradicts itself or its data."""
+
+
+class ProcessEndedError(CryskitError):
+    """A process crashed, or did not finish in time, while it worked on something."""
 
 
 class UnknownNameError(CryskitError, KeyError):
-    """A name is not in the registry.
+    """A name is not in the registry; the error proposes similar ones.
 
     Args:
-        kind: What the name should be ("encoder", "property", ...).
-        name: What was given.
-        known: The names there are.
+        kind: The kind of thing that was to be named ("encoder", "property", ...).
+        name: The name that was given.
+        known: All names of this kind.
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
@@ -97,3 +129,8 @@ class UnknownNameError(CryskitError, KeyError):
         close = get_close_matches(name, names, n=3)
         cure = f"Did you mean {' or '.join(close)}" if close else f"Known: {', '.join(names)}"
         super().__init__(f"There is no {kind} called {name!r}", cure)
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    return " ".join(str(error).split())

@@ -20,10 +20,10 @@ _CURE = "Mend properties.yaml as its head describes"
 
 @cache
 def load() -> Mapping[str, Property]:
-    """Return every property by its registry name.
+    """Return all properties, by registry name.
 
     Raises:
-        DataError: The file that comes with the package is damaged.
+        DataError: The file `properties.yaml` that comes with the package is damaged.
     """
     return parse(files("cryskit").joinpath("properties.yaml").read_text(encoding="utf-8"))
 
@@ -32,7 +32,7 @@ def get(name: str) -> Property:
     """Return a property by its registry name or one of its aliases.
 
     Args:
-        name: For example "bulk_modulus", or "K_VRH" as matminer calls it.
+        name: The registry name or an alias, for example "bulk_modulus", or "K_VRH" as matminer has it.
 
     Raises:
         UnknownNameError: No property has this name; the nearest names are given.
@@ -41,10 +41,10 @@ def get(name: str) -> Property:
 
 
 def canonical(column: str) -> str:
-    """Return the registry name of a column of this or another tool.
+    """Return the registry name of the property in a column of this or another tool.
 
     Args:
-        column: A registry name or an alias.
+        column: The name of the column, a registry name or an alias.
 
     Raises:
         UnknownNameError: No property has this name; the nearest names are given.
@@ -59,10 +59,10 @@ def parse(text: str) -> Mapping[str, Property]:
     """Return the properties that a YAML text describes, in its order.
 
     Args:
-        text: A mapping from registry name to the fields of Property.
+        text: The YAML text, a mapping from registry name to the fields of a Property.
 
     Raises:
-        DataError: It is no such mapping, two properties share a name or alias, a range is reversed, or a property
+        DataError: The text is no such mapping, two properties share a name or alias, a range is reversed, or a property
             learned as its logarithm may be zero or negative.
     """
     try:

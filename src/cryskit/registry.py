@@ -1,4 +1,4 @@
-"""Names for the parts that can be exchanged: one line per encoder, objective and source.
+"""Names for the parts that can be exchanged: one line per encoder and objective.
 
 An entry is "module:Class" and is imported when it is first asked for, so that listing names costs nothing
 and the dependency rule (nothing here imports upwards) holds.
@@ -15,6 +15,9 @@ from cryskit.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from cryskit.protocols import Encoder, Objective
+    from cryskit.types import GraphSpec
 
 T = TypeVar("T", bound=type)
 
@@ -59,18 +62,65 @@ class Registry:
 
     def build(self, config: Mapping[str, Any]) -> Any:
         """Make the instance that a configuration describes: its "name" and the keyword arguments of its class."""
-        arguments = dict(config)
-        name = str(arguments.pop("name", ""))
-        made = self[name]
-        known = inspect.signature(made).parameters
-        for argument in arguments:
-            if argument not in known:
-                raise UnknownNameError(f"argument of {self.kind} {name}", argument, known)
-        return made(**arguments)
+        name, arguments = self._checked(config)
+        return self[name](**arguments)
+
+    def complete(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a configuration with the default of every argument that it leaves out."""
+        name, arguments = self._checked(config)
+        bound = inspect.signature(self[name]).bind(**arguments)
+        bound.apply_defaults()
+        return {"name": name, **bound.arguments}
 
     def config_of(self, instance: Any) -> dict[str, Any]:
         """Return the configuration from which `build` makes the like of an instance of a `configured` class."""
         return {"name": self.name_of(instance), **instance.config}
+
+    def _checked(self, config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return name and arguments; a class that takes any keyword checks its arguments itself."""
+        arguments = dict(config)
+        name = str(arguments.pop("name", ""))
+        known = inspect.signature(self[name]).parameters
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in known.values()):
+            for argument in arguments:
+                if argument not in known:
+                    raise UnknownNameError(f"argument of {self.kind} {name}", argument, known)
+        return name, arguments
+
+
+class Encoders(Registry):
+    """The registry of encoders, which can be asked about a network that nobody has built."""
+
+    def build(self, config: Mapping[str, Any]) -> Encoder:
+        """Make the encoder that a configuration describes, with random weights."""
+        encoder: Encoder = super().build(config)
+        return encoder
+
+    def needs(self, config: Mapping[str, Any]) -> GraphSpec:
+        """Return the graph that an encoder of this configuration needs."""
+        arguments = self.complete(config)
+        spec: GraphSpec = self[arguments.pop("name")].needs_of(**arguments)
+        return spec
+
+    def width(self, config: Mapping[str, Any]) -> int:
+        """Return the length of the vectors of an encoder of this configuration."""
+        arguments = self.complete(config)
+        encoder = self[arguments.pop("name")]
+        return int(arguments["width"] if "width" in arguments else encoder.width_of(**arguments))
+
+
+class Objectives(Registry):
+    """The registry of objectives."""
+
+    def __getitem__(self, name: str) -> type[Objective]:
+        """Return the class called `name`; raises UnknownNameError with the nearest names."""
+        objective: type[Objective] = super().__getitem__(name)
+        return objective
+
+    def build(self, config: Mapping[str, Any]) -> Objective:
+        """Make the objective that a configuration describes: its "name", its encoder and further arguments of its class."""
+        objective: Objective = super().build(config)
+        return objective
 
 
 def configured(cls: T) -> T:
@@ -92,26 +142,7 @@ def configured(cls: T) -> T:
     return cls
 
 
-def preset_of(
-    kind: str, presets: Mapping[str, Mapping[str, Any]], name: str, given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the settings of a preset, and over them what was given (is not None).
-
-    Args:
-        kind: Whose preset, for the error message.
-        presets: Settings by the name of the preset.
-        name: Of the preset.
-        given: Setting to value.
-
-    Raises:
-        UnknownNameError: There is no such preset.
-    """
-    if name not in presets:
-        raise UnknownNameError(f"preset of {kind}", name, presets)
-    return {**presets[name], **{setting: value for setting, value in given.items() if value is not None}}
-
-
-ENCODERS = Registry(
+ENCODERS = Encoders(
     "encoder",
     {
         "cgcnn": "cryskit.encoders.cgcnn:CGCNN",
@@ -126,7 +157,7 @@ ENCODERS = Registry(
         "fused": "cryskit.encoders.fused:Fused",
     },
 )
-OBJECTIVES = Registry(
+OBJECTIVES = Objectives(
     "objective",
     {
         "property": "cryskit.objectives.property:PropertyObjective",

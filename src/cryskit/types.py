@@ -1,4 +1,4 @@
-"""The nouns of cryskit: what the world gives, what a network eats, what comes back.
+"""The data types of cryskit: crystals, graphs as the input of a network, encodings, properties and predictions.
 
 N atoms (nodes), E directed edges, B crystals, P properties, d width. This module does not import torch: the tensors of
 a Graph and an Encoding are only annotated here and made in `batching` and the encoders.
@@ -26,20 +26,26 @@ Axis = Literal["atoms", "edges", "crystals"]
 
 @dataclass(frozen=True, eq=False)
 class Crystal:
-    """One periodic structure.
+    """A crystal structure: a unit cell and its atoms, with a description and known properties if there are any.
 
     Attributes:
-        id: Unique in its data set.
-        lattice: (3, 3) float64, angstrom, **rows** are the vectors a, b, c.
-        fractional: (N, 3) float64, coordinates in units of the lattice vectors.
-        numbers: (N,) int64, atomic numbers.
-        text: A description, or None.
-        targets: Property name to value, in the unit of the property of that name; absent means unknown.
-        warnings: What is doubtful about how it was read, in sentences without a full stop; empty if nothing is.
+        id: A name that is unique in its data set.
+        lattice: (3, 3) float64, the lattice vectors a, b, c as **rows**, in angstrom.
+        fractional: (N, 3) float64, the coordinates of the atoms in units of the lattice vectors.
+        numbers: (N,) int64, the atomic numbers of the atoms.
+        text: A description in words, or None.
+        targets: Property name to known value, in the unit of that property; properties without a known value are left out.
+        warnings: What is doubtful about how it was read, in sentences without the last full stop; empty if nothing is.
 
     Raises:
         LatticeError: The lattice is not (3, 3).
         CoordinatesError: Coordinates and numbers do not match.
+
+    Example:
+        >>> from cryskit import Crystal
+        >>> salt = Crystal("CsCl", [[4.12, 0, 0], [0, 4.12, 0], [0, 0, 4.12]], [[0, 0, 0], [0.5, 0.5, 0.5]], [55, 17])
+        >>> len(salt), salt.lattice.shape, salt.targets
+        (2, (3, 3), mappingproxy({}))
     """
 
     id: str
@@ -83,7 +89,18 @@ class Crystal:
 
 
 class Failure(NamedTuple):
-    """A row of a source that is no usable crystal; it keeps its place among the others."""
+    """A row of a data source that is no usable crystal; it keeps its place among the crystals.
+
+    Attributes:
+        id: The id of the row, or its file and number.
+        error: The reason why it cannot be used, and what to do about it.
+
+    Example:
+        >>> from cryskit import CrystalError, Failure
+        >>> failure = Failure("row 7", CrystalError("The cell has no atoms", "Give at least one atom"))
+        >>> print(f"{failure.id}: {failure.error}")
+        row 7: The cell has no atoms. Give at least one atom.
+    """
 
     id: str
     error: CrystalError
@@ -91,21 +108,28 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """Which graph an encoder or objective needs; saved with a model, hashed to name the cache.
+    """The kind of graph that an encoder or objective needs; it is saved with a model and names the cache of graphs.
 
     Attributes:
-        neighbours: "nearest": the `count` nearest neighbours within `radius`; "radius": all within `radius`.
-        radius: Angstrom.
-        count: Neighbours per atom for "nearest".
-        shells: Keep every further neighbour that is as near as the last of the `count` (within 1e-3 angstrom), so that
-            the graph depends neither on the choice of cell nor on the order of atoms.
-        reduce: Nodes are the orbits of the space group, weighted by their multiplicity.
-        undirected: Two atoms are neighbours if either chose the other, by whole shells, and the graph says which edge is
-            the reverse of which and which edges are alike: what a line graph needs.
-        symmetry: Also give the space group and crystal system of each crystal.
-        origins: Also say which atom of its crystal each node is.
-        translations: Also give the lengths of the crystal's shortest translations.
-        text: Also give what a text encoder makes of the description of each crystal: its name (see `text.embed`), "" for none.
+        neighbours: "nearest" for the `count` nearest neighbours within `radius`, "radius" for all within `radius`.
+        radius: Largest distance of a neighbour, in angstrom.
+        count: Number of neighbours of an atom, for "nearest".
+        shells: Whether every further neighbour is kept that is as near as the last of the `count` (within 1e-3 angstrom), so
+            that the graph depends neither on the choice of cell nor on the order of atoms.
+        reduce: Whether nodes stand for orbits of the space group, weighted with their multiplicity, instead of for atoms.
+        undirected: Whether two atoms are neighbours if one of them is among the nearest of the other, by whole shells. The
+            graph then has `reverse` and `orbit_of_edge`, which a line graph needs.
+        symmetry: Whether the graph has the space group and crystal system of each crystal.
+        origins: Whether the graph has, for each node, the atom of the crystal for which it stands.
+        translations: Whether the graph has the lengths of the shortest translations of each crystal.
+        text: Name of the text encoder whose vectors of the descriptions the graph has (see `text.embed`), "" for none.
+
+    Example:
+        >>> from cryskit import GraphSpec
+        >>> GraphSpec(radius=6.0, count=8).hash == GraphSpec(radius=6.0, count=8).hash
+        True
+        >>> GraphSpec(radius=6.0).hash == GraphSpec(radius=8.0).hash
+        False
     """
 
     neighbours: Literal["nearest", "radius"] = "nearest"
@@ -121,13 +145,19 @@ class GraphSpec:
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that change with any field but the text, which is never built or stored."""
+        """A hash of every field but `text`, which is never built or stored, as sixteen hexadecimal digits."""
         built = {name: value for name, value in asdict(self).items() if name != "text"}
         return hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class FieldAxis(NamedTuple):
-    """Where a field of a Graph lies: its axis, the dimension of that axis, and the axis its integers point at."""
+    """The axis along which a field of a Graph is collated.
+
+    Attributes:
+        axis: The axis of the graph: atoms, edges or crystals.
+        dimension: The dimension of the tensor that is this axis.
+        points_at: The axis of which the integers of the field are positions, or None if they are not.
+    """
 
     axis: Axis
     dimension: int = 0
@@ -140,31 +170,45 @@ def _on_axis(axis: Axis, dimension: int = 0, points_at: Axis | None = None) -> d
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """What a network eats: always a batch, a single crystal being a batch of one.
+    """The input of a network: the graphs of a batch of crystals, a single crystal being a batch of one.
 
-    Each field declares the axis it lies on and what its integers point at; collating, taking, splitting and moving are
-    generic over these declarations (see `batching`).
+    Each field declares its axis and what its integers point at; collating, taking, splitting and moving are generic over
+    these declarations (see `batching`).
 
     Attributes:
-        numbers: (N,) int64, atomic number of each node.
-        multiplicity: (N,) float32, atoms of the cell that the node stands for.
+        numbers: (N,) int64, the atomic number of each node.
+        multiplicity: (N,) float32, the number of atoms of the cell for which each node stands.
         crystal_of_atom: (N,) int64, the crystal of each node, sorted.
-        edges: (2, E) int64, (centre, neighbour), sorted by centre.
-        vectors: (E, 3) float32, angstrom, centre to neighbour with the periodic image applied.
-        lattice: (B, 3, 3) float32, angstrom, rows.
-        targets: (B, P) float32, NaN where unknown; encoders never read it.
-        symmetry: (B, 2) int64, space group 1..230 and crystal system 0..6, from triclinic to cubic; encoders never read it.
-            Only where the spec asks for it.
-        origin: (N,) int64, which atom of its crystal the node is, from 0; of an orbit the first. Only where the spec asks.
-        teacher: (N, L, t) float32, what L layers of a teacher say of each atom; encoders never read it. Never stored.
-        reverse: (E,) int64, the edge that each edge is when looked at from its other end, turned by a symmetry operation
-            to where that end's node has its edges. Only of undirected graphs.
-        orbit_of_edge: (E,) int64, the first edge of the same node that an operation turns this edge into. Only of
-            undirected graphs.
-        translations: (B, 6) float32, angstrom, lengths of the shortest translations; see `graphs.translations`. Only where
-            the spec asks for it.
-        text: (B, 2, t) float32, what a text encoder makes of the description of each crystal, of what it says of the whole and
-            of what it says of the sites; NaN where there is none. Only where the spec asks for it; never stored.
+        edges: (2, E) int64, the centre and the neighbour of each edge, sorted by centre.
+        vectors: (E, 3) float32, the vector from centre to neighbour, with its periodic image, in angstrom.
+        lattice: (B, 3, 3) float32, the lattice vectors of each crystal as rows, in angstrom.
+        targets: (B, P) float32, the known values of P properties in their units, NaN where unknown; encoders never read it.
+        symmetry: (B, 2) int64, the space group, 1..230, and the crystal system, 0 (triclinic) to 6 (cubic), of each crystal;
+            encoders never read it. None unless `GraphSpec.symmetry`.
+        origin: (N,) int64, the position in its crystal of the atom, or of the first atom of the orbit, for which each node
+            stands. None unless `GraphSpec.origins`.
+        teacher: (N, L, t) float32, the hidden states of L layers of a teacher at each node; encoders never read it. Never
+            stored.
+        reverse: (E,) int64, the edge that each edge is when looked at from its other end, mapped by a symmetry operation onto
+            an edge of the node that stands for that end. None unless `GraphSpec.undirected`.
+        orbit_of_edge: (E,) int64, the first edge of the same node onto which a symmetry operation maps each edge. None unless
+            `GraphSpec.undirected`.
+        translations: (B, 6) float32, the lengths of the shortest translations of each crystal in angstrom; see
+            `graphs.translations`. None unless `GraphSpec.translations`.
+        text: (B, 2, t) float32, the vectors that a text encoder makes of the two parts of the description of each crystal, on
+            the whole crystal and on its sites; NaN where a part is missing. None unless `GraphSpec.text`; never stored.
+
+    Example:
+        Cesium chloride in a graph of its eight nearest neighbours, all of the other element:
+
+        >>> import cryskit
+        >>> cell, sites = [[4.12, 0, 0], [0, 4.12, 0], [0, 0, 4.12]], [[0, 0, 0], [0.5, 0.5, 0.5]]
+        >>> salt = cryskit.Crystal("CsCl", cell, sites, [55, 17])
+        >>> graph = cryskit.build_graphs([salt], cryskit.GraphSpec(count=8))
+        >>> graph.numbers.tolist(), graph.numbers[graph.edges[1]].tolist()
+        ([55, 17], [17, 17, 17, 17, 17, 17, 17, 17, 55, 55, 55, 55, 55, 55, 55, 55])
+        >>> round(float(graph.vectors.norm(dim=1).max()), 3)
+        3.568
     """
 
     numbers: Tensor = field(metadata=_on_axis("atoms"))
@@ -184,12 +228,12 @@ class Graph:
 
     @property
     def atoms(self) -> int:
-        """N, the number of nodes."""
+        """The number of nodes, N."""
         return int(self.numbers.shape[0])
 
     @property
     def crystals(self) -> int:
-        """B, the number of crystals."""
+        """The number of crystals, B."""
         return int(self.lattice.shape[0])
 
     @property
@@ -199,16 +243,23 @@ class Graph:
 
 
 FIELD_AXES: Mapping[str, FieldAxis] = MappingProxyType({f.name: f.metadata["axis"] for f in fields(Graph)})
-"""Of every field of a Graph, those that only some specs ask for included."""
+"""Name of every field of a Graph, the optional ones included, to its axis."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """What an encoder makes of a Graph.
+    """The output of an encoder: a vector for each atom and for each crystal of a batch.
 
     Attributes:
-        atoms: (N, d) one vector per node.
-        crystals: (B, d) one vector per crystal.
+        atoms: (N, d) the vector of each node.
+        crystals: (B, d) the vector of each crystal.
+
+    Example:
+        >>> import torch
+        >>> from cryskit import Encoding
+        >>> encoding = Encoding(atoms=torch.zeros(5, 64), crystals=torch.zeros(2, 64))
+        >>> len(encoding.crystals)
+        2
     """
 
     atoms: Tensor
@@ -220,15 +271,21 @@ class Property:
     """A quantity that can be learned and predicted.
 
     Attributes:
-        name: The registry name, also the column name in every table.
-        symbol: As written in the literature.
-        unit: The unit of targets and predictions ("" if it has none).
-        kind: "scalar" is all there is so far.
-        range: Values outside are reported by the audit as unphysical, in the property's unit.
-        transform: What is learned: the value itself ("none") or its decimal logarithm ("log10").
-        functional: The level of theory of the labels (PBE, OptB88vdW, mBJ, ...): another functional, another property.
-        aliases: Column names that other tools use for it.
-        description: One sentence.
+        name: Registry name and column name in every table.
+        symbol: Symbol as written in the literature.
+        unit: Unit of targets and predictions, "" if it has none.
+        kind: Kind of quantity; only "scalar" so far.
+        range: Smallest and largest physical value, in the unit of the property; the audit reports values outside.
+        transform: Transform under which the property is learned: "none" or "log10", its decimal logarithm.
+        functional: Level of theory of the labels (PBE, OptB88vdW, mBJ, ...); another functional makes another property.
+        aliases: Column names that other tools use for the property.
+        description: One sentence on the property.
+
+    Example:
+        >>> from cryskit import Property
+        >>> hardness = Property("vickers_hardness", symbol="H_V", unit="GPa", range=(0.1, 150.0), transform="log10")
+        >>> f"{hardness.symbol} in {hardness.unit}"
+        'H_V in GPa'
     """
 
     name: str
@@ -244,15 +301,21 @@ class Property:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one crystal; one per input, in order.
+    """The prediction of a model for one input; there is one for every input, in order.
 
     Attributes:
-        id: Of the crystal.
-        values: Property name to value in the property's unit; empty if it failed.
-        deviations: Property name to standard deviation, where the model gives one.
-        intervals: Property name to (lower, upper), where the model gives them.
-        status: "ok", "warned" or "failed".
-        reason: Why it was not ok.
+        id: Id of the crystal.
+        values: Property name to predicted value, in the unit of that property; empty if the prediction failed.
+        deviations: Property name to standard deviation, in the same unit, where the model gives one.
+        intervals: Property name to lower and upper bound, in the same unit, where the model gives them.
+        status: Outcome: "ok", "warned" or "failed".
+        reason: Why the status is not "ok"; "" if it is.
+
+    Example:
+        >>> from cryskit import Prediction
+        >>> prediction = Prediction("Si", {"band_gap": 0.61})
+        >>> prediction.status, prediction.values["band_gap"]
+        ('ok', 0.61)
     """
 
     id: str

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cryskit.benchmark.card import Divided, LeakageCounts, Place, PlanUsed, PropertyResult, Result, RowCard, Source
 from cryskit.benchmark.draw import DataSet
-from cryskit.benchmark.plan import BenchmarkPlan
+from cryskit.benchmark.facts import machine
+from cryskit.benchmark.plan import BenchmarkPlan, Row
 from cryskit.data import splits
 from cryskit.data.interchange import manifest
 from cryskit.data.sources import open_source
@@ -37,6 +39,46 @@ def plan(**changes: Any) -> BenchmarkPlan:
 def data(crystals: Sequence[Crystal] = CRYSTALS) -> dict[str, DataSet]:
     rows = list(crystals)
     return {"elastic": DataSet(rows, rows, manifest(rows), [splits.make(rows, seed=0)], "elastic")}
+
+
+def row_card(
+    row: Row,
+    *,
+    properties: tuple[PropertyResult, ...] = (),
+    predictions: str = "",
+    leakage: LeakageCounts | None = None,
+    reason: str = "",
+    traceback: str = "",
+) -> RowCard:
+    """Return the card of a row without doing it."""
+    result = Result(
+        properties=properties,
+        encoder={"name": row.encoder},
+        parameters=10,
+        plan=PlanUsed(hash="plan", values={}),
+        epoch=1,
+        epochs=2,
+        model="model.safetensors",
+        crystals={"training": 100, "test": 40},
+        predictions=predictions,
+        training_seconds=1.0,
+    )
+    return RowCard(
+        status="failed" if reason else "done",
+        reason=reason,
+        traceback=traceback,
+        benchmark="small",
+        hash="-".join(map(str, row)),
+        row=Place(**row._asdict()),
+        date=f"2026-01-0{1 + row.seed}",
+        data=Source(source="x", manifest="m", labels="l"),
+        split=Divided(name="s", hash="h"),
+        machine=machine(),
+        seconds=2.0,
+        memory_mib={"process": 5.0},
+        result=None if reason else result,
+        leakage=leakage,
+    )
 
 
 def spoiled(crystals: Sequence[Crystal], hidden: Sequence[str]) -> list[Crystal]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
+from benchmark.small import row_card
 
 from cryskit.benchmark import compare
+from cryskit.benchmark.card import LeakageCounts, PropertyResult
+from cryskit.benchmark.plan import Row
 from cryskit.benchmark.report import leakage_table, write_report
 from cryskit.benchmark.tables import error_table, gain_table, latex, markdown, spread
 
@@ -16,10 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cryskit.benchmark.card import RowCard
+
 SEEDS, CRYSTALS = (0, 1, 2), 40
 
 
-def cards(folder: Path, gains: dict[str, dict[str, float]], transform: str = "none") -> Iterator[dict[str, Any]]:
+def cards(
+    folder: Path, gains: dict[str, dict[str, float]], transform: Literal["none", "log10"] = "none"
+) -> Iterator[RowCard]:
     """Yield the cards of models whose errors are those of "scratch" times one less the gain, property to regime to gain."""
     folder.mkdir(parents=True, exist_ok=True)
     for prop, regimes in gains.items():
@@ -31,38 +38,27 @@ def cards(folder: Path, gains: dict[str, dict[str, float]], transform: str = "no
                 table = pd.DataFrame({"id": [f"c{i}" for i in range(CRYSTALS)], prop: truth + errors * (1 - gain)})
                 table[f"{prop}_true"] = truth
                 table.to_parquet(folder / name)
-                yield {
-                    "status": "done",
-                    "row": {
-                        "data": "set",
-                        "property": prop,
-                        "encoder": "net",
-                        "regime": regime,
-                        "fraction": 0.5,
-                        "seed": seed,
-                        "fold": 0,
-                    },
-                    "figure": "mae",
-                    "property": {"name": prop, "symbol": prop, "unit": "eV", "transform": transform},
-                    "test": {"mae": float(np.mean(errors * (1 - gain)))},
-                    "validation": {"mae": 0.1},
-                    "crystals": {"training": 100},
-                    "epoch": 1,
-                    "parameters": 10,
-                    "seconds": {"training": 1.0},
-                    "memory_mib": {"process": 5.0},
-                    "predictions": name,
-                    "leakage": {
-                        "counts": {"training and test": {"ids": seed, "near_duplicates": None}},
-                        "unknown": ["old"],
-                    },
-                }
+                result = PropertyResult(
+                    name=prop,
+                    symbol=prop,
+                    unit="eV",
+                    transform=transform,
+                    validation={"mae": 0.1},
+                    test={"mae": float(np.mean(errors * (1 - gain)))},
+                )
+                shared = {"training and test": {"ids": seed, "near_duplicates": None}}
+                yield row_card(
+                    Row("set", prop, "net", regime, 0.5, seed),
+                    properties=(result,),
+                    predictions=name,
+                    leakage=LeakageCounts(counts=shared, unknown=["old"]),
+                )
 
 
 def test_errors_are_means_over_seeds_with_their_deviation(tmp_path: Path) -> None:
     found = list(cards(tmp_path, {"a": {"scratch": 0.0}}))
     (row,) = compare.errors(compare.results(found)).to_dict("records")
-    values = [card["test"]["mae"] for card in found]
+    values = [card.result.properties[0].error for card in found if card.result]
     assert (row["mean"], row["deviation"]) == (pytest.approx(np.mean(values)), pytest.approx(np.std(values, ddof=1)))
     assert (row["runs"], row["training"], row["unit"]) == (3, 100, "eV")
 
@@ -81,7 +77,7 @@ def test_logarithms_are_compared_where_they_are_learned(tmp_path: Path) -> None:
     found = list(cards(tmp_path, {"a": {"scratch": 0.0, "start": 0.5}}, transform="log10"))
     left, right = (pd.read_parquet(tmp_path / f"a-{name}-0.parquet") for name in ("scratch", "start"))
     base, other = (np.abs(np.log10(table["a"]) - np.log10(table["a_true"])).mean() for table in (left, right))
-    (one,) = compare.gains([card for card in found if card["row"]["seed"] == 0], tmp_path, "scratch")
+    (one,) = compare.gains([card for card in found if card.row.seed == 0], tmp_path, "scratch")
     assert one.gain == pytest.approx(100 * (1 - other / base))
 
 
@@ -90,7 +86,7 @@ def test_pairs_are_the_crystals_and_seeds_that_both_have(tmp_path: Path) -> None
     table = pd.read_parquet(tmp_path / "a-start-0.parquet")
     table.loc[:4, "a"] = np.nan
     table.to_parquet(tmp_path / "a-start-0.parquet")
-    without = [c for c in found if (c["row"]["seed"], c["row"]["regime"]) != (2, "start")]
+    without = [c for c in found if (c.row.seed, c.row.regime) != (2, "start")]
     (one,) = compare.gains(without, tmp_path, "scratch")
     assert (one.seeds, one.crystals, one.gain) == (2, CRYSTALS - 5, pytest.approx(20))
 
@@ -137,12 +133,12 @@ def test_a_mean_is_shown_as_exactly_as_it_is_known(mean: float, deviation: float
 
 def test_the_report_is_written_with_what_failed_and_leaked(tmp_path: Path) -> None:
     done = list(cards(tmp_path / "predictions", {"band_gap": {"scratch": 0.0, "start": 0.2}}))
-    failed = {"status": "failed", "reason": "no | luck", "row": done[0]["row"]}
+    failed = row_card(Row("set", "band_gap", "net", "start", 0.5, 9), reason="no | luck", traceback="abc.traceback.txt")
     report = write_report("small", [*done, failed], "scratch", tmp_path)
     assert report is not None
     assert [one.gain for one in report.gains] == [pytest.approx(20)]
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert r"no \| luck" in page
+    assert r"| no \| luck | abc.traceback.txt |" in page
     assert "| set | band_gap | 0.5 | training and test | 2 | ? |" in page
     assert "| set | band_gap | 0.5 | old, which has no manifest | ? | ? |" in page
     names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}

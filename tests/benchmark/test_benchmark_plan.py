@@ -27,6 +27,21 @@ def test_rows_are_the_product_less_what_is_skipped() -> None:
     assert len(rows) == 6
 
 
+def test_properties_of_a_list_are_learned_alone_and_those_under_a_name_together() -> None:
+    source = {"source": "elastic_tensor", "properties": {"moduli": ["bulk_modulus", "shear_modulus"], "ratio": ["x"]}}
+    asked = plan(data={"elastic": source}, regimes={"scratch": {}}, skip=[{"property": "ratio", "seed": 1}])
+    moduli, ratio = asked.rows()
+    assert (moduli.property, asked.learned(moduli)) == ("moduli", ("bulk_modulus", "shear_modulus"))
+    (made,) = asked.training_plans(moduli, {"epochs": 1}, str)
+    assert list(made.properties) == ["bulk_modulus", "shear_modulus"]
+    assert asked.learned(ratio) == ("x",)
+    alone = plan(data={"elastic": source | {"properties": ["bulk_modulus", "shear_modulus"]}})
+    assert [alone.learned(row) for row in alone.rows() if row.regime == "scratch"] == [
+        ("bulk_modulus",),
+        ("shear_modulus",),
+    ]
+
+
 def test_a_regime_is_laid_over_the_plan_of_the_row() -> None:
     regimes = {"scratch": {}, "start": {"start": {"file": "{encoder}-{seed}.safetensors"}, "encoder": {"width": 16}}}
     asked = plan(regimes=regimes, grid={"optimisation.rate": [0.1, 0.2]}, seeds=[3])
@@ -51,11 +66,11 @@ def test_a_regime_may_learn_from_the_model_of_another_row() -> None:
 
 def test_a_regime_may_put_the_network_of_the_row_into_another_and_bring_words_along() -> None:
     around = {"name": "fused", "graph": "{network}", "text": "terms.safetensors"}
-    asked = plan(regimes={"scratch": {}, "told": {"text": "texts.parquet", "encoder": around}})
-    scratch, told = asked.rows()
-    (made,) = asked.training_plans(told, {"epochs": 1}, str)
+    asked = plan(regimes={"scratch": {}, "described": {"text": "texts.parquet", "encoder": around}})
+    scratch, described = asked.rows()
+    (made,) = asked.training_plans(described, {"epochs": 1}, str)
     assert made.encoder == around | {"graph": asked.encoders["cgcnn"]}
-    assert (asked.texts(scratch), asked.texts(told)) == ("", "texts.parquet")
+    assert (asked.texts(scratch), asked.texts(described)) == ("", "texts.parquet")
 
 
 def test_arguments_of_one_part_are_not_mixed_with_those_of_another() -> None:
@@ -81,6 +96,9 @@ def test_arguments_of_one_part_are_not_mixed_with_those_of_another() -> None:
         ({"speed": 3}, "Extra inputs"),
         ({"data": {"x": {"source": "x", "properties": ["a"], "split": "jarvis"}}}, "belong together"),
         ({"data": {"x": {"source": "x", "properties": ["a", "b"], "split": "matbench"}}}, "one property"),
+        ({"data": {"x": {"source": "x", "properties": {"both": ["a", "b"]}, "split": "matbench"}}}, "one property"),
+        ({"data": {"x": {"source": "x", "properties": {"both": ["a", "b"], "a": ["a"]}}}}, "a is learned twice"),
+        ({"data": {"x": {"source": "x", "properties": {"none": []}}}}, "at least 1 item"),
     ],
 )
 def test_unequal_or_contradictory_plans_are_refused(changes: dict[str, object], message: str) -> None:

@@ -79,12 +79,13 @@ def test_a_contribution_holds_every_test_crystal(tmp_path: Path) -> None:
     data = DataSet(list(CRYSTALS), crystals, manifest(crystals), [split], TASK)
     benchmark = Benchmark(asked, {"elastic": data}, tmp_path / "out")
     cards = benchmark.run(lambda *_: None)
+    assert cards[0].result
     (folder,) = submissions(benchmark, cards)
     with zipfile.ZipFile(folder / f"{TASK}.csv.zip") as archive:
         table = pd.read_csv(io.BytesIO(archive.read(f"{TASK}.csv")))
     assert list(table.columns) == ["id", "prediction"]
     assert table["id"].tolist() == IDS[40:50]
-    assert (table["prediction"] - 80).abs().mean() == pytest.approx(cards[0]["test"]["mae"])
+    assert (table["prediction"] - 80).abs().mean() == pytest.approx(cards[0].result.properties[0].test["mae"])
     facts = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
     asked_for = ("author_email", "project_url", "git_url", "model_name", "team_name", "time_taken_seconds")
     assert {*asked_for, "software_used", "hardware_used", "date_submitted"} <= set(facts)

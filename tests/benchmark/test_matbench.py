@@ -84,7 +84,7 @@ def test_a_file_of_results_is_whole(tmp_path: Path) -> None:
     )
     benchmark = Benchmark(asked, {"elastic": data}, tmp_path)
     cards = benchmark.run(lambda *_: None)
-    assert [card["row"]["fold"] for card in cards] == [0, 1, 2, 3, 4]
+    assert [card.row.fold for card in cards] == [0, 1, 2, 3, 4]
     (folder,) = submissions(benchmark, cards)
     document = json.loads(gzip.decompress((folder / "results.json.gz").read_bytes()))
     digest = document.pop("hash")
@@ -94,7 +94,8 @@ def test_a_file_of_results_is_whole(tmp_path: Path) -> None:
     for fold, positions in enumerate(matbench.folds(len(rows))):
         assert list(results[f"fold_{fold}"]["data"]) == [names[i] for i in positions]
         assert results[f"fold_{fold}"]["parameters"]["predictions guessed"] == int(0 in positions)
-        card = next(card for card in cards if card["row"]["fold"] == fold)
-        assert results[f"fold_{fold}"]["scores"]["mae"] == pytest.approx(card["test"]["mae"])
+        result = next(card.result for card in cards if card.row.fold == fold)
+        assert result
+        assert results[f"fold_{fold}"]["scores"]["mae"] == pytest.approx(result.properties[0].test["mae"])
     assert json.loads((folder / "info.json").read_text(encoding="utf-8"))["authors"] == "A. Uthor"
     assert not submissions(benchmark, cards[:4])

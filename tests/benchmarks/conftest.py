@@ -11,7 +11,7 @@ from cryskit.data.sources import open_source
 from cryskit.types import Crystal
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path.insert(0, str(ROOT))
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import reference
 import torch
 from pymatgen.core import Structure
 
+from benchmarks.speed import reference
 from cryskit import elements, load
 from cryskit.errors import ModelError
 from cryskit.predict.from_cgcnn import from_published_cgcnn

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import clock
-import count
-import machine
 import pytest
-import reference
-import speed
 import torch
 from pymatgen.core import Lattice, Structure
+
+from benchmarks.speed import clock, count, machine, reference, run
+from cryskit.benchmark.facts import processor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +24,7 @@ def test_the_stages_are_timed_and_written(
     threads = torch.get_num_threads()
     arguments = "--count 12 --few 4 --repeats 1 --threads 1 --host here --allocator glibc --stages read graph batch training inference"
     try:
-        speed.main([*arguments.split(), "--out", str(tmp_path)])
+        run.main([*arguments.split(), "--out", str(tmp_path)])
     finally:
         torch.set_num_threads(threads)
     card = json.loads((tmp_path / "speed-here-1t-bundled.json").read_text(encoding="utf-8"))
@@ -86,4 +84,4 @@ def test_the_peaks_and_the_load_are_numbers_of_this_machine() -> None:
     assert peaks["gflops"] > 1
     assert peaks["gbytes"] > 0.5
     assert watch.cores() >= 0
-    assert machine.cpu()
+    assert processor()

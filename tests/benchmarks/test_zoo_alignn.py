@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-import zoo
-import zoo_alignn
 
+from benchmarks.speed import zoo, zoo_alignn
 from cryskit.encoders.alignn import ALIGNN
 from cryskit.graphs.build import build
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ORDER = [
-    {"types", "errors", "elements", "properties", "atomic_write"},
-    {"batching", "registry"},
+    {"types", "errors", "elements", "properties", "atomic_write", "parallel"},
+    {"batching", "protocols", "registry"},
     {"data"},
     {"graphs", "text", "weights"},
     {"layers"},

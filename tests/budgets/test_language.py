@@ -13,11 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECTIONS = {"Args:", "Attributes:"}
-FRAGMENT = re.compile(r"(Of|By|As|Among|Under|Into|Over|Which of) ")
+FRAGMENT = re.compile(
+    r"(of|by|as|among|under|into|over|from|with|likewise|that|who|whose|it|its own|how many of|which of)\b",
+    re.IGNORECASE,
+)
 """How a description begins that only makes sense after the name of the argument."""
 
+SHAPE = re.compile(r"(\([^)]*\),? ?)?((u?int|float)\d+,? ?)?(angstrom,? ?)?")
+"""What may stand before a description: the shape and the type of an array, and its unit."""
+
 DIALECT = re.compile(
-    r"\b(told|heard|hears|eats|company|lies|beside|fates?|swell(ing|s)?|swollen|swelled|disturb(ed|s|ance|ances)?|wiring|tapped)\b"
+    r"\b(told|heard|hears|eats|company|lies|beside|fates?|swell(ing|s)?|swollen|swelled|disturb(ed|s|ance|ances)?|wiring|wired|tapped)\b"
+    r"|\b(worded|unheard|loudest|wears?|eaten|pupils?)\b"
     r"|\b(92|ninety-two|named) bits\b",
     re.IGNORECASE,
 )
@@ -72,15 +79,21 @@ def names(module: Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ")
 
 
+def is_fragment(said: str) -> bool:
+    """Return whether a description cannot be understood alone, or is no more than a shape."""
+    words = said[SHAPE.match(said).end() :] if SHAPE.match(said) else said
+    return not words.strip(" .") or FRAGMENT.match(words) is not None
+
+
 def fragments(module: Module) -> list[str]:
     """Return the descriptions that cannot be understood alone."""
     written = [
         f"{line} {name}: {said}"
         for line, text in docstrings(module)
         for name, said in descriptions(text)
-        if FRAGMENT.match(said)
+        if is_fragment(said)
     ]
-    return written + [f"{line} {said}" for line, said in help_texts(module) if FRAGMENT.match(said)]
+    return written + [f"{line} {said}" for line, said in help_texts(module) if is_fragment(said)]
 
 
 def dialect(module: Module) -> list[str]:
@@ -111,10 +124,13 @@ def test_file_names_are_words_of_the_field() -> None:
     [
         ('def f(a):\n    """Do it.\n\n    Args:\n        a: Of the crystal.\n    """', fragments),
         ('class A:\n    """It.\n\n    Attributes:\n        b: By its name.\n    """', fragments),
+        ('class A:\n    """It.\n\n    Attributes:\n        c: (E,) int64, of the edges.\n    """', fragments),
+        ('class A:\n    """It.\n\n    Attributes:\n        d: (E, 3) float32, angstrom.\n    """', fragments),
         ('option = Option("--devices", help="Of the numbers.")', fragments),
         ("def told(): ...", dialect),
         ('"""What a network is told."""', dialect),
         ("class WholeFate: ...", dialect),
+        ('"""An encoder that wears a selector."""', dialect),
         ("def f(swelling): ...", dialect),
     ],
 )

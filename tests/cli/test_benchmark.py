@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from cryskit.benchmark import run
 from cryskit.benchmark.plan import BenchmarkPlan
 from cryskit.data.interchange import write
 from cryskit.data.sources import open_source
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Call = Callable[..., Result]
 
 ROOT = Path(__file__).resolve().parents[2]
-PLANS = ("moduli", "distillation", "distillation-05", "distillation-80", "distillation-elastic", "words", "words-all")
+PLANS = sorted((ROOT / "benchmarks" / "plans" / "benchmark").glob("*.yaml"))
 PLAN: dict[str, Any] = {
     "name": "small",
     "data": {"set": {"source": "set.parquet", "properties": ["bulk_modulus"]}},
@@ -65,6 +66,39 @@ def test_a_plan_becomes_tables_and_goes_on_when_asked(cryskit: Call, tmp_path: P
     assert [one["runs"] for one in said["errors"]] == [1, 1]
 
 
+def test_a_fault_of_the_program_is_named_and_its_traceback_kept(
+    cryskit: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_fault(*_: object, **__: object) -> None:
+        raise TypeError("a fault of the program")
+
+    prepare(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "train", at_fault)
+        answer = cryskit("benchmark", "plan.yaml")
+    assert answer.exit_code == 1
+    files = sorted((tmp_path / "plan" / "rows").glob("*.traceback.txt"))
+    assert len(files) == 2
+    assert all("in at_fault" in file.read_text(encoding="utf-8") for file in files)
+    named = [line for line in answer.stderr.splitlines() if line.startswith("Fault of the program in the row set")]
+    assert len(named) == 2
+    assert all(any(file.name in line for line in named) for file in files)
+    again = cryskit("benchmark", "plan.yaml", "--resume")
+    assert again.exit_code == 0
+    assert "Fault" not in again.stderr
+    assert not list((tmp_path / "plan" / "rows").glob("*.txt"))
+
+
+def test_properties_that_are_learned_together_have_a_line_each(cryskit: Call, tmp_path: Path) -> None:
+    source = {"source": "set.parquet", "properties": {"moduli": ["bulk_modulus", "shear_modulus"]}}
+    prepare(tmp_path, data={"set": source}, regimes={"scratch": {}})
+    answer = cryskit("benchmark", "plan.yaml")
+    assert answer.exit_code == 0, answer.stderr
+    assert [line.split()[1] for line in answer.stdout.splitlines()[1:3]] == ["bulk_modulus", "shear_modulus"]
+    assert "[1/1] set moduli net scratch 1 seed 0: done, bulk_modulus mae_log10 0." in answer.stderr
+    assert ", shear_modulus mae_log10 0." in answer.stderr
+
+
 def test_a_plan_that_is_none_is_refused_before_anything_is_read(cryskit: Call, tmp_path: Path) -> None:
     prepare(tmp_path, budget={"epochs": 1, "steps": 3})
     (tmp_path / "set.parquet").unlink()
@@ -75,7 +109,7 @@ def test_a_plan_that_is_none_is_refused_before_anything_is_read(cryskit: Call, t
 
 @pytest.mark.parametrize(
     "path",
-    [ROOT / "examples" / "benchmark.yaml", *(ROOT / "benchmarks" / "plans" / f"{name}.yaml" for name in PLANS)],
+    [ROOT / "examples" / "benchmark.yaml", *PLANS],
     ids=lambda p: p.stem,
 )
 def test_the_plans_that_come_along_are_valid(path: Path) -> None:

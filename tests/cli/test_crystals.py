@@ -7,11 +7,14 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from cryskit.cli import crystals
-from cryskit.cli.crystals import bar
+from cryskit.cli.crystals import bar, described
+from cryskit.data.read import read_one
 from cryskit.data.readers.folder import rows_of
+from cryskit.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,3 +53,18 @@ def test_rows_are_counted_where_that_is_cheap(data: Path, cifs: list[Path], tmp_
     assert rows_of(data) == 60
     assert rows_of(cifs[0]) == 1
     assert [rows_of(path) for path in (tmp_path, damaged, tmp_path / "absent.cif")] == [None, None, None]
+
+
+def test_descriptions_join_crystals_as_they_come(
+    cifs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "texts.parquet"
+    pd.DataFrame({"id": ["Si", "other"], "text": ["Silicon.", "Another."]}).to_parquet(table)
+    source = iter([read_one(path) for path in cifs])
+    found = iter(described(source, table))
+    assert next(found).text == "Silicon."
+    assert next(source).id == "NaCl", "one crystal at a time"
+    assert [crystal.text for crystal in found] == [None] * 3
+    assert "3 of 4 crystals have no description" in capsys.readouterr().err
+    with pytest.raises(DataError, match="describes none of the 1 crystals"):
+        list(described([read_one(cifs[1])], table))

@@ -1,4 +1,4 @@
-"""What is trained on a GPU predicts on the processor."""
+"""What is trained on a GPU predicts on the processor, and a GPU predicts what the processor does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from cryskit.data.interchange import write
 from cryskit.data.sources import open_source
+from cryskit.predict.predictor import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,3 +37,19 @@ def test_pretrained_and_trained_on_a_gpu(cryskit: Call, tmp_path: Path, objectiv
     predicted = cryskit("predict", "set.parquet", "--model", "model.safetensors", "--out", "predicted.csv")
     assert predicted.exit_code == 0, predicted.stderr
     assert pd.read_csv(tmp_path / "predicted.csv")["bulk_modulus"].notna().all()
+
+
+@pytest.mark.parametrize("model", ["cryskit-mp", "crysxpp"])
+def test_a_gpu_predicts_and_embeds_what_the_processor_does(cryskit: Call, tmp_path: Path, model: str) -> None:
+    crystals = [c for c in open_source("elastic_tensor") if len(c) <= 20][:100]
+    write(tmp_path / "set.parquet", crystals)
+    for hardware in ("gpu", "cpu"):
+        for verb in (("predict",), ("embed",), ("embed", "--atoms")):
+            out = f"{''.join(verb)}-{hardware}.parquet"
+            done = cryskit(*verb, "set.parquet", "--model", model, "--accelerator", hardware, "--out", out)
+            assert done.exit_code == 0, done.stderr
+    for name, columns in (("predict", load(model).properties), ("embed", ["vector"]), ("embed--atoms", ["vectors"])):
+        there, here = (pd.read_parquet(tmp_path / f"{name}-{hardware}.parquet") for hardware in ("gpu", "cpu"))
+        for column in columns:
+            for one, other in zip(there[column], here[column], strict=True):
+                assert one == pytest.approx(other, rel=1e-3, abs=1e-3)

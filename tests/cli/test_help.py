@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cryskit.cli.options import LIMIT
+from cryskit.cli.options import BATCH_EDGES, LIMIT, Hardware
 from cryskit.data import validate
+from cryskit.predict import device, predictor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,5 +74,7 @@ def test_an_unknown_verb_or_option_is_a_wrong_call(cryskit: Callable[..., Result
     assert "Error: " in result.stderr
 
 
-def test_the_limit_is_that_of_the_readers() -> None:
-    assert LIMIT == validate.LIMIT
+def test_defaults_are_those_of_the_library() -> None:
+    assert validate.LIMIT == LIMIT
+    assert predictor.BATCH_EDGES == BATCH_EDGES
+    assert tuple(Hardware) == device.ACCELERATORS

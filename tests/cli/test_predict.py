@@ -12,6 +12,7 @@ import pytest
 
 from cryskit.data.interchange import write
 from cryskit.predict import predictor as predictor_module
+from cryskit.predict import writers
 from cryskit.predict.predictor import load
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def test_command_line_python_and_reloaded_file_agree(
     cryskit: Call, model: Path, predictor: Predictor, cifs: list[Path], tmp_path: Path, ending: str
 ) -> None:
     out = tmp_path / f"table.{ending}"
-    result = cryskit("predict", *cifs, "--model", model, "--out", out)
+    result = cryskit("predict", *cifs, "--model", model, "--out", out, "--accelerator", "cpu")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     assert "5 rows, 0 of them failed" in result.stderr
@@ -155,7 +156,7 @@ def test_an_unwritable_file_is_said_on_one_line(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "out.csv")
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    monkeypatch.setattr(writers, "plain_row", full)
     result = cryskit("predict", *cifs, "--model", model, "--out", "out.csv")
     assert result.exit_code == 2
     assert result.stderr == "Error: [Errno 28] No space left on device: 'out.csv'\n"
@@ -179,7 +180,8 @@ def test_embed_writes_the_vectors_that_python_gives(
     cryskit: Call, model: Path, predictor: Predictor, cifs: list[Path], tmp_path: Path, ending: str
 ) -> None:
     (tmp_path / "empty.cif").touch()
-    result = cryskit("embed", cifs[0], "empty.cif", *cifs[1:], "--model", model, "--out", f"out.{ending}")
+    paths = (cifs[0], "empty.cif", *cifs[1:])
+    result = cryskit("embed", *paths, "--model", model, "--out", f"out.{ending}", "--accelerator", "cpu")
     written = read_table(tmp_path / f"out.{ending}")
     expected = predictor.embed([cifs[0], "empty.cif", *cifs[1:]])
     assert result.exit_code == 1

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from cryskit.cli.plans import plan_of
+from cryskit.cli import plans
 from cryskit.data.splits import make
 from cryskit.errors import ModelError, PlanError
 from cryskit.predict.card import read_card
+from cryskit.text.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from typer.testing import Result
 
+    from cryskit.training.plan import Plan
     from cryskit.types import Crystal
 
     Call = Callable[..., Result]
 
 NOTHING = {"name": None, "width": None, "layers": None}
 SMALL = ("--width", 8, "--layers", 1, "--epochs", 1, "--accelerator", "cpu")
+
+
+def plan_of(*arguments: Any, **settings: Any) -> Plan:
+    return plans.plan_of(*arguments, **settings).plan
 
 
 def test_the_encoder_is_that_of_the_file_to_start_from(model: Path, tmp_path: Path) -> None:
@@ -53,11 +59,27 @@ def test_options_that_contradict_the_file_are_refused(model: Path, encoder: dict
 
 def test_another_objective_does_not_inherit_arguments(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
-    path.write_text("objective: {name: crysae, hidden: 0.5}", encoding="utf-8")
-    for name, expected in (("crysae", {"name": "crysae", "hidden": 0.5, "preset": "code"}), ("other", None)):
-        objective = {"name": name, "preset": "code"}
+    path.write_text("objective: {name: crysae, mask_fraction: 0.5}", encoding="utf-8")
+    same = {"name": "crysae", "mask_fraction": 0.5, "preset": "paper"}
+    for name, expected in (("crysae", same), ("crysgnn", {"name": "crysgnn", "preset": "paper"})):
+        objective = {"name": name, "preset": "paper"}
         plan = plan_of(path, {}, NOTHING, {}, objective=objective, labels=False)
-        assert plan.objective == (expected or objective)
+        assert plan.objective == expected
+    assert plan.encoder == {"name": "cgcnn", "width": 64, "layers": 5}, "the encoder of the paper"
+
+
+def test_descriptions_are_read_by_the_text_encoder_that_is_asked_for(model: Path, tmp_path: Path) -> None:
+    path = str(tmp_path / "terms.safetensors")
+    Terms.fit(["cubic with octahedra", "layers of carbon", "cubic"], width=3, rarest=1).save(Path(path))
+    reader = {"text": path, "text_width": 3}
+    contrast = plan_of(None, {}, NOTHING, {}, objective={"name": "contrast"}, text_encoder=path, labels=False)
+    assert contrast.encoder == {"name": "fused", **reader}
+    labelled = plan_of(None, {"properties": ["band_gap"]}, NOTHING, {}, text_encoder=path)
+    assert labelled.encoder == {"name": "fused", "graph": {"name": "cgcnn"}, **reader}
+    named = {"name": "fused", "text": "minilm"}
+    assert plan_of(None, {"properties": ["band_gap"]}, named, {}, text_encoder=path).encoder == named
+    with pytest.raises(PlanError, match=r"Descriptions are given, and the encoder of .* reads none"):
+        plan_of(None, {"properties": ["x"]}, NOTHING, {}, start={"file": str(model)}, text_encoder=path)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,15 +12,15 @@ import pytest
 import yaml
 from PIL import Image
 
-from cryskit.cli import train
-from cryskit.cli.plans import check_labels, divide, inputs_of, plan_of
+from cryskit.cli import plans, train
+from cryskit.cli.plans import check_labels, divide, inputs_of
 from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
 from cryskit.predict.predictor import load
 from cryskit.training import sparsity
 from cryskit.training import train as supervised
-from cryskit.training.plan import Optimisation
+from cryskit.training.plan import Optimisation, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,10 @@ PLAN = {
 }
 
 
+def plan_of(*arguments: Any, **settings: Any) -> Plan:
+    return plans.plan_of(*arguments, **settings).plan
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "plan.yaml"
@@ -56,7 +61,7 @@ def test_options_win_over_the_file_and_the_rest_of_it_stays(config: Path) -> Non
 
 
 def test_another_encoder_does_not_inherit_arguments(config: Path) -> None:
-    assert plan_of(config, {}, NOTHING | {"name": "other"}, {}).encoder == {"name": "other"}
+    assert plan_of(config, {}, NOTHING | {"name": "megnet"}, {}).encoder == {"name": "megnet"}
     assert plan_of(config, {}, NOTHING | {"name": "cgcnn"}, {}).encoder == PLAN["encoder"]
 
 
@@ -298,3 +303,26 @@ def test_penalties_are_tried_and_the_chosen_model_shown(
     assert result.exit_code == 0, result.stderr
     assert document["folder"] == f"model.safetensors.run/penalty-{sparsity.sparsest(found):g}"
     assert load(tmp_path / "model.safetensors").card.metrics == document["validation"]
+
+
+def test_classes_that_are_learned_as_numbers_are_named(
+    crystals: list[Crystal], capsys: pytest.CaptureFixture[str]
+) -> None:
+    marked = [replace(c, targets={"is_hard": float(number % 2)}) for number, c in enumerate(crystals)]
+    check_labels(marked, ["is_hard"])
+    said = capsys.readouterr().err
+    assert "All labels of is_hard are 0 or 1" in said
+    assert "learned as a number" in said
+    assert "not supported yet" in said
+    check_labels([*marked, replace(crystals[0], targets={"is_hard": 0.5})], ["is_hard"])
+    assert not capsys.readouterr().err
+
+
+def test_few_validation_crystals_are_said_once_and_in_words(cryskit: Call, data: Path) -> None:
+    result = cryskit(
+        *("train", "--data", data, "--property", "K_VRH", "--width", 8, "--layers", 1, "--epochs", 1),
+        *("--accelerator", "cpu", "--out", "model.safetensors"),
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("Only 6 validation crystals choose the epoch") == 1
+    assert "Warning" not in result.stderr

@@ -32,7 +32,9 @@ def test_a_result_card_becomes_a_section(
     (tmp_path / "speed.json").write_text(json.dumps(card), encoding="utf-8")
     monkeypatch.setattr(generated, "RESULTS", tmp_path)
     page = generated.on_page_markdown("before\n<!-- generated: results -->")
-    assert page.startswith("before\n## Speed\n\n- data crystals: 12\n")
+    assert page.startswith(
+        'before\n## Speed\n\n??? note "Card speed: command, data, machine"\n\n    - data crystals: 12\n'
+    )
     assert "| stage | ratio |\n| --- | --- |\n| a | 2.346 |\n| b\\|c |  |" in page
 
 

@@ -1,4 +1,4 @@
-"""ALIGNN has the published size, sees angles, and is the same function on orbits and on full cells; so is iCGCNN."""
+"""ALIGNN has the published size, depends on angles, and is the same function on orbits and on full cells; so is iCGCNN."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_pairs_know_the_angle_at_the_atom_they_share() -> None:
     assert int((line_graph.cosine > 0.99).sum()) == len(graph.vectors), "every bond meets itself once"
 
 
-def test_only_bonds_tell_elemental_crystals_apart() -> None:
+def test_only_bonds_distinguish_elemental_crystals() -> None:
     graph = build([EXAMPLES["C-diamond"], EXAMPLES["C-graphite"]], SPEC)
     published, both = (small(readout=readout)(graph).crystals for readout in ("atoms", "both"))
     torch.testing.assert_close(published[0], published[1], atol=1e-4, rtol=1e-4)
@@ -77,8 +77,8 @@ def test_only_bonds_tell_elemental_crystals_apart() -> None:
 def test_angles_matter() -> None:
     """Two lattices whose atoms have the same distances: their bonds differ in angles only."""
     encoder, graph = small(), build([EXAMPLES["SrTiO3"]], SPEC)
-    turned = replace(graph, vectors=graph.vectors.norm(dim=1, keepdim=True) * torch.tensor([[1.0, 0.0, 0.0]]))
-    assert float((encoder(graph).crystals - encoder(turned).crystals).detach().norm()) > 1e-3
+    aligned = replace(graph, vectors=graph.vectors.norm(dim=1, keepdim=True) * torch.tensor([[1.0, 0.0, 0.0]]))
+    assert float((encoder(graph).crystals - encoder(aligned).crystals).detach().norm()) > 1e-3
 
 
 def test_a_directed_graph_is_refused() -> None:
@@ -106,6 +106,6 @@ def test_three_body_terms_are_those_of_the_paper() -> None:
                 message = message + gated_pair((layer.three(z) + layer.other(y))[None])[0]
         expected_atoms[i] += message[:6]
         expected_states.append(message[6:])
-    new_atoms, new_states = layer(atoms, states, bonds, bonds.around(graph))
+    new_atoms, new_states = layer(atoms, states, bonds, bonds.pair_messages(graph))
     torch.testing.assert_close(new_atoms, softplus(atoms + layer.atom_norm(expected_atoms)))
     torch.testing.assert_close(new_states, softplus(states + layer.bond_norm(torch.stack(expected_states))))

@@ -1,4 +1,4 @@
-"""Words change what is said of a crystal, their absence is no obstacle, and a contrast finds the crystal to its words."""
+"""Descriptions change encodings, their absence is learned, and a contrastive loss finds the crystal of a description."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ def fused(fusion: str = "concat", **settings: object) -> Fused:
     return made
 
 
-def told(encoder: Fused) -> Graph:
-    """A graph of all examples, one without words, one of whose sites nothing is said."""
-    words = torch.randn(len(CRYSTALS), 2, WIDTH, generator=torch.Generator().manual_seed(1))
-    words[3], words[5, 1] = torch.nan, torch.nan
-    return replace(build(CRYSTALS, encoder.needs), text=words)
+def described(encoder: Fused) -> Graph:
+    """A graph of all examples, one without a description, one without a description of its sites."""
+    text = torch.randn(len(CRYSTALS), 2, WIDTH, generator=torch.Generator().manual_seed(1))
+    text[3], text[5, 1] = torch.nan, torch.nan
+    return replace(build(CRYSTALS, encoder.needs), text=text)
 
 
 @pytest.mark.parametrize("fusion", KINDS)
-def test_a_batch_equals_its_parts_with_and_without_words(fusion: str) -> None:
+def test_a_batch_equals_its_parts_with_and_without_descriptions(fusion: str) -> None:
     encoder = fused(fusion).eval()
-    whole = encoder(told(encoder))
+    whole = encoder(described(encoder))
     assert whole.crystals.shape == (len(CRYSTALS), encoder.width)
-    parts = torch.cat([encoder(part).crystals for part in batching.split(told(encoder))])
+    parts = torch.cat([encoder(part).crystals for part in batching.split(described(encoder))])
     torch.testing.assert_close(parts, whole.crystals, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("fusion", KINDS)
-def test_words_count_and_their_absence_is_learned(fusion: str) -> None:
+def test_descriptions_count_and_their_absence_is_learned(fusion: str) -> None:
     encoder = fused(fusion).eval()
-    graph = told(encoder)
+    graph = described(encoder)
     other = replace(graph, text=graph.text.roll(1, dims=2))
     differs = (encoder(other).crystals - encoder(graph).crystals).abs().amax(1) > 1e-6
     assert differs.tolist() == [row != 3 for row in range(len(CRYSTALS))]
@@ -67,7 +67,7 @@ def test_words_count_and_their_absence_is_learned(fusion: str) -> None:
 @pytest.mark.parametrize("fusion", FUSING)
 def test_gradients_reach_every_parameter(fusion: str) -> None:
     encoder = fused(fusion, dropout=0.0).train()
-    encoder(told(encoder)).crystals.square().sum().backward()
+    encoder(described(encoder)).crystals.square().sum().backward()
     for name, parameter in encoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -76,7 +76,7 @@ def test_gradients_reach_every_parameter(fusion: str) -> None:
 @pytest.mark.parametrize("fusion", KINDS)
 def test_the_graph_counts_unless_it_is_shut_out(fusion: str) -> None:
     encoder = fused(fusion).eval()
-    graph = told(encoder)
+    graph = described(encoder)
     other = replace(graph, vectors=graph.vectors * 1.1)
     same = torch.equal(encoder(other).crystals, encoder(graph).crystals)
     assert same == (fusion == "text")
@@ -85,7 +85,7 @@ def test_the_graph_counts_unless_it_is_shut_out(fusion: str) -> None:
 def test_in_training_some_descriptions_are_withheld_and_in_evaluation_none() -> None:
     encoder = fused(withheld=0.5, dropout=0.0, blurred=0.0)
     encoder.graph.eval()
-    graph = told(encoder)
+    graph = described(encoder)
     expected = encoder.eval()(graph).crystals
     encoder.train().graph.eval()
     shown = (encoder(graph).crystals - expected).abs().amax(1) < 1e-6
@@ -95,35 +95,35 @@ def test_in_training_some_descriptions_are_withheld_and_in_evaluation_none() -> 
     torch.testing.assert_close(none(graph).crystals, none(replace(graph, text=None)).crystals)
 
 
-def test_in_training_some_numbers_of_words_are_hidden_and_in_evaluation_none() -> None:
+def test_in_training_some_components_of_text_are_dropped_and_in_evaluation_none() -> None:
     encoder = fused(withheld=0.0, dropout=0.0, blurred=0.5)
     encoder.graph.eval()
-    graph = told(encoder)
-    seen: list[torch.Tensor] = []
-    encoder.fusion.register_forward_pre_hook(lambda _, given: seen.append(given[0].words))
+    graph = described(encoder)
+    inputs: list[torch.Tensor] = []
+    encoder.fusion.register_forward_pre_hook(lambda _, given: inputs.append(given[0].text))
     encoder.train().graph.eval()
     encoder(graph)
     encoder.eval()(graph)
     known = ~graph.text.isnan()
-    blurred, whole = (words[known] for words in seen)
+    blurred, whole = (text[known] for text in inputs)
     hidden = blurred == 0
     assert 0.4 < float(hidden.float().mean()) < 0.6
     torch.testing.assert_close(blurred[~hidden], 2 * whole[~hidden])
 
 
-def test_words_lie_beside_the_graphs_of_a_corpus() -> None:
+def test_text_vectors_are_added_to_the_graphs_of_a_corpus() -> None:
     encoder = fused()
-    graph = told(encoder)
-    beside = TextBatcher(Batcher(replace(graph, text=None)), graph.text.numpy())
+    graph = described(encoder)
+    with_text = TextBatcher(Batcher(replace(graph, text=None)), graph.text.numpy())
     rows = torch.tensor([4, 3, 9]).numpy()
-    assert torch.equal(beside.take(rows).text.nan_to_num(), graph.text[rows].nan_to_num())
-    assert torch.equal(beside.take(rows).numbers, Batcher(graph).take(rows).numbers)
-    assert len(beside) == len(CRYSTALS)
+    assert torch.equal(with_text.take(rows).text.nan_to_num(), graph.text[rows].nan_to_num())
+    assert torch.equal(with_text.take(rows).numbers, Batcher(graph).take(rows).numbers)
+    assert len(with_text) == len(CRYSTALS)
 
 
-def test_a_contrast_finds_the_crystal_to_its_words() -> None:
+def test_a_contrast_finds_the_crystal_of_a_description() -> None:
     objective = Contrast(fused(withheld=0.0)).train()
-    graph = told(objective.encoder)
+    graph = described(objective.encoder)
     optimiser = torch.optim.Adam(objective.parameters(), lr=3e-3)
     first = float(objective(graph)["contrast"].detach())
     for _ in range(120):
@@ -137,16 +137,16 @@ def test_a_contrast_finds_the_crystal_to_its_words() -> None:
     assert float(objective(graph)["contrast"].detach()) < first / 2
 
 
-def test_crystals_without_words_or_with_those_of_another_are_left_out_of_the_contrast() -> None:
+def test_crystals_without_a_description_or_with_that_of_another_are_left_out_of_the_contrast() -> None:
     objective = Contrast(fused(withheld=0.0)).eval()
-    graph = told(objective.encoder)
+    graph = described(objective.encoder)
     assert objective.sizes(graph) == {"contrast": len(CRYSTALS) - 1}
-    words = graph.text.clone()
-    words[7] = words[6]
-    assert objective.sizes(replace(graph, text=words)) == {"contrast": len(CRYSTALS) - 2}
+    text = graph.text.clone()
+    text[7] = text[6]
+    assert objective.sizes(replace(graph, text=text)) == {"contrast": len(CRYSTALS) - 2}
     alone = Batcher(graph).take(torch.tensor([1, 3]).numpy())
     assert float(objective(alone)["contrast"].detach()) == 0
-    with pytest.raises(PlanError, match="no words"):
+    with pytest.raises(PlanError, match="reads no descriptions"):
         Contrast(ENCODERS.build({"name": "cgcnn"}))
-    with pytest.raises(PlanError, match="no words"):
+    with pytest.raises(PlanError, match="have no descriptions"):
         objective(replace(graph, text=None))

@@ -14,7 +14,7 @@ from cryskit import batching
 from cryskit.data.read import read
 from cryskit.encoders.steinhardt import Steinhardt
 from cryskit.graphs.build import build
-from cryskit.layers.harmonics import BondOrder
+from cryskit.layers.harmonics import OrderParameters
 from cryskit.layers.message_passing import Edges
 from cryskit.types import Crystal, GraphSpec
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:Deprecati
 
 @pytest.fixture(scope="module")
 def encoder() -> Steinhardt:
-    """A network whose bonds remember, and say so: the map of what they remember begins with zero."""
+    """A network whose bonds have states that enter the messages: their linear map begins with zero."""
     torch.manual_seed(0)
     made = Steinhardt(width=16, layers=3, channels=4, memory=True).eval()
     for layer in made.layers[1:]:
@@ -43,7 +43,7 @@ def same(left: torch.Tensor, right: torch.Tensor) -> bool:
     return bool(((left - right).norm(dim=1) / right.norm(dim=1)).max() < 1e-4)
 
 
-def test_memory_changes_what_is_said_and_only_from_the_second_layer(encoder: Steinhardt) -> None:
+def test_memory_changes_messages_and_only_from_the_second_layer(encoder: Steinhardt) -> None:
     assert encoder.layers[0].memory is None
     torch.manual_seed(0)
     plain = Steinhardt(width=16, layers=3, channels=4).eval()
@@ -72,8 +72,10 @@ def test_gradients_reach_what_bonds_remember(encoder: Steinhardt) -> None:
 
 def test_equal_edges_have_the_order_parameters_of_all_of_them() -> None:
     graph = build(CRYSTALS, GraphSpec())
-    kinds = Edges.distinct(graph)
-    assert len(kinds.centre) < graph.edges.shape[1]
-    weights = torch.randn(len(kinds.centre), 3, generator=torch.Generator().manual_seed(0))
-    found = BondOrder(graph, kinds)(weights)
-    torch.testing.assert_close(found, BondOrder(graph, Edges.of(graph))(weights[kinds.kind]), rtol=1e-3, atol=1e-3)
+    distinct = Edges.distinct(graph)
+    assert len(distinct.centre) < graph.edges.shape[1]
+    weights = torch.randn(len(distinct.centre), 3, generator=torch.Generator().manual_seed(0))
+    found = OrderParameters(graph, distinct)(weights)
+    torch.testing.assert_close(
+        found, OrderParameters(graph, Edges.of(graph))(weights[distinct.row_of_edge]), rtol=1e-3, atol=1e-3
+    )

@@ -1,4 +1,4 @@
-"""What the papers say of their networks holds for ours."""
+"""The networks have the properties that their papers state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryskit.encoders.gatgnn import GATGNN
 from cryskit.encoders.matformer import Matformer
 from cryskit.encoders.megnet import MEGNet, Set2Set
 from cryskit.graphs.build import build
-from cryskit.graphs.translations import obtuse, shortest
+from cryskit.graphs.translations import obtuse, shortest_translations
 from cryskit.layers.attention import Segments, attend, softmax
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.norm import BatchNorm
@@ -43,11 +43,11 @@ def test_parameters_are_as_many_as_the_docstring_says(encoder: type[torch.nn.Mod
 
 def test_equal_edges_are_merged_and_counted() -> None:
     salt = build([CRYSTALS["NaCl"]], GraphSpec(count=6))
-    kinds = Edges.distinct(salt)
+    distinct = Edges.distinct(salt)
     assert salt.edges.shape[1] == 12
-    assert kinds.copies is not None
-    assert kinds.copies.tolist() == [6, 6]
-    torch.testing.assert_close(kinds.length, salt.vectors.norm(dim=1)[[0, 6]])
+    assert distinct.multiplicity is not None
+    assert distinct.multiplicity.tolist() == [6, 6]
+    torch.testing.assert_close(distinct.length, salt.vectors.norm(dim=1)[[0, 6]])
     assert float(SEGMENTS["edges of atoms"].weight.sum()) == GRAPH.edges.shape[1]
 
 
@@ -59,10 +59,10 @@ def test_merged_edges_carry_the_same_sums() -> None:
         for neighbourhoods in (plain, NEIGHBOURHOODS)
     ]
     torch.testing.assert_close(sums[0], sums[1], rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(plain.neighbours, NEIGHBOURHOODS.neighbours)
+    torch.testing.assert_close(plain.neighbour_count, NEIGHBOURHOODS.neighbour_count)
 
 
-def test_ends_pairs_and_interpolation_are_what_spread_adds() -> None:
+def test_ends_pairs_and_interpolation_are_what_to_edges_adds() -> None:
     atoms, radial = torch.randn(GRAPH.atoms, 3), torch.randn(4096, 3)
     nothing = torch.zeros_like(atoms)
     own, other = NEIGHBOURHOODS.ends(atoms, radial)
@@ -97,7 +97,7 @@ def test_a_set_is_read_whatever_its_order_and_an_orbit_counts_as_its_atoms() -> 
     torch.testing.assert_close(once, again)
 
 
-def test_the_state_of_megnet_hears_every_atom() -> None:
+def test_the_state_of_megnet_depends_on_every_atom() -> None:
     encoder = MEGNet(width=16).eval()
     graph = build([CRYSTALS["LiFePO4"]], encoder.needs)
     vectors = torch.randn(graph.atoms, 8, requires_grad=True)
@@ -115,10 +115,10 @@ def test_ranks_count_shells() -> None:
     assert ranks.tolist() == [[0] * 6 + [1] * 12 + [2] * 8] * 2
 
 
-def test_cgat_sees_no_distances() -> None:
+def test_cgat_is_independent_of_distances() -> None:
     encoder = CGAT(width=16, layers=2, heads=2).eval()
-    swollen = [Crystal(c.id, c.lattice * 1.05, c.fractional, c.numbers) for c in CRYSTALS.values()]
-    found, expected = (encoder(build(crystals, encoder.needs)).crystals for crystals in (swollen, CRYSTALS.values()))
+    strained = [Crystal(c.id, c.lattice * 1.05, c.fractional, c.numbers) for c in CRYSTALS.values()]
+    found, expected = (encoder(build(crystals, encoder.needs)).crystals for crystals in (strained, CRYSTALS.values()))
     torch.testing.assert_close(found, expected)
 
 
@@ -138,17 +138,17 @@ def test_elements_are_paired_with_the_others() -> None:
 def test_the_shortest_translations_of_known_lattices() -> None:
     a = 4.0
     cubic = Crystal("cubic", np.eye(3) * a, np.zeros((1, 3)), np.array([84]))
-    np.testing.assert_allclose(shortest(cubic), a * np.sqrt([1, 1, 1, 2, 2, 2]))
+    np.testing.assert_allclose(shortest_translations(cubic), a * np.sqrt([1, 1, 1, 2, 2, 2]))
     lattice = a / 2 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
     face_centred = Crystal("copper", lattice, np.zeros((1, 3)), np.array([29]))
-    np.testing.assert_allclose(shortest(face_centred), a * np.sqrt([0.5] * 6))
+    np.testing.assert_allclose(shortest_translations(face_centred), a * np.sqrt([0.5] * 6))
 
 
 @pytest.mark.parametrize("name", CRYSTALS)
 def test_translations_are_those_of_the_crystal_and_not_of_the_cell(name: str) -> None:
     crystal, rng = CRYSTALS[name], np.random.default_rng(0)
     for other in (sheared(crystal, rng), supercell(crystal, (2, 1, 1)), supercell(crystal, (1, 2, 2))):
-        np.testing.assert_allclose(shortest(other), shortest(crystal), atol=1e-4)
+        np.testing.assert_allclose(shortest_translations(other), shortest_translations(crystal), atol=1e-4)
 
 
 def test_an_obtuse_basis_spans_the_same_lattice() -> None:
@@ -167,7 +167,7 @@ def test_translations_travel_with_the_batch() -> None:
     graph = build(list(CRYSTALS.values()), encoder.needs)
     assert graph.translations is not None
     for part, crystal in zip(split(graph), CRYSTALS.values(), strict=True):
-        np.testing.assert_allclose(part.translations[0].numpy(), shortest(crystal), rtol=1e-6)
+        np.testing.assert_allclose(part.translations[0].numpy(), shortest_translations(crystal), rtol=1e-6)
 
 
 def test_a_single_row_is_normed_as_in_evaluation() -> None:

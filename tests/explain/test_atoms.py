@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from cryskit.errors import ModelError, UnknownNameError
 from cryskit.explain.atoms import Explainer, Explanation
 from cryskit.explain.gradients import TOLERANCE
 from cryskit.explain.parts import LEARNED, baseline_of, feature_names, parts_of, strengths_of
+from cryskit.graphs import build as building
 from cryskit.graphs.build import build
 from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor, load
 from cryskit.properties import get
+from cryskit.registry import ENCODERS
 from cryskit.types import Crystal, Failure, GraphSpec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -115,11 +118,11 @@ def test_the_parts_of_every_element_make_its_input_vector() -> None:
     predictor = small()
     parts = parts_of(predictor.encoder)
     numbers = torch.arange(1, 101)
-    torch.testing.assert_close(parts.table[numbers], predictor.encoder.inputs(numbers))
-    torch.testing.assert_close(parts.bits @ parts.directions + parts.rest, parts.table)
+    torch.testing.assert_close(parts.vectors[numbers], predictor.encoder.inputs(numbers))
+    torch.testing.assert_close(parts.features @ parts.directions + parts.learned, parts.vectors)
     torch.testing.assert_close(parts.directions.T, predictor.encoder.inputs.features.linear.weight)
     bias = predictor.encoder.inputs.features.linear.bias
-    torch.testing.assert_close(parts.rest, predictor.encoder.inputs.embedding.weight + bias)
+    torch.testing.assert_close(parts.learned, predictor.encoder.inputs.embedding.weight + bias)
 
 
 def test_the_baseline_is_the_mean_of_the_elements_of_the_card() -> None:
@@ -127,7 +130,7 @@ def test_the_baseline_is_the_mean_of_the_elements_of_the_card() -> None:
     baseline = baseline_of(parts_of(predictor.encoder), predictor.card.elements)
     mean = predictor.encoder.inputs(torch.tensor(predictor.card.elements)).mean(0)
     torch.testing.assert_close(baseline.vector, mean)
-    group = baseline.bits[elements.BLOCKS["group"]]
+    group = baseline.features[elements.BLOCKS["group"]]
     assert group.sum() == pytest.approx(1)
     assert group[2] == pytest.approx(2 / 7), "strontium and barium"
 
@@ -149,7 +152,7 @@ def test_a_linear_model_is_explained_exactly() -> None:
     explainer = Explainer(predictor)
     found = explainer.explain(read_one(EXAMPLES / "MgO.cif"))
     weight = (direction @ predictor.encoder.inputs.linear.weight).detach() * predictor.heads.deviation[0]
-    excess = torch.from_numpy(elements.features()[[12, 8]]) - explainer.baseline.bits
+    excess = torch.from_numpy(elements.features()[[12, 8]]) - explainer.baseline.features
     magnesium, oxygen = (found.crystal.numbers == number for number in (12, 8))
     for atoms, expected in ((magnesium, excess[0] * weight), (oxygen, excess[1] * weight)):
         got = found.features[atoms, :-1].sum(0)
@@ -213,7 +216,9 @@ def test_the_papers_example_is_labelled_rightly() -> None:
     """The published figure has Ba in group 3, period 7, Er in group 1, period 7 and F in group 18, period 3."""
     explainer = Explainer(load("cryskit-mp"), "formation_energy_per_atom")
     found = explainer.explain(BAER2F8)
-    has = {z: {elements.bit_name(b) for b in np.flatnonzero(found.has[BAER2F8.numbers == z][0])} for z in (56, 68, 9)}
+    has = {
+        z: {elements.feature_name(b) for b in np.flatnonzero(found.has[BAER2F8.numbers == z][0])} for z in (56, 68, 9)
+    }
     assert {"group 2", "period 6", "block s"} <= has[56]
     assert {"group none", "period 6", "block f"} <= has[68]
     assert {"group 17", "period 2", "block p", "electronegativity 3.65 to 4"} <= has[9]
@@ -225,6 +230,42 @@ def test_the_papers_example_is_labelled_rightly() -> None:
     block = elements.BLOCKS["group"]
     fluorine = found.features[BAER2F8.numbers == 9].sum(0)[block]
     assert np.argmax(np.abs(fluorine)) == 17, "of the groups, fluorine's own matters most at fluorine"
+
+
+def test_atoms_of_a_crystal_whose_orbits_are_given_up_keep_their_own_nodes(
+    titanate: Crystal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the reverse of an edge is not found the full cell is built, whose nodes are the atoms."""
+    torch.manual_seed(3)
+    encoder = {"name": "alignn", "width": 16, "angular": 1, "layers": 1, "points": 64}
+    spec = ENCODERS.build(encoder).needs
+    explainer = Explainer(Predictor.from_card(Card(name="a", encoder=encoder, spec=spec, properties=[get("band_gap")])))
+    reduced = explainer.explain(titanate)
+    genuine = building.other_ends
+
+    def found_in_full_cells(*given: Any, reduce: bool) -> Any:
+        return None if reduce else genuine(*given, reduce=reduce)
+
+    monkeypatch.setattr(building, "other_ends", found_in_full_cells)
+    whole = explainer.explain(titanate)
+    assert len(set(reduced.orbit)) == 3
+    assert whole.orbit.tolist() == list(range(5))
+    np.testing.assert_allclose(whole.contributions, reduced.contributions, atol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_explains_the_same(titanate: Crystal) -> None:
+    here = Explainer(small())
+    there = Explainer(small().cuda(), edges=100)
+    graph = here.model_input(titanate).graph
+    on_cpu, on_gpu = here.path(graph), there.path(graph)
+    assert on_gpu.value == pytest.approx(on_cpu.value, abs=1e-3)
+    np.testing.assert_allclose(there.attributed(graph, on_gpu), here.attributed(graph, on_cpu), atol=1e-3)
+
+
+def test_the_size_of_a_batch_changes_no_explanation(titanate: Crystal) -> None:
+    one, other = (Explainer(small(), edges=edges).explain(titanate) for edges in (1, 20_000))
+    np.testing.assert_allclose(one.features, other.features, atol=1e-5)
 
 
 def test_one_atom_and_a_lonely_one_are_explained() -> None:

@@ -107,6 +107,20 @@ def test_the_structures_are_coloured_by_contribution(page: str, explained: Mappi
     assert "Redistribution and use" in page, "the viewer's licence travels with it"
 
 
+def test_what_a_description_changes_is_said(explained: dict[str, Any], page: str) -> None:
+    assert "Without it" not in page
+    first, *others = explained["rows"]
+    silent = {**first, "without_description": first["prediction"] - 0.25}
+    use = {
+        **explained["use"],
+        "description": [{"name": "description", "mean_absolute": 0.25, "mean": 0.25, "share": 1}],
+    }
+    described = report.page({**explained, "rows": [silent, *others], "use": use})
+    assert described.count("Without it") == 1
+    assert f"Without it: {number(silent['without_description'])} eV" in described
+    assert "absolute change by their description" in described
+
+
 def test_a_selector_is_shown(explained: dict[str, Any]) -> None:
     use = {**explained["use"], "selector": {"group 1": 0.9, "group 2": 0.1}}
     assert "Feature selector" in report.page({**explained, "use": use})
@@ -148,6 +162,7 @@ def test_the_document_is_json_and_adds_up(explained: dict[str, Any]) -> None:
             assert found["base"] + sum(found[part].values()) == pytest.approx(whole, abs=1e-6)
         orbits = sum(orbit["atoms"] * orbit["contribution"] for orbit in found["orbits"])
         assert orbits == pytest.approx(whole, abs=1e-6)
+        assert found["without_description"] is None, "the model reads none"
     assert again["rows"][2] == {
         "id": f"lost {EVIL}",
         "status": "failed",

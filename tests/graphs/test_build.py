@@ -88,12 +88,12 @@ def test_one_bad_crystal_does_not_stop_the_others() -> None:
 def test_the_cache_remembers_what_cannot_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needle = Crystal("needle", np.diag([1e-3, 1e-3, 1e6]), np.zeros((1, 3)), np.array([26]))
     crystals = [CRYSTALS[0], needle, CRYSTALS[1]]
-    built, told = build_usable(crystals, SPEC, cache=tmp_path)
+    built, noted = build_usable(crystals, SPEC, cache=tmp_path)
     monkeypatch.setattr("cryskit.graphs.build._build_one", None)
     again, retold = build_usable(crystals, SPEC, cache=tmp_path)
     assert same(built, again)
-    assert {at: str(error) for at, error in told.items()} == {at: str(error) for at, error in retold.items()}
-    assert list(told) == [1]
+    assert {at: str(error) for at, error in noted.items()} == {at: str(error) for at, error in retold.items()}
+    assert list(noted) == [1]
     assert same(build(CRYSTALS[:2], SPEC, cache=tmp_path), built), "what can be built is shared with `build`"
 
 

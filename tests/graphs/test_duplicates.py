@@ -57,13 +57,13 @@ def test_planted_near_duplicates_are_found(change: str) -> None:
     assert len(found) == len(CRYSTALS)
 
 
-def test_polymorphs_are_told_apart_where_all_bonds_are_alike() -> None:
+def test_polymorphs_with_equal_bonds_are_distinguished() -> None:
     """Silicon carbide: four neighbours and twelve next ones at equal distances in every polytype."""
     polytypes = [stacked(layers, 1.89, (14, 6)) for layers in ("ABC", "AB", "ABCB", "ABCACB")]
     assert near_duplicates(polytypes, polytypes) == {i: [one.id] for i, one in enumerate(polytypes)}
 
 
-def test_orders_on_one_lattice_are_told_apart() -> None:
+def test_orders_on_one_lattice_are_distinguished() -> None:
     """Copper and gold on every second place of a simple cubic lattice, along one axis or along three."""
     places = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) / 2
     layered, salt = (

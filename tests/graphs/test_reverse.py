@@ -1,4 +1,4 @@
-"""Edges lead back, also where nodes stand for orbits and where edges that are not alike are equally long."""
+"""Edges lead back, also where nodes stand for orbits and where inequivalent edges are equally long."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def test_whole_shells_chosen_from_either_end() -> None:
 
 @pytest.mark.parametrize("name", ["Al2O3", "LiFePO4", "SiO2-quartz", "TiO2-rutile", "NaCl"])
 def test_reduced_edges_see_the_angles_of_the_full_cell(name: str) -> None:
-    """Rutile, corundum and quartz have inequivalent edges of equal length: only the right one sees the right angles."""
+    """Rutile, corundum and quartz have inequivalent edges of equal length: only the right one has the right angles."""
     reduced, full = (build([EXAMPLES[name]], spec) for spec in (SPEC, FULL))
     assert reduced.atoms < full.atoms
-    seen = {str(angles(full, int(full.reverse[e])).tolist()) for e in range(len(full.vectors))}
+    expected = {str(angles(full, int(full.reverse[e])).tolist()) for e in range(len(full.vectors))}
     for edge in range(len(reduced.vectors)):
         back, first = int(reduced.reverse[edge]), int(reduced.orbit_of_edge[edge])
         assert int(reduced.edges[0, back]) == int(reduced.edges[1, edge])
         torch.testing.assert_close(angles(reduced, edge), angles(reduced, first), atol=2, rtol=0)
-        assert str(angles(reduced, back).tolist()) in seen
+        assert str(angles(reduced, back).tolist()) in expected
 
 
 def test_orbits_of_edges_are_closed_and_reversed_as_a_whole() -> None:
@@ -88,8 +88,8 @@ def test_where_operations_do_not_match_the_full_cell_is_built(monkeypatch: pytes
     with pytest.raises(CoordinatesError, match="LiFePO4: Not every neighbour"):
         build([olivine], SPEC)
     monkeypatch.undo()
-    real = building.other_ends
-    monkeypatch.setattr(building, "other_ends", lambda *a, reduce: None if reduce else real(*a, reduce=False))
+    real = building.reverse_edges
+    monkeypatch.setattr(building, "reverse_edges", lambda *a, reduce: None if reduce else real(*a, reduce=False))
     built = build([olivine], SPEC)
     assert built.tensors.keys() == full.tensors.keys()
     assert all(torch.equal(tensor, full.tensors[name]) for name, tensor in built.tensors.items())
@@ -108,7 +108,7 @@ def test_the_radius_is_the_same_from_either_end() -> None:
     assert int((graph.vectors.norm(dim=1) - 8).abs().lt(1e-3).sum()) == 6 * graph.atoms
 
 
-def test_the_store_and_batches_keep_the_other_ends(tmp_path: Path) -> None:
+def test_the_store_and_batches_keep_the_reverse_edges(tmp_path: Path) -> None:
     graph = build(CRYSTALS[:5], SPEC)
     store.save(graph, tmp_path / "graph.arrow")
     assert torch.equal(store.load(tmp_path / "graph.arrow").reverse, graph.reverse)

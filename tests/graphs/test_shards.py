@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,12 +11,16 @@ import torch
 
 from cryskit.batching import Batcher
 from cryskit.data.read import read
-from cryskit.errors import DataError
+from cryskit.errors import DataError, ProcessEndedError
 from cryskit.graphs import shards as shards_module
 from cryskit.graphs import store
 from cryskit.graphs.build import build
-from cryskit.graphs.shards import Shard, Shards, problems_of, processes, shards, structures_of
+from cryskit.graphs.shards import Shard, Shards, problems_of, shards, structures_of
+from cryskit.parallel import Lost, Pool
 from cryskit.types import Crystal, Graph, GraphSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXAMPLES = [crystal for crystal in read(Path(__file__).parents[2] / "examples") if isinstance(crystal, Crystal)]
 NEEDLE = Crystal("needle", np.diag([1e-3, 1e-3, 1e6]), np.zeros((1, 3)), np.array([26]))
@@ -92,11 +97,25 @@ def test_a_killed_run_builds_only_what_is_missing(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.slow
 def test_another_process_builds_the_same(tmp_path: Path) -> None:
-    with processes(1) as pool:
+    with Pool(1) as pool:
         others = list(shards(iter([*EXAMPLES, NEEDLE]), SPEC, tmp_path / "others", pool))
     for left, right in zip(others, built([*EXAMPLES, NEEDLE], tmp_path / "one"), strict=True):
         assert left.path.read_bytes() == right.path.read_bytes()
         assert left.crystals.equals(right.crystals)
+
+
+def test_a_crash_is_no_property_of_a_crystal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crashed(_: Pool, function: object, chunks: list[list[Crystal]], *, ahead: int | None) -> Iterator[object]:
+        assert ahead is None, "a shard is built while the crystals of the next one are read"
+        first, *rest = chunks
+        yield from map(function, rest)
+        yield Lost(first, ProcessEndedError("The process that worked on it crashed", "Give it more memory"))
+
+    monkeypatch.setattr(Pool, "map", crashed)
+    with Pool(1) as pool, pytest.raises(ProcessEndedError, match="more memory"):
+        list(shards(iter(EXAMPLES), SPEC, tmp_path, pool))
+    assert not list(tmp_path.iterdir())
+    assert built(EXAMPLES, tmp_path)
 
 
 def test_memory_holds_two_shards_of_a_stream(tmp_path: Path) -> None:
@@ -115,4 +134,4 @@ def test_a_shard_cut_short_is_refused(tmp_path: Path) -> None:
     (part,) = built(EXAMPLES[:3], tmp_path)
     part.path.write_bytes(part.path.read_bytes()[:-100])
     with pytest.raises(DataError, match="no graph file"):
-        store.Stored(part.path)
+        store.StoredGraph(part.path)

@@ -1,4 +1,4 @@
-"""The parts of networks do what their formula says."""
+"""The parts of networks compute their formulas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryskit import elements
 from cryskit.data.read import read
 from cryskit.errors import DataError
 from cryskit.graphs.build import build
-from cryskit.layers.harmonics import BondOrder, harmonics
+from cryskit.layers.harmonics import OrderParameters, harmonics
 from cryskit.layers.heads import PropertyHeads
 from cryskit.layers.inputs import INPUTS, ElementFeatures
 from cryskit.layers.message_passing import Edges, Neighbourhoods
@@ -36,9 +36,13 @@ def test_products_of_three_bond_features_are_normal_numbers() -> None:
     )
 
 
-def test_spread_is_the_sum_of_three_gathers() -> None:
+def test_to_edges_is_the_sum_of_three_gathers() -> None:
     neighbourhoods = Neighbourhoods(GRAPH, 8.0, RADIAL.points)
-    centre, neighbour, weights = torch.randn(GRAPH.atoms, 5), torch.randn(GRAPH.atoms, 5), torch.randn(5, RADIAL.width)
+    centre, neighbour, weights = (
+        torch.randn(GRAPH.atoms, 5),
+        torch.randn(GRAPH.atoms, 5),
+        torch.randn(5, RADIAL.feature_count),
+    )
     found = neighbourhoods.to_edges(centre, neighbour, RADIAL.grid @ weights.T)
     bonds = RADIAL.evaluate(GRAPH.vectors.norm(dim=1)) @ weights.T
     expected = centre[GRAPH.edges[0]] + neighbour[GRAPH.edges[1]] + bonds
@@ -56,7 +60,7 @@ def test_to_edges_and_sum_to_atoms_have_the_right_gradients() -> None:
     assert torch.autograd.gradcheck(neighbourhoods.sum_to_atoms, messages)
 
 
-def test_gather_sums_the_edges_of_each_atom() -> None:
+def test_sum_to_atoms_sums_the_edges_of_each_atom() -> None:
     neighbourhoods = Neighbourhoods(GRAPH, 8.0, RADIAL.points)
     messages = torch.randn(GRAPH.edges.shape[1], 3)
     expected = torch.zeros(GRAPH.atoms, 3).index_add(0, GRAPH.edges[0], messages)
@@ -87,14 +91,14 @@ def test_order_parameters_of_cubic_surroundings_vanish_up_to_degree_three() -> N
     """Six bonds along the axes: Q_1 = Q_2 = Q_3 = 0 and Q_4 > 0 (Steinhardt et al. 1983, table I)."""
     salt = next(crystal for crystal in CRYSTALS if crystal.id == "NaCl")
     graph = build([salt], GraphSpec(count=6))
-    order = BondOrder(graph, Edges.of(graph))(torch.ones(graph.edges.shape[1], 1))
+    order = OrderParameters(graph, Edges.of(graph))(torch.ones(graph.edges.shape[1], 1))
     assert float(order[:, :3].abs().max()) < 1e-6
     torch.testing.assert_close(order[:, 3] / 36, torch.full((2,), 7 / 12), rtol=1e-4, atol=0)
 
 
 def test_order_parameters_have_the_right_gradients() -> None:
     graph = build([CRYSTALS[3]], GraphSpec(count=3))
-    order = BondOrder(graph, Edges.of(graph))
+    order = OrderParameters(graph, Edges.of(graph))
     for row_sum in (order.sums, order.back):
         row_sum.weights = row_sum.weights.double()
     weights = torch.randn(graph.edges.shape[1], 2, dtype=torch.float64, requires_grad=True)
@@ -116,10 +120,10 @@ def test_inputs_depend_on_the_element_alone(name: str) -> None:
     assert not torch.equal(vectors[0], vectors[1])
 
 
-def test_features_are_the_linear_map_of_the_bits() -> None:
+def test_features_are_the_linear_map_of_the_element_features() -> None:
     layer = ElementFeatures(8)
-    bits = torch.from_numpy(elements.features()[[8, 26]])
-    torch.testing.assert_close(layer(torch.tensor([8, 26])), layer.linear(bits))
+    features = torch.from_numpy(elements.features()[[8, 26]])
+    torch.testing.assert_close(layer(torch.tensor([8, 26])), layer.linear(features))
     assert torch.equal(layer.state_dict()["bits"].float(), torch.from_numpy(elements.features().copy()))
 
 

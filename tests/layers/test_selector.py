@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ATOMS = torch.arange(elements.ELEMENTS + 1)
-BITS = torch.from_numpy(elements.features().copy())
-NAMES = [elements.bit_name(bit) for bit in range(elements.BITS)]
+FEATURES = torch.from_numpy(elements.features().copy())
+NAMES = [elements.feature_name(feature) for feature in range(elements.FEATURE_COUNT)]
 HEAVIEST = 94
 
 
 def planted(weights: dict[str, float], seed: int, crystals: int = 400) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return compositions of three elements, and a sum over the shares of atoms that have the named bits."""
+    """Return compositions of three elements, and a sum over the shares of atoms that have the named features."""
     chance = np.random.default_rng(seed)
     compositions = torch.zeros(crystals, len(ATOMS))
     for row in compositions:
         numbers = chance.choice(np.arange(1, HEAVIEST + 1), 3, replace=False)
         row[numbers] = torch.from_numpy(chance.dirichlet([2.0] * 3)).float()
-    shares = compositions @ BITS
+    shares = compositions @ FEATURES
     target = sum((weight * shares[:, NAMES.index(name)] for name, weight in weights.items()), torch.zeros(crystals))
     return compositions, (target - target.mean()) / target.std()
 
@@ -62,7 +62,7 @@ def fitted(layer: FeatureSelector, compositions: torch.Tensor, target: torch.Ten
 
 
 def selected(layer: FeatureSelector) -> set[str]:
-    return {NAMES[int(bit)] for bit in layer.strengths().nonzero()}
+    return {NAMES[int(feature)] for feature in layer.strengths().nonzero()}
 
 
 @pytest.mark.slow
@@ -75,14 +75,14 @@ def test_it_selects_exactly_the_two_features_that_a_target_depends_on(names: Seq
     assert error < 0.01
 
 
-def test_bits_that_no_crystal_has_are_closed_and_the_strongest_is_one() -> None:
+def test_features_that_no_crystal_has_are_closed_and_the_strongest_is_one() -> None:
     torch.manual_seed(0)
     layer = FeatureSelector(8, penalty=1.0)
     fitted(layer, *planted({"group 2": 1.0}, 0), steps=400)
     strengths = layer.strengths()
-    assert not strengths[~BITS[1 : HEAVIEST + 1].any(0)].any()
+    assert not strengths[~FEATURES[1 : HEAVIEST + 1].any(0)].any()
     assert float(strengths.max()) == 1
-    assert strengths.shape == (elements.BITS,)
+    assert strengths.shape == (elements.FEATURE_COUNT,)
     assert not strengths.requires_grad
 
 
@@ -102,10 +102,10 @@ def test_a_closed_gate_passes_nothing_and_counts_nothing() -> None:
         layer.gate.bit[NAMES.index("period 4")] = -20.0
     table = layer(ATOMS).detach()
     only_group = layer(torch.tensor([21])).detach() - layer.linear.bias.detach()
-    bits = BITS[21].clone()
-    bits[elements.BLOCKS["group"]] = 0
-    bits[NAMES.index("period 4")] = 0
-    torch.testing.assert_close(only_group[0], layer.linear.weight.detach() @ bits)
+    features = FEATURES[21].clone()
+    features[elements.BLOCKS["group"]] = 0
+    features[NAMES.index("period 4")] = 0
+    torch.testing.assert_close(only_group[0], layer.linear.weight.detach() @ features)
     assert table.isfinite().all()
     strengths = layer.strengths()
     assert not strengths[elements.BLOCKS["group"]].any()
@@ -113,7 +113,7 @@ def test_a_closed_gate_passes_nothing_and_counts_nothing() -> None:
     assert float(layer.penalty().detach()) < full
 
 
-def test_the_strength_is_what_is_heard_however_gate_and_weights_share_it() -> None:
+def test_the_importance_is_the_same_however_gate_and_weights_share_the_length() -> None:
     torch.manual_seed(0)
     layer = FeatureSelector(8).eval()
     before, table = layer.strengths(), layer(ATOMS).detach()
@@ -149,7 +149,7 @@ def test_noise_is_that_of_the_saved_counter() -> None:
 def test_the_form_of_the_paper_is_free_numbers_and_their_mean_size() -> None:
     layer = make_input({"name": "selector", "form": "paper"}, 8)
     assert layer.linear.bias is None
-    torch.testing.assert_close(layer(ATOMS), layer.linear(BITS))
+    torch.testing.assert_close(layer(ATOMS), layer.linear(FEATURES))
     assert float(layer.penalty().detach()) == pytest.approx(0.01)
     with torch.no_grad():
         layer.gate.mask[0] = -91.0

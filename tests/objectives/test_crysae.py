@@ -1,4 +1,4 @@
-"""CrysAE's losses are the published ones where nothing is hidden, and ask for what is hidden where something is."""
+"""CrysAE's losses are the published ones where nothing is masked, and ask for what is masked where something is."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cryskit import batching, elements
 from cryskit.data.read import read
 from cryskit.errors import PlanError, UnknownNameError
 from cryskit.graphs.build import build
-from cryskit.losses.corruption import hide
+from cryskit.losses.corruption import mask
 from cryskit.objectives.crysae import PRESETS, CrysAE
 from cryskit.registry import ENCODERS, OBJECTIVES
-from cryskit.training.fit import fit, seed
+from cryskit.training.fit import fit
 from cryskit.training.plan import Optimisation
 from cryskit.types import Crystal, Graph
 
@@ -78,7 +78,7 @@ def test_presets_weigh_as_published() -> None:
 def test_every_encoder_learns_from_every_preset(encoder: str, preset: str) -> None:
     objective, graph = made(encoder, preset=preset)
     losses = objective(graph)
-    assert set(losses) == set(objective.sizes(graph)) == set(objective.weights)
+    assert set(losses) == set(objective.weights)
     torch.stack(list(losses.values())).sum().backward()
     lacking = {name for name, p in objective.named_parameters() if p.grad is None or not p.grad.isfinite().all()}
     crystals_only = set() if preset == "masked" else behind_the_atoms(objective.encoder, graph)
@@ -94,7 +94,7 @@ def behind_the_atoms(encoder: torch.nn.Module, graph: Graph) -> set[str]:
 
 @pytest.mark.parametrize("preset", list(PRESETS))
 def test_a_batch_has_the_mean_of_its_crystals(preset: str) -> None:
-    objective, graph = made(preset=preset, hidden=0.0, swelling=0.0, scale=0.0)
+    objective, graph = made(preset=preset, mask_fraction=0.0, volume_noise=0.0, scale=0.0)
     objective.eval()
     with torch.no_grad():
         whole = objective(graph)
@@ -113,17 +113,17 @@ def test_orbits_have_the_loss_of_their_atoms() -> None:
     torch.testing.assert_close(full.eval()(graph)["bits"], reduced.eval()(smaller)["bits"], rtol=1e-4, atol=1e-5)
 
 
-def shown_and_hidden(graph: Graph, hidden: float) -> tuple[np.ndarray, np.ndarray]:
-    covered, shown = hide(graph, hidden, torch.Generator().manual_seed(0))
+def shown_and_masked(graph: Graph, share: float) -> tuple[np.ndarray, np.ndarray]:
+    covered, shown = mask(graph, share, torch.Generator().manual_seed(0))
     return covered.numpy(), shown.numpy()
 
 
-def test_hidden_elements_are_not_seen() -> None:
+def test_masked_elements_are_not_seen() -> None:
     graph = made()[1]
-    covered, shown = shown_and_hidden(graph, 1.0)
+    covered, shown = shown_and_masked(graph, 1.0)
     assert covered.all()
     assert 0.2 < (shown == 0).mean() < 0.8
-    objective, _ = made(hidden=0.5)
+    objective, _ = made(mask_fraction=0.5)
     seen: list[Graph] = []
     objective.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
     objective.eval()(graph)
@@ -131,21 +131,21 @@ def test_hidden_elements_are_not_seen() -> None:
     assert (seen[0].numbers == graph.numbers).any()
 
 
-def test_every_crystal_hides_at_least_one_element_and_all_its_atoms() -> None:
+def test_every_crystal_masks_at_least_one_element_and_all_its_atoms() -> None:
     graph = made(reduce=False)[1]
-    covered, shown = shown_and_hidden(graph, 1e-9)
+    covered, shown = shown_and_masked(graph, 1e-9)
     numbers, crystals = graph.numbers.numpy(), graph.crystal_of_atom.numpy()
     assert (shown[~covered] == numbers[~covered]).all()
     for crystal in range(graph.crystals):
         inside = crystals == crystal
-        (hidden,) = set(numbers[inside & covered])
-        assert covered[inside & (numbers == hidden)].all()
+        (masked,) = set(numbers[inside & covered])
+        assert covered[inside & (numbers == masked)].all()
 
 
-def test_hidden_bits_weigh_four_times_those_that_are_seen() -> None:
-    objective, graph = made(hidden=0.5, connectivity=0.0, scale=0.0, swelling=0.0)
+def test_features_of_masked_atoms_weigh_four_times_those_that_are_seen() -> None:
+    objective, graph = made(mask_fraction=0.5, connectivity=0.0, scale=0.0, volume_noise=0.0)
     objective.eval()
-    covered, shown = hide(graph, 0.5, torch.Generator().manual_seed(0))
+    covered, shown = mask(graph, 0.5, torch.Generator().manual_seed(0))
     with torch.no_grad():
         logits = objective.bits.decoder(objective.encoder(replace(graph, numbers=shown)).atoms)
         truth = objective.bits.table[graph.numbers].float()
@@ -155,16 +155,16 @@ def test_hidden_bits_weigh_four_times_those_that_are_seen() -> None:
         torch.testing.assert_close(objective(graph)["bits"], (totals[0] / totals[1]).mean(), rtol=1e-4, atol=1e-6)
 
 
-def test_displacements_and_swelling_are_what_the_decoders_are_asked_for() -> None:
-    objective, graph = made(displacements=1.0, displaced=0.1, scale=1.0, hidden=0.0, reduce=False)
+def test_displacements_and_volume_scaling_are_what_the_decoders_are_asked_for() -> None:
+    objective, graph = made(displacements=1.0, position_noise=0.1, scale=1.0, mask_fraction=0.0, reduce=False)
     seen: list[Graph] = []
     objective.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
     objective.eval()(graph)
     (corrupted,) = seen
     stretched = corrupted.vectors.norm(dim=1) / graph.vectors.norm(dim=1)
     assert 0.01 < float(stretched.log().std()) < 0.3
-    assert made()[0].corruption.displaced == 0
-    still, graph = made(scale=1.0, swelling=0.2, hidden=0.0)
+    assert made()[0].corruption.position_noise == 0
+    still, graph = made(scale=1.0, volume_noise=0.2, mask_fraction=0.0)
     seen.clear()
     still.encoder.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
     still.eval()(graph)
@@ -177,8 +177,8 @@ def test_displacements_and_swelling_are_what_the_decoders_are_asked_for() -> Non
 
 def test_displacing_orbits_is_refused() -> None:
     with pytest.raises(PlanError, match="reduce"):
-        made(displacements=1.0, displaced=0.1, reduce=True)
-    with pytest.raises(PlanError, match="displaced"):
+        made(displacements=1.0, position_noise=0.1, reduce=True)
+    with pytest.raises(PlanError, match="position_noise"):
         made(displacements=1.0, reduce=False)
 
 
@@ -205,7 +205,7 @@ def test_it_is_built_from_its_name() -> None:
 
 
 def test_training_rebuilds_crystals(tmp_path: Path) -> None:
-    seed(0)
+    torch.manual_seed(0)
     objective = CrysAE(ENCODERS.build({"name": "cgcnn", "width": 16, "layers": 2}), preset="paper", reduce=True)
     graph = build(CRYSTALS, objective.needs)
     before = {name: float(loss.detach()) for name, loss in objective.eval()(graph).items()}

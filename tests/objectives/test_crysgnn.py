@@ -1,4 +1,4 @@
-"""CrysGNN's losses are the published ones where nothing is hidden; symmetry is learned from detected labels."""
+"""CrysGNN's losses are the published ones where nothing is masked; symmetry is learned from detected labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cryskit.graphs.build import build
 from cryskit.losses.ntxent import NTXent
 from cryskit.objectives.crysgnn import PRESETS, CrysGNN
 from cryskit.registry import ENCODERS, OBJECTIVES
-from cryskit.training.fit import fit, seed
+from cryskit.training.fit import fit
 from cryskit.training.plan import Optimisation
 from cryskit.types import Crystal, Graph
 
@@ -67,7 +67,7 @@ def test_the_paper_preset_is_a_quarter_of_each_loss_over_the_whole_batch() -> No
 
 
 def test_in_the_mean_over_crystals_a_large_cell_counts_no_more_than_a_small_one() -> None:
-    objective, graph = made(hidden=0.0, swelling=0.0, scale=0.0, contrast=0.0, descriptors=0.0)
+    objective, graph = made(mask_fraction=0.0, volume_noise=0.0, scale=0.0, contrast=0.0, descriptors=0.0)
     objective.eval()
     whole = objective(graph)
     parts = [objective(part) for part in batching.split(graph)]
@@ -79,7 +79,7 @@ def test_in_the_mean_over_crystals_a_large_cell_counts_no_more_than_a_small_one(
 def test_presets_have_a_gradient_in_every_parameter(preset: str) -> None:
     objective, graph = made(preset=preset)
     losses = objective(graph)
-    assert set(losses) == set(objective.sizes(graph)) == set(objective.weights)
+    assert set(losses) == set(objective.weights)
     torch.stack(list(losses.values())).sum().backward()
     without = [name for name, p in objective.named_parameters() if p.grad is None or not p.grad.any()]
     assert not without
@@ -100,8 +100,8 @@ def test_weights_can_be_given_one_by_one() -> None:
     assert objective.weights == {"bits": 2.0, "connectivity": 0.25, "space_group": 0.25}
     with pytest.raises(PlanError, match="weight 0"):
         made(preset="paper", bits=0.0, connectivity=0.0, space_group=0.0, contrast=0.0)
-    with pytest.raises(PlanError, match="swelling"):
-        made(swelling=0.0)
+    with pytest.raises(PlanError, match="volume_noise"):
+        made(volume_noise=0.0)
     with pytest.raises(UnknownNameError, match="paper"):
         made(preset="papr")
 
@@ -113,7 +113,7 @@ def test_a_graph_without_symmetry_is_refused() -> None:
 
 
 def test_training_tells_space_groups_apart(tmp_path: Path) -> None:
-    seed(0)
+    torch.manual_seed(0)
     encoder = ENCODERS.build({"name": "cgcnn", "width": 16, "layers": 3})
     objective = OBJECTIVES.build({"name": "crysgnn", "encoder": encoder, "preset": "paper", "reduce": True})
     graph = build(CRYSTALS, objective.needs)

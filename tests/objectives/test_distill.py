@@ -19,7 +19,7 @@ from cryskit.layers.heads import PropertyHeads
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.objectives.distill import PRESETS, Distill
 from cryskit.registry import ENCODERS
-from cryskit.training.fit import fit, seed
+from cryskit.training.fit import fit
 from cryskit.training.plan import Optimisation
 from cryskit.types import Crystal, Graph, Property
 
@@ -36,7 +36,7 @@ def made(width: int = 8, layers: int = 1, **settings: Any) -> tuple[Distill, Gra
     vectors = torch.randn(graph.atoms, layers, WIDTH, generator=torch.Generator().manual_seed(1)) * 3 + 2
     truth = np.random.default_rng(0).normal(size=(len(CRYSTALS), 1))
     graph = replace(batching.with_targets(graph, truth), teacher=vectors)
-    objective.fit_scale(graph)
+    objective.prepare(graph)
     return objective, graph
 
 
@@ -84,7 +84,7 @@ def test_delta_shares_the_loss_and_may_rise(schedule: str) -> None:
     objective.train()
     with torch.no_grad():
         start = objective(graph)
-        objective.progress.fill_(0.5)
+        objective.advance(0.5)
         later = objective(graph)
     labels, teacher = (0.6 / 0.2, 0.4 / 0.8) if schedule == "rising" else (1.0, 1.0)
     assert float(later["energy"] / start["energy"]) == pytest.approx(labels, rel=1e-4)
@@ -129,7 +129,7 @@ def test_what_contradicts_itself_is_refused() -> None:
 
 
 def test_a_student_becomes_like_its_teacher_and_the_run_tells_how_far_it_is(tmp_path: Path) -> None:
-    seed(0)
+    torch.manual_seed(0)
     objective, graph = made(delta=0.0, schedule="rising")
     before = float(objective.train()(graph)["teacher"].detach())
     fit(objective, graph, graph, Optimisation(epochs=80, edges=1000, averaging=0, rate=0.01), tmp_path)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cryskit.errors import DataError
 from cryskit.plots.parity import draw_parity, plot_parity
-from cryskit.plots.sheet import symbol, unit
+from cryskit.plots.style import symbol, unit
 from cryskit.properties import get, load
 from cryskit.types import Property
 

@@ -12,11 +12,11 @@ import pytest
 
 from cryskit.data.read import read
 from cryskit.data.splits import make
-from cryskit.data.texts import read_texts, with_texts
 from cryskit.errors import CryskitError, DataError, ModelError
 from cryskit.predict import descriptions
 from cryskit.predict.predictor import load
 from cryskit.text.attach import parts_of
+from cryskit.text.table import read_texts, with_texts
 from cryskit.text.terms import Terms
 from cryskit.training.plan import Plan
 from cryskit.training.pretrain import pretrain

@@ -77,7 +77,7 @@ def test_a_killed_run_loses_the_chunk_that_it_was_at(tmp_path: Path) -> None:
         vectors(TEXTS, Counted(dies_after=9), tmp_path, chunk=4)
     again = Counted()
     done = []
-    found = vectors(TEXTS, again, tmp_path, chunk=4, told=lambda *count: done.append(count))
+    found = vectors(TEXTS, again, tmp_path, chunk=4, progress=lambda *count: done.append(count))
     assert len(again.asked) == 4
     assert done == [(4, 4)]
     assert np.array_equal(found, Counted().encode(TEXTS))

@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.core.structure_matcher import StructureMatcher
 
 from cryskit.data.read import read_one
-from cryskit.text.prototype_filter import Prototypes, counts, reduced
+from cryskit.text.prototype_filter import PrototypeFilter, counts, reduced
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.cif"))
 
@@ -24,7 +24,7 @@ def structures() -> dict[str, Structure]:
 def test_no_match_is_lost(structures: dict[str, Structure]) -> None:
     """Every pair that pymatgen matches, even by loose tolerances, is possible; most pairs are not."""
     matcher = StructureMatcher(ltol=0.4, stol=0.6, angle_tol=10)
-    known = Prototypes(structures)
+    known = PrototypeFilter(structures)
     possible = {(name, label) for name, s in structures.items() for label, _ in known.possible(reduced(s), structures)}
     matched = {
         (a, b) for a, b in product(structures, structures) if matcher.fit_anonymous(structures[b], structures[a])
@@ -35,7 +35,7 @@ def test_no_match_is_lost(structures: dict[str, Structure]) -> None:
 
 
 def test_they_come_in_the_order_asked_for(structures: dict[str, Structure]) -> None:
-    known = Prototypes(structures)
+    known = PrototypeFilter(structures)
     halite = reduced(structures["NaCl"])
     found = [label for label, _ in known.possible(halite, ["MgO", "SrTiO3", "CsCl", "NaCl"])]
     assert found == ["MgO", "CsCl", "NaCl"]

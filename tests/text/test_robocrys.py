@@ -72,15 +72,15 @@ def test_the_words_are_those_of_the_untouched_library(
 
     different = {}
     for row in ROWS:
-        words = robocrys.words(crystals[row["source"], row["id"]])
-        text, expected = " ".join(part for part in words if part), clean(row["text"])
+        parts = robocrys.describe(crystals[row["source"], row["id"]])
+        text, expected = " ".join(part for part in parts if part), clean(row["text"])
         if text != expected:
             different[row["id"]] = (text, expected)
     assert not different
 
 
 def test_the_parts_are_kept_apart(robocrys: Robocrys, crystals: dict[tuple[str, str], Crystal]) -> None:
-    overall, local = robocrys.words(crystals["examples", "C-graphite"])
+    overall, local = robocrys.describe(crystals["examples", "C-graphite"])
     assert overall == (
         "C is Graphite structured and crystallizes in the hexagonal P6_3/mmc space group. The structure is two-dimensional "
         "and consists of two C sheets oriented in the (0, 0, 1) direction."
@@ -131,5 +131,5 @@ def test_a_crystal_that_cannot_be_described_is_an_error_of_ours(
     with monkeypatch.context() as patch:
         patch.setattr(robocrys._condenser, "condense_structure", unable)
         with pytest.raises(DescriptionError, match="ValueError: 2D components do not agree"):
-            robocrys.words(salt)
-    assert "Rock Salt" in robocrys.words(salt).overall
+            robocrys.describe(salt)
+    assert "Rock Salt" in robocrys.describe(salt).overall

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -35,16 +35,7 @@ class Recorder:
         self.stop_after = 1000
         self.late: set[str] = set()
 
-    def __call__(self, *_: Any) -> Recorder:
-        return self
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def describe(self, crystals: Iterable[Crystal]) -> Iterator[Description]:
+    def __call__(self, crystals: Iterable[Crystal], *_: Any) -> Iterator[Description]:
         for crystal in crystals:
             if len(self.asked) == self.stop_after:
                 raise KeyboardInterrupt
@@ -58,7 +49,7 @@ class Recorder:
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setattr(table, "Pool", recorder)
+    monkeypatch.setattr(table, "describe_each", recorder)
     monkeypatch.setattr(table, "version", lambda: "1")
     return recorder
 

@@ -23,7 +23,7 @@ from cryskit.layers.heads import PropertyHeads
 from cryskit.objectives.property import PropertyObjective
 from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import SafetensorsIO
-from cryskit.training.fit import fit, seed
+from cryskit.training.fit import fit
 from cryskit.training.plan import Optimisation
 from cryskit.types import Graph, Property
 
@@ -45,7 +45,7 @@ def data() -> tuple[Graph, Graph]:
 
 
 def objective(training: Graph) -> PropertyObjective:
-    seed(3)
+    torch.manual_seed(3)
     encoder = CGCNN(width=8, layers=2)
     heads = PropertyHeads(8, [Property("bulk_modulus", "K", "GPa", transform="log10"), Property("other", "x", "")])
     heads.fit_scale(training.targets)

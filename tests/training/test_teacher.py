@@ -19,7 +19,8 @@ from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor, load
 from cryskit.registry import ENCODERS
 from cryskit.training.plan import Plan, Teacher
-from cryskit.training.teacher import Vectors, taught, teacher_of
+from cryskit.training.settle import settle
+from cryskit.training.teacher import Vectors, taught
 from cryskit.training.train import train
 from cryskit.types import Crystal, GraphSpec
 
@@ -85,12 +86,13 @@ def test_a_bad_table_is_refused(model: Path, tmp_path: Path, how: str, says: str
 
 
 def test_a_teacher_and_a_pupil_need_one_another(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="distill"):
-        teacher_of(Plan(teacher=Teacher(file=str(model))))
-    with pytest.raises(PlanError, match="teacher"):
-        teacher_of(Plan(objective={"name": "distill"}))
+    with pytest.raises(PlanError, match="Set the objective to distill"):
+        settle(Plan(properties=("x",), teacher=Teacher(file=str(model))))
+    with pytest.raises(PlanError, match="distill needs a teacher"):
+        settle(Plan(properties=("x",), objective={"name": "distill"}))
+    wrong = Teacher(file=str(model), digest="0")
     with pytest.raises(PlanError, match="SHA-256"):
-        teacher_of(Plan(teacher=Teacher(file=str(model), digest="0"), objective={"name": "distill"}))
+        settle(Plan(properties=("x",), teacher=wrong, objective={"name": "distill"}))
     with pytest.raises(CryskitError, match="absent"):
         Vectors(Teacher(file=str(tmp_path / "absent.parquet")))
 

@@ -60,7 +60,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_all_that_predicting_needs_and_no_more(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"cryskit/py.typed", "cryskit/properties.yaml"} <= set(names)
+    assert {"cryskit/py.typed", "cryskit/properties.yaml", "cryskit/models/versions.json"} <= set(names)
     assert [name for name in names if name.startswith("cryskit/models/") and name.endswith(".safetensors")]
     assert [name for name in names if name.endswith("licenses/LICENSE")]
     assert all(name.startswith(("cryskit/", "cryskit-")) for name in names)

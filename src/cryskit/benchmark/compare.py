@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cryskit.benchmark.card import PropertyResult, RowCard
+
 DRAWS = 2000
-"""Of the bootstrap."""
+"""Number of samples of the bootstrap."""
 MEAN = "mean"
-"""In place of a property: the mean over all of them."""
+"""What stands in place of a property for the mean over all of them."""
 
 _CHUNK = 100  # draws at a time, so that the counts of many test crystals fit into memory
 _TAIL = 2.5  # percent of the draws beyond either end of an interval
@@ -31,15 +33,15 @@ class Gain(NamedTuple):
 
     Attributes:
         data: Name of the data set, "" for the mean.
-        property: What is predicted, or "mean".
+        property: Name of the property, or "mean".
         fraction: Share of the crystals that trained.
         encoder: Name of the encoder.
-        regime: That is compared with the base.
-        seeds: On how many seeds.
-        crystals: On how many test crystals.
-        gain: Percent of the error of the base.
-        low: Lower end of the 95 % interval.
-        high: Upper end.
+        regime: Regime that is compared with the base.
+        seeds: Number of seeds.
+        crystals: Number of test crystals.
+        gain: Difference of the errors in percent of the error of the base.
+        low: Lower end of the 95 % interval in percent.
+        high: Upper end of the 95 % interval in percent.
     """
 
     data: str
@@ -54,22 +56,24 @@ class Gain(NamedTuple):
     high: float
 
 
-def results(cards: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row per card that is done: its row, errors and sizes."""
-    done = [card for card in cards if card["status"] == "done"]
+def results(cards: Sequence[RowCard]) -> pd.DataFrame:
+    """Return one row for each property of each card that is done: its place, errors and sizes."""
     rows = [
         {
-            **card["row"],
-            "error": card["test"].get(card["figure"], np.nan),
-            "validation": card["validation"].get(card["figure"], np.nan),
-            "unit": _unit(card["property"]),
-            "training": card["crystals"]["training"],
-            "epoch": card["epoch"],
-            "parameters": card["parameters"],
-            "seconds": card["seconds"]["training"],
-            "memory_mib": card["memory_mib"].get("process", np.nan),
+            **card.row.model_dump(),
+            "property": prop.name,
+            "error": prop.error,
+            "validation": prop.validation_error,
+            "unit": prop.error_unit,
+            "training": result.crystals["training"],
+            "epoch": result.epoch,
+            "parameters": result.parameters,
+            "seconds": result.training_seconds,
+            "memory_mib": card.memory_mib.get("process", np.nan),
         }
-        for card in done
+        for card in cards
+        if (result := card.result)
+        for prop in result.properties
     ]
     return pd.DataFrame(rows)
 
@@ -78,7 +82,7 @@ def errors(table: pd.DataFrame) -> pd.DataFrame:
     """Return mean and standard deviation of the test error over seeds (and folds) for each model.
 
     Args:
-        table: From `results`.
+        table: Row per property and card, from `results`.
 
     Returns:
         One row per data set, property, fraction, encoder and regime, with the columns training, runs, mean and deviation (NaN
@@ -98,13 +102,13 @@ def errors(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def gains(cards: Sequence[Mapping[str, Any]], folder: Path, base: str) -> list[Gain]:
+def gains(cards: Sequence[RowCard], folder: Path, base: str) -> list[Gain]:
     """Return the gain of every regime over the base, for each property and for the mean over those that both have.
 
     Args:
-        cards: Of the benchmark.
-        folder: Of its predictions.
-        base: The regime to compare with.
+        cards: Cards of the benchmark.
+        folder: Folder of its predictions.
+        base: Regime to compare with.
     """
     measured = _measured(cards, folder)
     rows: list[Gain] = []
@@ -146,8 +150,8 @@ def bootstrap(base: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int
     Args:
         base: (seeds, crystals) absolute errors.
         other: (seeds, crystals) of the same seeds and crystals.
-        draws: How many samples.
-        seed: Of the draws.
+        draws: Number of samples.
+        seed: Seed of the samples.
 
     Returns:
         (draws,) percent.
@@ -168,7 +172,7 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
     """Return the mean rank of each model (encoder and regime) over data sets and properties, by fraction.
 
     Args:
-        table: From `errors`.
+        table: Table of errors, from `errors`.
 
     Returns:
         One row per fraction, encoder and regime: rank (1 is best; ties share) and over how many tasks; best first.
@@ -179,22 +183,21 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["fraction", "rank"], kind="stable", ignore_index=True)
 
 
-def _measured(cards: Sequence[Mapping[str, Any]], folder: Path) -> dict[tuple[Any, ...], dict[int, pd.Series[float]]]:
+def _measured(cards: Sequence[RowCard], folder: Path) -> dict[tuple[Any, ...], dict[int, pd.Series[float]]]:
     """Return for every model (data, property, fraction, encoder, regime) its absolute errors by seed and crystal."""
     found: dict[tuple[Any, ...], dict[int, list[pd.Series[float]]]] = {}
     for card in cards:
-        if card["status"] == "done":
-            row = card["row"]
-            key = tuple(row[name] for name in (*_PLACE, "encoder", "regime"))
-            found.setdefault(key, {}).setdefault(row["seed"], []).append(_absolute(card, folder))
+        if card.result:
+            row, table = card.row, pd.read_parquet(folder / card.result.predictions).set_index("id")
+            for prop in card.result.properties:
+                key = (row.data, prop.name, row.fraction, row.encoder, row.regime)
+                found.setdefault(key, {}).setdefault(row.seed, []).append(_absolute(prop, table))
     return {key: {seed: pd.concat(folds) for seed, folds in seeds.items()} for key, seeds in found.items()}
 
 
-def _absolute(card: Mapping[str, Any], folder: Path) -> pd.Series[float]:
-    name = card["property"]["name"]
-    table = pd.read_parquet(folder / card["predictions"]).set_index("id")
-    values, truth = table[name], table[f"{name}_true"]
-    if card["property"]["transform"] == "log10":
+def _absolute(prop: PropertyResult, table: pd.DataFrame) -> pd.Series[float]:
+    values, truth = table[prop.name], table[f"{prop.name}_true"]
+    if prop.transform == "log10":
         values, truth = (np.log10(column.where(column > 0)) for column in (values, truth))
     found: pd.Series[float] = (values - truth).abs()
     return found
@@ -214,7 +217,3 @@ def _paired(bases: Mapping[int, pd.Series[float]], others: Mapping[int, pd.Serie
 def _interval(draws: np.ndarray) -> tuple[float, float]:
     low, high = np.percentile(draws, (_TAIL, 100 - _TAIL))
     return float(low), float(high)
-
-
-def _unit(prop: Mapping[str, str]) -> str:
-    return f"log10({prop['unit'] or '1'})" if prop["transform"] == "log10" else prop["unit"]

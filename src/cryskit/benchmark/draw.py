@@ -22,7 +22,7 @@ from cryskit.errors import DataError
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cryskit.benchmark.plan import BenchmarkPlan, Data, Row
     from cryskit.types import Failure
@@ -37,11 +37,11 @@ class DataSet:
     """A data set in memory, divided.
 
     Attributes:
-        rows: As they were read, in order.
-        crystals: Those that can be used, with their labels.
-        manifest: Hash of the crystals.
-        splits: One, or one per fold.
-        task: What a protocol calls it.
+        rows: Crystals and failures in the order in which they were read.
+        crystals: Crystals that can be used, with their labels.
+        manifest: Manifest hash of the crystals.
+        splits: One split, or one per fold.
+        task: Name that a protocol gives the data set.
     """
 
     rows: list[Crystal | Failure]
@@ -50,10 +50,12 @@ class DataSet:
     splits: list[Split]
     task: str
 
-    def labels(self, prop: str) -> str:
-        """Return the SHA-256 of the labels of a property, which the manifest hash does not cover."""
-        known = ((crystal.id, crystal.targets[prop]) for crystal in self.crystals if prop in crystal.targets)
-        return hashlib.sha256(json.dumps(list(known)).encode()).hexdigest()
+    def label_hash(self, properties: Sequence[str]) -> str:
+        """Return the SHA-256 of the labels of some properties, which the manifest hash does not cover."""
+        known = [
+            (crystal.id, *map(crystal.targets.get, properties)) for crystal in _labelled(self.crystals, properties)
+        ]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
 
 class Drawn(NamedTuple):
@@ -61,7 +63,7 @@ class Drawn(NamedTuple):
 
     Attributes:
         seen: Crystals that train or choose the epoch.
-        split: Of `seen` only.
+        split: Training and validation part of `seen`, without a test part.
         test: Crystals that judge.
     """
 
@@ -74,9 +76,9 @@ def load(data: Data, limit: int, watch: Watch) -> DataSet:
     """Read and divide a data set.
 
     Args:
-        data: Of the plan.
-        limit: Atoms that a cell may have.
-        watch: Shows how far an iteration is.
+        data: Data set of the plan.
+        limit: Largest number of atoms in a cell.
+        watch: Wrapper of an iteration that shows how far it is; its second argument says what is iterated.
 
     Raises:
         DataError: The data or the split cannot be read, or do not belong together.
@@ -88,7 +90,7 @@ def load(data: Data, limit: int, watch: Watch) -> DataSet:
         splits = matbench.divide(rows, data.validation, task)
     elif data.split == "jarvis":
         labels = jarvis.read_labels(str(data.ids))
-        crystals, split = jarvis.divide(rows, labels, data.properties[0], data.validation, task)
+        crystals, split = jarvis.divide(rows, labels, _only_property(data), data.validation, task)
         splits = [split]
     elif data.split in _KINDS:
         splits = [make(crystals, _KINDS[data.split])]
@@ -99,7 +101,7 @@ def load(data: Data, limit: int, watch: Watch) -> DataSet:
 
 
 def draw(data: DataSet, split: Split, row: Row, plan: BenchmarkPlan) -> Drawn:
-    """Return the crystals of a row, all of them labelled.
+    """Return the crystals of a row, each with a label of at least one of its properties.
 
     The crystals of a small fraction lie within those of a larger one of the same seed, whatever the encoder and regime.
 
@@ -107,12 +109,13 @@ def draw(data: DataSet, split: Split, row: Row, plan: BenchmarkPlan) -> Drawn:
         data: The data set.
         split: One of its splits.
         row: The row.
-        plan: Says what fractions are of, and how many crystals validate.
+        plan: Plan of the benchmark, for what fractions are shares of and for the number of validation crystals.
 
     Raises:
         DataError: A part has no labelled crystal.
     """
-    labelled = {crystal.id: crystal for crystal in data.crystals if row.property in crystal.targets}
+    properties = plan.learned(row)
+    labelled = {crystal.id: crystal for crystal in _labelled(data.crystals, properties)}
     parts = [[name for name in part if name in labelled] for part in (split.train, split.validation, split.test)]
     chance = np.random.default_rng(row.seed)
     train, validation = ([part[i] for i in chance.permutation(len(part))] for part in parts[:2])
@@ -122,8 +125,20 @@ def draw(data: DataSet, split: Split, row: Row, plan: BenchmarkPlan) -> Drawn:
         validation = validation[: max(plan.least, round(plan.validation * len(train)))]
     if not (train and validation and parts[2]):
         counts = f"{len(train)} training, {len(validation)} validation and {len(parts[2])} test crystals"
-        raise DataError(f"There are {counts} with a {row.property}", "Choose another split, fraction or property")
+        raise DataError(
+            f"There are {counts} with a {' or '.join(properties)}", "Choose another split, fraction or property"
+        )
     seen = [labelled[name] for name in (*train, *validation)]
     name = f"{split.name}-{row.fraction:g}-draw{row.seed}"
     drawn = Split(name, split.kind, split.seed, tuple(train), tuple(validation), (), manifest(seen))
     return Drawn(seen, drawn, [labelled[name] for name in parts[2]])
+
+
+def _labelled(crystals: Iterable[Crystal], properties: Sequence[str]) -> Iterator[Crystal]:
+    """Yield the crystals that have a label of at least one of some properties."""
+    return (crystal for crystal in crystals if any(name in crystal.targets for name in properties))
+
+
+def _only_property(data: Data) -> str:
+    ((prop,),) = data.targets().values()
+    return prop

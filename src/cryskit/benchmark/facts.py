@@ -1,4 +1,4 @@
-"""What has to be known beside a result: on which machine, at what cost."""
+"""The circumstances of a result: the machine, the time and the memory."""
 
 from __future__ import annotations
 
@@ -8,27 +8,40 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
+
+from cryskit.benchmark.card import Machine
 
 _RESET = "5"  # what proc(5) takes to forget the peak of the resident memory
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def machine() -> dict[str, Any]:
-    """Return what a machine is: processor, cores, system, threads of torch, accelerator."""
-    return {
-        "cpu": _processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "threads": torch.get_num_threads(),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
-    }
+def machine() -> Machine:
+    """Return the machine that this process runs on."""
+    return Machine(
+        cpu=processor(),
+        cores=os.cpu_count(),
+        system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        threads=torch.get_num_threads(),
+        accelerator=torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+    )
+
+
+def processor() -> str:
+    """Return the model of the processor."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 class Cost:
-    """Time and memory from when this was made; the peak of the memory is that of the process, where Linux tells it."""
+    """Seconds since it was made and the peak memory of the process, where Linux counts that.
+
+    Attributes:
+        date: When it was made, UTC.
+    """
 
     def __init__(self) -> None:
         self.date = datetime.now(UTC).isoformat(timespec="seconds")
@@ -54,10 +67,3 @@ class Cost:
         if torch.cuda.is_available():
             peaks["accelerator"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
         return peaks
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -59,11 +59,11 @@ def divide(
     """Return the crystals of a benchmark with its labels, and its split.
 
     Args:
-        rows: Of the data set; crystals that the benchmark does not name are left out.
-        labels: From `read_labels`.
-        prop: What the labels are.
-        share: Of the training crystals that choose the epoch, where the benchmark names none.
-        name: Of the benchmark.
+        rows: Rows of the data set; crystals that the benchmark does not name are left out.
+        labels: Part to id to label, from `read_labels`.
+        prop: Property of the labels.
+        share: Share of the training crystals that choose the epoch, where the benchmark names none.
+        name: Name of the benchmark.
 
     Raises:
         DataError: The data lacks test crystals of the benchmark.
@@ -92,11 +92,11 @@ def write_contribution(
     """Write the files of a contribution.
 
     Args:
-        folder: Of the contribution.
+        folder: Folder of the contribution.
         task: The leaderboard's name of the benchmark, and so of the file.
         predicted: Id of each test crystal to its prediction.
         about: Model, team, e-mail address and so on; what is missing is left empty.
-        seconds: That training and prediction took.
+        seconds: Seconds that training and prediction took.
     """
     rows = "".join(f"{name},{value!r}\n" for name, value in predicted.items())
     with (

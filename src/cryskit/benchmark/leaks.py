@@ -1,4 +1,4 @@
-"""The leakage report of a row: what its test and training crystals share with one another and with what its models saw."""
+"""The leakage report of a row: what its test and training crystals share with one another and with those of its models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryskit.atomic_write import write_json
+from cryskit.benchmark.card import LeakageCounts
 from cryskit.errors import CryskitError, ModelError, UnknownNameError
 from cryskit.evaluate.leakage import Comparison, Seen
 from cryskit.predict.card import digest
@@ -27,20 +28,25 @@ def files_of(plan: Plan) -> dict[str, str]:
     """Return every file that a plan names, a model to start from or to learn from, with its SHA-256.
 
     Args:
-        plan: Whatever stands under a key "file" in it counts; one that is not there has the digest "".
+        plan: Training plan; every value of a key "file" in it names a file, and one that does not exist has the digest "".
     """
     found = {}
     for name in _files(plan.model_dump(mode="json")):
         path = _path(name)
-        found[name] = _digest(path, path.stat().st_mtime_ns) if path.is_file() else ""
+        found[name] = file_digest(path) if path.is_file() else ""
     return found
 
 
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file; it is not read again until it changes."""
+    return _digest(path, path.stat().st_mtime_ns)
+
+
 class Reports:
-    """Writes leakage reports, each once, whatever number of rows it is of.
+    """Writes leakage reports, each once, however many rows share it.
 
     Args:
-        folder: Of the reports.
+        folder: Folder of the reports.
         corpus: Crystals among which the structures of a manifest are found.
     """
 
@@ -49,12 +55,12 @@ class Reports:
         self._corpus = corpus
         self._comparison = Comparison()
 
-    def of(self, drawn: Drawn, files: Mapping[str, str]) -> dict[str, Any]:
+    def of(self, drawn: Drawn, files: Mapping[str, str]) -> LeakageCounts:
         """Return the counts of the report of a row and the name of its file.
 
         Args:
             drawn: The crystals of the row.
-            files: From `files_of`.
+            files: Model file to its SHA-256, from `files_of`.
         """
         parts = [drawn.split.hash, *(c.fingerprint for c in drawn.test), *sorted(files.values()), len(self._corpus)]
         path = self._folder / f"{hashlib.sha256(' '.join(map(str, parts)).encode()).hexdigest()[:16]}.json"
@@ -64,7 +70,7 @@ class Reports:
             report = self._compare(drawn, files)
             write_json(report, path)
         counts = {what: found["counts"] for what, found in report["overlaps"].items()}
-        return {"file": path.name, "counts": counts, "unknown": report["unknown"]}
+        return LeakageCounts(file=path.name, counts=counts, unknown=report["unknown"])
 
     def _compare(self, drawn: Drawn, files: Mapping[str, str]) -> dict[str, Any]:
         overlaps = {"training and test": self._comparison.overlap(drawn.test, Seen.of(drawn.seen)).to_json()}

@@ -37,7 +37,7 @@ def folds(rows: int) -> list[np.ndarray]:
     """Return the positions of the test rows of each fold, ascending.
 
     Args:
-        rows: Of the task.
+        rows: Number of rows of the task.
     """
     order = np.arange(rows)
     np.random.RandomState(_SEED).shuffle(order)
@@ -48,9 +48,9 @@ def divide(rows: Sequence[Crystal | Failure], share: float, name: str) -> list[S
     """Return the split of each fold; rows that cannot be read are in none of its parts.
 
     Args:
-        rows: Of the task, in the order of its file.
-        share: Of the crystals outside a fold's test part that choose the epoch.
-        name: Of the task.
+        rows: Rows of the task in the order of its file.
+        share: Share of the crystals outside a fold's test part that choose the epoch.
+        name: Name of the task.
     """
     data = manifest(row for row in rows if isinstance(row, Crystal))
     usable = {row.id for row in rows if isinstance(row, Crystal)}
@@ -68,8 +68,8 @@ def names(task: str, rows: int) -> list[str]:
     """Return what Matbench calls the rows of a task: "mb-jdft2d-001" and so on.
 
     Args:
-        task: "matbench_jdft2d".
-        rows: Of the task.
+        task: Name of the task, "matbench_jdft2d".
+        rows: Number of rows of the task.
     """
     start, digits = task.replace("matbench", "mb").replace("_", "-"), len(str(rows))
     return [f"{start}-{row:0{digits}d}" for row in range(1, rows + 1)]
@@ -83,7 +83,7 @@ def fold_results(
     Args:
         predicted: Name of each test row to its prediction.
         truth: Name of each test row to its label, as far as it is known.
-        parameters: What is to be said of the model.
+        parameters: Remarks on the model: its epoch, the hash of its plan.
     """
     known = [name for name in predicted if name in truth]
     labels, values = (np.array([table[name] for name in known]) for table in (truth, predicted))
@@ -101,9 +101,9 @@ def write_results(path: Path, tasks: Mapping[str, Mapping[str, Any]], about: Map
     """Write the results of all folds of some tasks as Matbench reads them, gzipped JSON with its hash.
 
     Args:
-        path: "results.json.gz".
+        path: File to write, "results.json.gz".
         tasks: Name of each task to its folds ("fold_0" ...), from `fold_results`.
-        about: Free remarks.
+        about: Free remarks on the model.
     """
     document: dict[str, Any] = {
         "@module": "matbench.bench",

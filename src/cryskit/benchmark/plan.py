@@ -21,6 +21,9 @@ _TEXT = "text"  # key of a regime that is none of a training plan
 _MODELS = ("start", "teacher")  # keys of a training plan that name a model, and may name the row that makes it
 
 
+_Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,17 +33,18 @@ class Data(_Part):
 
     Attributes:
         source: A bundled data set, a file or a folder.
-        properties: Names of properties or columns; each is learned by itself.
+        properties: Names of properties or columns, each learned by a network of its own; or a mapping from a name of your
+            choice to the properties that one network learns together.
         split: "random", "formula" or "system" for 80:10:10 at seed 0, or a split file; "matbench" for the five folds of
             Matbench v0.1; "jarvis" for the ids in the file `ids`.
         ids: The train, val and test ids and labels of a JARVIS-Leaderboard benchmark (.json or .json.zip).
-        task: What the protocol calls the task: "matbench_log_kvrh" (default: the stem of the source), or
+        task: Name that the protocol gives the task: "matbench_log_kvrh" (default: the stem of the source), or
             "AI-SinglePropertyPrediction-exfoliation_energy-dft_3d-test-mae".
-        validation: Share of the training crystals of a protocol that choose the epoch instead, where it names none.
+        validation: Share of the training crystals that choose the epoch where a protocol names no validation crystals.
     """
 
     source: str
-    properties: Annotated[tuple[str, ...], Field(min_length=1)]
+    properties: _Names | Annotated[dict[str, _Names], Field(min_length=1)]
     split: str = "random"
     ids: str | None = None
     task: str = ""
@@ -51,19 +55,29 @@ class Data(_Part):
         if (self.split == "jarvis") != (self.ids is not None):
             message = "`ids` and `split: jarvis` belong together"
             raise ValueError(message)
-        if self.split in {"jarvis", "matbench"} and len(self.properties) != 1:
+        learned = [name for names in self.targets().values() for name in names]
+        if self.split in {"jarvis", "matbench"} and len(learned) != 1:
             message = f"a task of {self.split} has one property"
             raise ValueError(message)
+        if twice := sorted({name for name in learned if learned.count(name) > 1}):
+            message = f"{', '.join(twice)} is learned twice; name the data set twice to compare both ways"
+            raise ValueError(message)
         return self
+
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        """Return what the rows learn: the name of a target to its properties."""
+        if isinstance(self.properties, dict):
+            return dict(self.properties)
+        return {name: (name,) for name in self.properties}
 
 
 class Budget(_Part):
     """How long every run trains: the same for all regimes.
 
     Attributes:
-        epochs: Passes over the labelled training crystals, or fraction to passes. A regime that sees other crystals besides
-            makes as many steps.
-        steps: Steps of the optimiser, rounded to whole passes.
+        epochs: Number of passes over the labelled training crystals, or fraction to number of passes. A regime that trains on
+            other crystals, too, makes as many steps.
+        steps: Number of steps of the optimiser, rounded to whole passes.
     """
 
     epochs: Annotated[int, Field(ge=1)] | dict[float, Annotated[int, Field(ge=1)]] | None = None
@@ -78,7 +92,16 @@ class Budget(_Part):
 
 
 class Row(NamedTuple):
-    """One cell of a benchmark: what is trained, on what, how often."""
+    """One cell of a benchmark: a training and its judgement.
+
+    Attributes:
+        data: Name of the data set.
+        property: Property, or name of the properties that one network learns together.
+        encoder: Name of the encoder.
+        regime: Name of the regime.
+        fraction: Share of the crystals that train.
+        seed: Seed of the draw, the weights and the order of crystals.
+    """
 
     data: str
     property: str
@@ -92,27 +115,27 @@ class BenchmarkPlan(_Part):
     """Data x property x encoder x regime x train fraction x seed.
 
     Attributes:
-        name: Of the benchmark.
-        data: Name to data set.
-        encoders: Name to the encoder's registry name and arguments.
-        regimes: Name to values laid over the training plan: {} for training from scratch, {"start": {"file": ...}} for
+        name: Name of the benchmark.
+        data: Name of each data set to the data set.
+        encoders: Name of each encoder to its registry name and arguments.
+        regimes: Name of each regime to values laid over the training plan: {} for training from scratch, {"start": {"file": ...}} for
             fine-tuning. In their texts "{encoder}", "{data}", "{property}" and "{seed}" stand for those of the row, and a text
             "{network}" for the configuration of its encoder. Instead of a file, `start` and `teacher` may name an earlier row,
             whose model they are, by the fields in which it differs: {"teacher": {"row": {"encoder": "large", "regime":
             "fine-tuned"}}}. `text` names a table of descriptions that the crystals bring along.
-        base: The regime that the others are compared with.
+        base: Regime that the others are compared with.
         fractions: Shares of the crystals that train.
-        of: Shares of what: of the training part of the split ("training"), or of all labelled crystals ("all").
-        seeds: Each draws its own training crystals, weights and order of crystals.
-        validation: Validation crystals per training crystal, for small fractions; None for the whole part.
-        least: Validation crystals there are at least, as far as the part goes.
-        plan: The training plan that all rows share, without properties and encoder.
-        budget: Epochs or steps.
+        of: Whole that fractions are shares of: the training part of the split ("training"), or all labelled crystals ("all").
+        seeds: Seeds of the rows; each draws its own training crystals, weights and order of crystals.
+        validation: Number of validation crystals per training crystal, for small fractions; None for the whole part.
+        least: Least number of validation crystals, as far as the part goes.
+        plan: Training plan that all rows share, without properties and encoder.
+        budget: Number of epochs or steps.
         grid: Key of the training plan ("optimisation.rate") to values that every row tries; validation chooses.
         skip: Rows to leave out, each named by some of its fields: {"encoder": "alignn", "fraction": 1.0}.
         leakage: Report what training, test and pre-training share.
-        corpus: Data sets that models which rows start from have seen, to look for near-duplicates in their structures.
-        submission: For leaderboards: author, team and so on.
+        corpus: Data sets on which models that rows start from were trained, to look for near-duplicates in their structures.
+        submission: Author, team and so on, for leaderboards.
     """
 
     name: str
@@ -168,13 +191,17 @@ class BenchmarkPlan(_Part):
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows: all of a seed before the next, small fractions first, the regimes side by side."""
-        places = [(name, prop) for name, data in self.data.items() for prop in data.properties]
+        places = [(name, target) for name, data in self.data.items() for target in data.targets()]
         for seed, fraction, (data, prop), encoder, regime in product(
             self.seeds, sorted(self.fractions), places, self.encoders, self.regimes
         ):
             row = Row(data, prop, encoder, regime, fraction, seed)
             if not any(all(getattr(row, key) == value for key, value in rule.items()) for rule in self.skip):
                 yield row
+
+    def learned(self, row: Row) -> tuple[str, ...]:
+        """Return the properties that a row learns."""
+        return self.data[row.data].targets()[row.property]
 
     def texts(self, row: Row) -> str:
         """Return the table of descriptions that the crystals of a row bring along; "" if there is none."""
@@ -186,8 +213,8 @@ class BenchmarkPlan(_Part):
 
         Args:
             row: The row.
-            budget: Its epochs or steps.
-            model: Gives the model file of another row.
+            budget: "epochs" or "steps" to their number.
+            model: Function that gives the model file of another row.
 
         Raises:
             PlanError: What is laid over one another is no training plan.
@@ -196,7 +223,7 @@ class BenchmarkPlan(_Part):
         fields = row._asdict() | {"network": self.encoders[row.encoder]}
         regime = {key: value for key, value in self.regimes[row.regime].items() if key != _TEXT}
         values = merged(below, _filled(_with_files(regime, row, model), fields))
-        fixed = {"properties": [row.property], "optimisation": {**budget, "seed": row.seed}}
+        fixed = {"properties": list(self.learned(row)), "optimisation": {**budget, "seed": row.seed}}
         points = [dict(zip(self.grid, point, strict=True)) for point in product(*self.grid.values())]
         return [
             Plan.make(merged(merged(values, _nested(point)), fixed), f"the plan of {tuple(row)}") for point in points
@@ -208,7 +235,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Config:
 
     Args:
         below: Nested mappings.
-        above: Wins. A mapping with another "name" than the one below replaces it: arguments of one part are not mixed
+        above: Values that win. A mapping with another "name" than the one below replaces it: arguments of one part are not mixed
             with those of another.
     """
     values = dict(below)

@@ -1,16 +1,17 @@
-"""The report of a benchmark: tables, plots, and what failed or leaked, as files beside the cards."""
+"""The report of a benchmark: tables, plots, and what failed or leaked, as files in the folder of the benchmark."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from cryskit.atomic_write import replacing
 from cryskit.benchmark import compare, tables
+from cryskit.benchmark.card import LeakageCounts
 from cryskit.benchmark.run import PREDICTIONS
 from cryskit.benchmark.submit import slug
-from cryskit.plots.learning import Point, plot_learning
+from cryskit.plots.learning_curves import Point, plot_learning
 from cryskit.plots.parity import plot_parity
 from cryskit.types import Property
 
@@ -18,44 +19,43 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cryskit.benchmark.card import PropertyResult, RowCard
+
 TABLES, PLOTS, PAGE = "tables", "plots", "report.md"
-"""Of the folder of a benchmark: its tables and plots, and the page that shows them."""
+"""Parts of the folder of a benchmark: tables and plots, and the page that shows them."""
 
 
 class Report(NamedTuple):
     """What a benchmark says.
 
     Attributes:
-        errors: See `compare.errors`.
-        gains: See `compare.gains`.
-        ranks: See `compare.ranks`.
-        failed: Cards of rows that failed.
+        errors: Table of errors, from `compare.errors`.
+        gains: Comparisons with the base, from `compare.gains`.
+        ranks: Table of ranks, from `compare.ranks`.
     """
 
     errors: pd.DataFrame
     gains: list[compare.Gain]
     ranks: pd.DataFrame
-    failed: list[Mapping[str, Any]]
 
 
-def write_report(name: str, cards: Sequence[Mapping[str, Any]], base: str, out: Path) -> Report | None:
+def write_report(name: str, cards: Sequence[RowCard], base: str, out: Path) -> Report | None:
     """Write tables, plots and the page.
 
     Args:
-        name: Of the benchmark.
-        cards: Of its rows.
-        base: The regime that the others are compared with.
-        out: The folder of the benchmark.
+        name: Name of the benchmark.
+        cards: Cards of its rows.
+        base: Regime that the others are compared with.
+        out: Folder of the benchmark.
 
     Returns:
         What was written; None if no row is done.
     """
     results = compare.results(cards)
-    failed = [card for card in cards if card["status"] == "failed"]
     if results.empty:
         return None
     errors = compare.errors(results)
-    report = Report(errors, compare.gains(cards, out / PREDICTIONS, base), compare.ranks(errors), failed)
+    report = Report(errors, compare.gains(cards, out / PREDICTIONS, base), compare.ranks(errors))
     shown = {
         "errors": (tables.error_table(errors), errors),
         "gains": (tables.gain_table(report.gains), pd.DataFrame(report.gains)),
@@ -70,7 +70,7 @@ def write_report(name: str, cards: Sequence[Mapping[str, Any]], base: str, out: 
     return report
 
 
-def _page(name: str, shown: Mapping[str, pd.DataFrame], cards: Sequence[Mapping[str, Any]], base: str) -> str:
+def _page(name: str, shown: Mapping[str, pd.DataFrame], cards: Sequence[RowCard], base: str) -> str:
     titles = {
         "errors": "Mean absolute error on the test crystals, mean ± standard deviation over seeds",
         "gains": f"Gain over {base}: how much smaller the error is, with a paired bootstrap interval",
@@ -81,35 +81,38 @@ def _page(name: str, shown: Mapping[str, pd.DataFrame], cards: Sequence[Mapping[
     leaks = leakage_table(cards)
     if len(leaks):
         parts.append(f"## Test crystals that were seen before\n\n{tables.markdown(leaks)}")
-    failed = [[*card["row"].values(), card["reason"]] for card in cards if card["status"] == "failed"]
+    failed = [
+        {**card.row.model_dump(), "reason": card.reason, "traceback": card.traceback}
+        for card in cards
+        if card.status == "failed"
+    ]
     if failed:
-        columns = [*cards[0]["row"], "reason"]
-        parts.append(f"## Rows that failed\n\n{tables.markdown(pd.DataFrame(failed, columns=columns))}")
+        parts.append(f"## Rows that failed\n\n{tables.markdown(pd.DataFrame(failed))}")
     return "\n".join(parts)
 
 
-def leakage_table(cards: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def leakage_table(cards: Sequence[RowCard]) -> pd.DataFrame:
     """Return, for each data set, property, fraction and pair of parts, how much is shared at most in any run.
 
     Args:
-        cards: Of a benchmark.
+        cards: Cards of a benchmark.
     """
     rows = []
     for card in cards:
-        report = card.get("leakage", {"counts": {}, "unknown": []})
-        place = {key: card["row"][key] for key in ("data", "property", "fraction")}
-        nothing: dict[str, dict[str, int]] = {f"{name}, which has no manifest": {} for name in report["unknown"]}
-        rows += [{**place, "shared by": what, **counts} for what, counts in (report["counts"] | nothing).items()]
+        report = card.leakage or LeakageCounts()
+        place = card.row.model_dump(include={"data", "property", "fraction"})
+        nothing: dict[str, dict[str, int | None]] = {f"{name}, which has no manifest": {} for name in report.unknown}
+        rows += [{**place, "shared by": what, **counts} for what, counts in (report.counts | nothing).items()]
     if not rows:
         return pd.DataFrame()
     keys = ["data", "property", "fraction", "shared by"]
     most = pd.DataFrame(rows).groupby(keys, sort=False, as_index=False).max()
-    most = most.convert_dtypes()  # counts stay whole beside those that are not known
+    most = most.convert_dtypes()  # counts stay whole next to those that are not known
     most["fraction"] = [f"{share:g}" for share in most["fraction"]]
     return most.astype(object).where(most.notna(), "?").rename(columns={"near_duplicates": "near-duplicates"})
 
 
-def _plot(cards: Sequence[Mapping[str, Any]], errors: pd.DataFrame, out: Path) -> None:
+def _plot(cards: Sequence[RowCard], errors: pd.DataFrame, out: Path) -> None:
     """Draw the learning curves of each property, and the parity of each model at its largest fraction and first seed."""
     for (data, prop), table in errors.groupby(["data", "property"], sort=False):
         curves = {
@@ -120,13 +123,14 @@ def _plot(cards: Sequence[Mapping[str, Any]], errors: pd.DataFrame, out: Path) -
         }
         title = f"{prop} ({data})"
         plot_learning(curves, title, table["unit"].iloc[0], out / PLOTS / slug(f"learning-{data}-{prop}.png"))
-    largest: dict[str, Mapping[str, Any]] = {}
-    for card in (card for card in cards if card["status"] == "done"):
-        row = card["row"]
-        name = slug(f"parity-{row['data']}-{row['property']}-{row['encoder']}-{row['regime']}.png")
-        if name not in largest or row["fraction"] > largest[name]["row"]["fraction"]:
-            largest[name] = card
-    for name, card in largest.items():
-        prop = Property(**card["property"])
-        table = pd.read_parquet(out / PREDICTIONS / card["predictions"])
-        plot_parity(table[f"{prop.name}_true"], table[prop.name], prop, out / PLOTS / name)
+    largest: dict[str, tuple[float, Path, PropertyResult]] = {}
+    for card, result in ((card, card.result) for card in cards if card.result):
+        for prop in result.properties:
+            row = card.row
+            name = slug(f"parity-{row.data}-{prop.name}-{row.encoder}-{row.regime}.png")
+            if name not in largest or row.fraction > largest[name][0]:
+                largest[name] = row.fraction, out / PREDICTIONS / result.predictions, prop
+    for name, (_, file, prop) in largest.items():
+        table = pd.read_parquet(file)
+        drawn = Property(name=prop.name, symbol=prop.symbol, unit=prop.unit, transform=prop.transform)
+        plot_parity(table[f"{prop.name}_true"], table[prop.name], drawn, out / PLOTS / name)

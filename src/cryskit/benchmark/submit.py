@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,34 +18,40 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cryskit.benchmark.card import Result, RowCard
     from cryskit.benchmark.draw import DataSet
     from cryskit.benchmark.run import Benchmark
 
 _INFO = ("authors", "algorithm", "algorithm_long", "bibtex_refs", "notes")
 _SUBMISSIONS = "submissions"
 
-Cards = dict[int, "Mapping[str, Any]"]
+
+class _Done(NamedTuple):
+    """The card and the result of a row that is done."""
+
+    card: RowCard
+    result: Result
 
 
-def submissions(benchmark: Benchmark, cards: Sequence[Mapping[str, Any]]) -> list[Path]:
+def submissions(benchmark: Benchmark, cards: Sequence[RowCard]) -> list[Path]:
     """Write a submission for each model (encoder, regime, seed) that was trained on all of a protocol's training part.
 
     A test row that cannot be read or predicted gets the mean of the training labels; the submission says how many there are.
 
     Args:
-        benchmark: With data sets that follow a protocol.
-        cards: Of all its rows.
+        benchmark: Benchmark with data sets that follow a protocol.
+        cards: Cards of all its rows.
 
     Returns:
         The folders.
     """
     folders = []
-    models: dict[tuple[str, str, int], dict[str, Cards]] = {}
+    models: dict[tuple[str, str, int], dict[str, dict[int, _Done]]] = {}
     for card in cards:
-        row = card["row"]
-        if card["status"] == "done" and row["fraction"] == 1:
-            model = models.setdefault((row["encoder"], row["regime"], row["seed"]), {})
-            model.setdefault(row["data"], {})[row["fold"]] = card
+        row = card.row
+        if card.result and row.fraction == 1:
+            model = models.setdefault((row.encoder, row.regime, row.seed), {})
+            model.setdefault(row.data, {})[row.fold] = _Done(card, card.result)
     for (encoder, regime, seed), found in models.items():
         label = slug(f"{encoder}-{regime}-seed{seed}")
         for name, of_data in found.items():
@@ -65,46 +71,45 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", text)
 
 
-def _tasks(benchmark: Benchmark, found: Mapping[str, Cards]) -> dict[str, dict[str, Any]]:
+def _tasks(benchmark: Benchmark, found: Mapping[str, Mapping[int, _Done]]) -> dict[str, dict[str, Any]]:
     """Return the results of the Matbench tasks of which all folds are done."""
     tasks = {}
     for name, of_fold in found.items():
         data = benchmark.data[name]
         if benchmark.plan.data[name].split == "matbench" and len(of_fold) == matbench.FOLDS:
-            folds = {f"fold_{fold}": _fold(benchmark, data, fold, card) for fold, card in sorted(of_fold.items())}
+            folds = {f"fold_{fold}": _fold(benchmark, data, fold, done) for fold, done in sorted(of_fold.items())}
             tasks[data.task] = folds
     return tasks
 
 
-def _fold(benchmark: Benchmark, data: DataSet, fold: int, card: Mapping[str, Any]) -> dict[str, Any]:
+def _fold(benchmark: Benchmark, data: DataSet, fold: int, done: _Done) -> dict[str, Any]:
     names = matbench.names(data.task, len(data.rows))
     rows = matbench.folds(len(data.rows))[fold]
-    predicted, guessed = _predicted(benchmark, data, card, [data.rows[i].id for i in rows])
-    prop = card["property"]["name"]
+    predicted, guessed = _predicted(benchmark, data, done, [data.rows[i].id for i in rows])
+    prop = done.result.properties[0].name
     truth = {
         names[i]: row.targets[prop] for i in rows if isinstance(row := data.rows[i], Crystal) and prop in row.targets
     }
-    parameters = {"epoch": card["epoch"], "plan": card["plan"]["hash"], "predictions guessed": guessed}
+    parameters = {"epoch": done.result.epoch, "plan": done.result.plan.hash, "predictions guessed": guessed}
     return matbench.fold_results({names[i]: predicted[data.rows[i].id] for i in rows}, truth, parameters)
 
 
-def _contribute(benchmark: Benchmark, data: DataSet, card: Mapping[str, Any], folder: Path) -> None:
-    labels = jarvis.read_labels(str(benchmark.plan.data[card["row"]["data"]].ids))
-    predicted, guessed = _predicted(benchmark, data, card, list(labels["test"]))
-    about = {"model_name": f"cryskit {card['row']['encoder']} {card['row']['regime']}"} | benchmark.plan.submission
+def _contribute(benchmark: Benchmark, data: DataSet, done: _Done, folder: Path) -> None:
+    row = done.card.row
+    labels = jarvis.read_labels(str(benchmark.plan.data[row.data].ids))
+    predicted, guessed = _predicted(benchmark, data, done, list(labels["test"]))
+    about = {"model_name": f"cryskit {row.encoder} {row.regime}"} | benchmark.plan.submission
     if guessed:
         about["notes"] = f"{guessed} predictions are the mean of the training labels"
-    jarvis.write_contribution(folder, data.task, predicted, about, card["seconds"]["row"])
+    jarvis.write_contribution(folder, data.task, predicted, about, done.card.seconds)
 
 
-def _predicted(
-    benchmark: Benchmark, data: DataSet, card: Mapping[str, Any], ids: Sequence[str]
-) -> tuple[dict[str, float], int]:
+def _predicted(benchmark: Benchmark, data: DataSet, done: _Done, ids: Sequence[str]) -> tuple[dict[str, float], int]:
     """Return the prediction of every test row, and how many of them are guessed."""
-    prop = card["property"]["name"]
-    table = pd.read_parquet(benchmark.out / PREDICTIONS / card["predictions"]).set_index("id")[prop]
+    prop = done.result.properties[0].name
+    table = pd.read_parquet(benchmark.out / PREDICTIONS / done.result.predictions).set_index("id")[prop]
     known = table[np.isfinite(table)].to_dict()
-    training = set(data.splits[card["row"]["fold"]].train)
+    training = set(data.splits[done.card.row.fold].train)
     labels = [c.targets[prop] for c in data.crystals if c.id in training and prop in c.targets]
     guess = float(np.mean(labels))
     return {name: float(known.get(name, guess)) for name in ids}, sum(name not in known for name in ids)

@@ -22,7 +22,7 @@ def error_table(errors: pd.DataFrame) -> pd.DataFrame:
     """Return a table to read: a line per task and encoder, a column per regime with mean ± deviation.
 
     Args:
-        errors: From `compare.errors`.
+        errors: Table of errors, from `compare.errors`.
     """
     shown = errors.assign(
         text=[spread(*pair) for pair in zip(errors["mean"], errors["deviation"], strict=True)],
@@ -41,7 +41,7 @@ def gain_table(gains: Sequence[Gain]) -> pd.DataFrame:
     """Return a table to read: a line per comparison, the gain in percent with its interval.
 
     Args:
-        gains: From `compare.gains`.
+        gains: Comparisons, from `compare.gains`.
     """
     rows = [
         {
@@ -64,7 +64,7 @@ def rank_table(ranks: pd.DataFrame) -> pd.DataFrame:
     """Return a table to read: a line per model, best first.
 
     Args:
-        ranks: From `compare.ranks`.
+        ranks: Table of ranks, from `compare.ranks`.
     """
     shown = ranks.assign(
         fraction=[f"{share:g}" for share in ranks["fraction"]], rank=ranks["rank"].map("{:.2f}".format)
@@ -76,9 +76,9 @@ def write(table: pd.DataFrame, raw: pd.DataFrame, path: Path) -> None:
     """Write a table to `path` with .md and .tex, and its figures to .csv.
 
     Args:
-        table: To read.
-        raw: To compute with.
-        path: Without ending.
+        table: Table whose cells are texts to read.
+        raw: Table whose cells are numbers to compute with.
+        path: Path of the files without their ending.
     """
     for ending, text in ((".md", markdown(table)), (".tex", latex(table)), (".csv", raw.to_csv(index=False))):
         with replacing(path.with_name(path.name + ending)) as temporary:

@@ -3,14 +3,16 @@
 Nothing heavy is imported until a verb runs, so that `cryskit --help` answers at once.
 """
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from cryskit.cli import benchmark, data, describe, embed, evaluate, explain, models, predict, pretrain, search, train
-from cryskit.cli.output import note, one_line
-from cryskit.errors import CryskitError
+from cryskit.cli.output import note
+from cryskit.errors import CryskitError, one_line
 
 
 class Verbs(TyperGroup):
@@ -71,4 +73,6 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may have bytes that are no UTF-8
     app()

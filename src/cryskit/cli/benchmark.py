@@ -1,7 +1,7 @@
 """`cryskit benchmark`: models compared on the same rows, with the same budgets, on test crystals they never saw."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from cryskit.benchmark.card import RowCard
     from cryskit.benchmark.report import Report
     from cryskit.benchmark.run import Task
 
@@ -34,7 +35,9 @@ Share = Annotated[
 
 
 def benchmark(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml", exists=True, dir_okay=False, help="What is compared.")],
+    plan: Annotated[
+        Path, typer.Argument(metavar="PLAN.yaml", exists=True, dir_okay=False, help="Plan of what is compared.")
+    ],
     out: Place = None,
     resume: Resume = False,
     share: Share = "1/1",
@@ -47,6 +50,7 @@ def benchmark(
     """
     keep_pages()
     from cryskit.benchmark import run
+    from cryskit.benchmark.card import ROWS
     from cryskit.benchmark.draw import load
     from cryskit.benchmark.plan import BenchmarkPlan
     from cryskit.benchmark.report import write_report
@@ -57,38 +61,48 @@ def benchmark(
 
     asked, part = BenchmarkPlan.from_yaml(plan), run.Share.parse(share)
     folder = out or plan.with_suffix("")
-    if any((folder / run.ROWS).glob("*.json")) and not (resume or part.jobs > 1):
+    if any((folder / ROWS).glob("*.json")) and not (resume or part.jobs > 1):
         raise PlanError(f"{folder} holds rows of a benchmark", "Give --resume to go on with it, or another --out")
     data = {name: load(one, limit, bar) for name, one in asked.data.items()}
     failures = [row for one in data.values() for row in one.rows if isinstance(row, Failure)]
     report(failures, sum(len(one.rows) for one in data.values()))
     corpus = [c for source in asked.corpus for c in bar(resolve(source, limit), source) if isinstance(c, Crystal)]
     bench = run.Benchmark(asked, data, folder, corpus, f"cryskit benchmark {plan.name}")
-    total = len(list(bench.tasks()))
+    total = len(bench.tasks)
     with training.quietly(folder):
-        cards = bench.run(lambda number, task, card: _tell(number, total, task, card), part, progress=on_terminal())
+        cards = bench.run(lambda number, task, card: _note_row(number, total, task, card), part, progress=on_terminal())
     written = write_report(asked.name, cards, asked.base, folder)
     _show(written, cards, submissions(bench, cards) if len(cards) == total else [], folder, as_json=as_json)
-    if failures or any(card["status"] == "failed" for card in cards):
+    for card in (card for card in cards if card.traceback):
+        note(f"Fault of the program in the row {card.row}: {card.reason} (see {folder / ROWS / card.traceback})")
+    if failures or any(card.status == "failed" for card in cards):
         raise typer.Exit(1)
 
 
-def _tell(number: int, total: int, task: "Task", card: dict[str, Any]) -> None:
+def _note_row(number: int, total: int, task: "Task", card: "RowCard") -> None:
     row = task.row
     fold = f" {task.split.name}" if task.folds > 1 else ""
     name = f"{row.data}{fold} {row.property} {row.encoder} {row.regime} {row.fraction:g} seed {row.seed}"
-    what = card["reason"] if card["status"] == "failed" else f"{card['figure']} {card['test'][card['figure']]:.4g}"
-    note(f"[{number}/{total}] {name}: {card['status']}, {what}")
+    several = card.result is not None and len(card.result.properties) > 1
+    figures = [
+        f"{prop.name + ' ' if several else ''}{prop.figure} {prop.error:.4g}"
+        for prop in (card.result.properties if card.result else ())
+    ]
+    note(f"[{number}/{total}] {name}: {card.status}, {', '.join(figures) or card.reason}")
 
 
 def _show(
-    written: "Report | None", cards: "Sequence[dict[str, Any]]", folders: list[Path], out: Path, *, as_json: bool
+    written: "Report | None", cards: "Sequence[RowCard]", folders: list[Path], out: Path, *, as_json: bool
 ) -> None:
     from cryskit.benchmark.compare import Gain
     from cryskit.benchmark.tables import error_table, gain_table, rank_table
-    from cryskit.evaluate.records import records
+    from cryskit.predict.tables import records
 
-    failed = [{"row": card["row"], "reason": card["reason"]} for card in cards if card["status"] == "failed"]
+    failed = [
+        card.model_dump(mode="json", include={"row", "reason", "traceback"})
+        for card in cards
+        if card.status == "failed"
+    ]
     if as_json:
         known = {} if written is None else {"errors": records(written.errors), "ranks": records(written.ranks)}
         gains = [] if written is None else [dict(zip(Gain._fields, one, strict=True)) for one in written.gains]
@@ -103,7 +117,7 @@ def _show(
     for folder in folders:
         note(f"submission  {folder}")
     if written is not None:
-        note(f"report      {out / 'report.md'} (tables, plots and predictions beside it)")
+        note(f"report      {out / 'report.md'} (tables, plots and predictions in the same folder)")
 
 
 def _print(table: "pd.DataFrame") -> None:

@@ -1,4 +1,4 @@
-"""Crystals for the verbs: with a progress bar, and with the rows that cannot be used set apart."""
+"""Read crystals for the verbs: with a progress bar, and with the rows that cannot be used set apart."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Show on stderr how far an iteration is, if that is a terminal and it takes longer than two seconds.
 
     Args:
-        items: What is iterated over.
-        what: Is being done.
-        total: How many items there are, if it is known.
+        items: Crystals or rows, one step of the bar each.
+        what: One word for what is being done, shown in front of the bar.
+        total: Number of items, if it is known.
     """
     from tqdm import tqdm
 
@@ -48,7 +48,7 @@ def stream(paths: Sequence[Path], limit: int, what: str) -> Iterator[Crystal | F
     Args:
         paths: Files and folders.
         limit: Atoms that a cell may have.
-        what: Is being done with the crystals.
+        what: One word for what is being done, shown in front of the progress bar.
     """
     from cryskit.data.read import read
     from cryskit.data.readers.folder import rows_of
@@ -62,7 +62,7 @@ def chained(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal |
     Args:
         sources: Bundled names, files and folders.
         limit: Atoms that a cell may have.
-        what: Is being done with the crystals.
+        what: One word for what is being done, shown in front of the progress bar.
 
     Returns:
         One item per row, in order.
@@ -98,7 +98,7 @@ def usable(src: str, limit: int, failures: list[Failure]) -> Iterator[Crystal]:
     Args:
         src: A bundled name, a file or a folder.
         limit: Atoms that a cell may have.
-        failures: To which the rows that cannot be used are added.
+        failures: List that the rows that cannot be used are added to.
 
     Returns:
         The crystals as they are read, in order.
@@ -125,29 +125,34 @@ def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: lis
 
 
 def described(crystals: Iterable[Crystal], table: Path | None) -> Iterable[Crystal]:
-    """Return the crystals with their descriptions, and say on stderr how many have none.
+    """Return the crystals with their descriptions as they come, and say on stderr in the end how many have none.
 
     Args:
-        crystals: In order.
-        table: Of descriptions, by id; None if there is none.
+        crystals: Crystals in order; they are not held in memory.
+        table: Table of descriptions by id, which is held in memory; None if there is none.
 
     Raises:
-        DataError: The table is none, or describes none of them.
+        DataError: The table is none; or, once all crystals have come, it describes none of them.
     """
     if table is None:
         return crystals
-    from cryskit.data.texts import read_texts, with_texts
+    from cryskit.text.table import read_texts, with_texts
+
+    return _counted(with_texts(crystals, read_texts(table)), table)
+
+
+def _counted(crystals: Iterable[Crystal], table: Path) -> Iterator[Crystal]:
+    """Pass crystals on and count those without a description."""
     from cryskit.errors import DataError
 
-    told = list(with_texts(crystals, read_texts(table)))
-    silent = sum(crystal.text is None for crystal in told)
-    if silent == len(told):
-        raise DataError(
-            f"{table} describes none of the {len(told)} crystals", "Describe this data set: `cryskit describe`"
-        )
-    if silent:
-        note(f"{silent} of {len(told)} crystals have no description in {table}")
-    return told
+    count, bare = 0, 0
+    for crystal in crystals:
+        count, bare = count + 1, bare + (crystal.text is None)
+        yield crystal
+    if bare == count:
+        raise DataError(f"{table} describes none of the {count} crystals", "Describe this data set: `cryskit describe`")
+    if bare:
+        note(f"{bare} of {count} crystals have no description in {table}")
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
@@ -157,7 +162,7 @@ def _total(counts: Iterable[int | None]) -> int | None:
 
 
 def _rows_named(src: str) -> int | None:
-    """Return how many rows a data set has, if that can be told without reading it."""
+    """Return the number of rows of a data set, or None where it takes reading to find out."""
     from cryskit.data.readers.folder import rows_of
     from cryskit.data.sources import sources
 

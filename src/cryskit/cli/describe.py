@@ -1,4 +1,4 @@
-"""`cryskit describe`: crystals in, words out."""
+"""`cryskit describe`: descriptions of crystals in words."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def describe(
     sources: Sources,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .parquet file to write.")],
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes.  [default: one per core]")
+        int | None, typer.Option("--workers", min=1, metavar="N", help="Number of processes.  [default: one per core]")
     ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, metavar="S", help="Seconds that one crystal may take.")

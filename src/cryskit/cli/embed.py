@@ -8,7 +8,7 @@ import typer
 from cryskit.cli import options
 from cryskit.cli.crystals import stream
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import note, require, write_frame
+from cryskit.cli.output import output_rows, require
 from cryskit.predict.published import DEFAULT
 
 
@@ -20,21 +20,21 @@ def embed(
         bool, typer.Option("--atoms", help="Write the vectors of all atoms, for `train --teacher`.")
     ] = False,
     limit: options.Limit = options.LIMIT,
+    accelerator: options.Accelerator = options.Hardware.AUTO,
+    batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
     """Write the vector that a model makes of each crystal, or of each of its atoms.
 
-    One row per structure, in order: its id, its vector (or `vectors`, atom by atom in a row), status (ok or failed) and
-    reason.
+    One row per structure, in order: its id, its vector (or `vectors`, atom by atom in a row), status (ok, warned or
+    failed) and reason.
     """
     require(out, (".parquet", ".json"))
     keep_pages()
-    from cryskit.predict.predictor import load
+    from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS
 
-    predictor = load(model)
-    embedded = predictor.embed_atoms if atoms else predictor.embed
-    table = embedded(stream(paths, limit, "embedding"), limit=limit)
-    write_frame(table, out, {}, model=predictor.card.name)
-    failed = int((table["status"] == "failed").sum())
-    note(f"{len(table)} rows, {failed} of them failed, written to {out}")
-    if failed:
+    predictor = options.load_predictor(model, accelerator, batch_edges)
+    schema = ATOM_EMBEDDINGS if atoms else EMBEDDINGS
+    embedded = predictor.stream_atom_embeddings if atoms else predictor.stream_embeddings
+    rows = embedded(stream(paths, limit, "embedding"))
+    if output_rows(rows, schema, predictor.facts(schema), out, as_json=False).failed:
         raise typer.Exit(1)

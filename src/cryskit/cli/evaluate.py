@@ -1,4 +1,4 @@
-"""`cryskit evaluate`: how good a model is on crystals whose properties are known."""
+"""`cryskit evaluate`: compare predictions with known properties."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,10 +25,11 @@ def evaluate(
     properties: options.Properties = None,
     split: Annotated[
         Path | None,
-        typer.Option("--split", metavar="FILE", exists=True, help="Judge on one part of this split of the data."),
+        typer.Option("--split", metavar="FILE", exists=True, help="Evaluate on one part of this split of the data."),
     ] = None,
     part: Annotated[
-        options.Part | None, typer.Option("--part", help="Which part.  [default: test]", show_default=False)
+        options.Part | None,
+        typer.Option("--part", help="Part of the split to evaluate on.  [default: test]", show_default=False),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write figures and predictions to a .json file.")
@@ -38,6 +39,8 @@ def evaluate(
     ] = None,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
+    accelerator: options.Accelerator = options.Hardware.AUTO,
+    batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
     """Compare predictions with known properties.
 
@@ -48,26 +51,25 @@ def evaluate(
         raise typer.BadParameter("needs --split, whose part it is", param_hint="'--part'")
     require(out, (".json",))
     keep_pages()
-    from cryskit.evaluate.evaluate import evaluate as judge
+    from cryskit.evaluate.evaluate import evaluate as run
     from cryskit.predict.card import digest
-    from cryskit.predict.predictor import load
     from cryskit.predict.published import path_of
 
-    predictor = load(model)
+    predictor = options.load_predictor(model, accelerator, batch_edges)
     crystals, failures = collect(data, limit)
     chosen: Sequence[Crystal | Failure] = _part(crystals, split, part) if split else [*crystals, *failures]
     if not split:
         _warn(crystals, predictor.card)
-    judged = judge(predictor, bar(chosen, "predicting", len(chosen)), properties, digest=digest(path_of(model)))
+    found = run(predictor, bar(chosen, "predicting", len(chosen)), properties, digest=digest(path_of(model)))
     if out is not None:
-        write_text(judged.to_json(), out)
+        write_text(found.to_json(), out)
     if plots is not None:
-        _plot(judged, predictor.card, plots)
+        _plot(found, predictor.card, plots)
     if as_json:
-        typer.echo(judged.to_json())
+        typer.echo(found.to_json())
     else:
-        print_figures(judged.metrics, judged.units)
-    if judged.failed or failures:
+        print_figures(found.metrics, found.units)
+    if found.failed or failures:
         raise typer.Exit(1)
 
 
@@ -79,18 +81,20 @@ def _part(crystals: "Sequence[Crystal]", split: Path, part: options.Part | None)
 
 
 def _warn(crystals: "Sequence[Crystal]", card: "Card") -> None:
-    """Say so where a model is judged on what it was trained on."""
+    """Say so where a model is evaluated on the data it was trained on."""
     from cryskit.data.interchange import manifest
 
     if card.data.get("manifest") == manifest(crystals):
-        note(f"{card.name} was trained on a part of these crystals; to judge it on others, give the --split of its run")
+        note(
+            f"{card.name} was trained on a part of these crystals; to evaluate it on others, give the --split of its run"
+        )
 
 
-def _plot(judged: "Evaluation", card: "Card", folder: Path) -> None:
+def _plot(found: "Evaluation", card: "Card", folder: Path) -> None:
     from cryskit.plots.parity import plot_parity
 
     for prop in card.properties:
-        if prop.name in judged.metrics:
+        if prop.name in found.metrics:
             path = folder / f"parity-{prop.name}.png"
-            plot_parity(judged.table[f"{prop.name}_true"], judged.table[prop.name], prop, path)
+            plot_parity(found.table[f"{prop.name}_true"], found.table[prop.name], prop, path)
             note(f"plot  {path}")

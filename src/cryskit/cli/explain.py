@@ -1,4 +1,4 @@
-"""`cryskit explain`: why a model says what it says of crystals."""
+"""`cryskit explain`: explanations of the predictions of a model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,15 +21,15 @@ def explain(
     name: Annotated[
         str | None,
         typer.Option(
-            "--property", metavar="NAME", help="Which property.  [default: the model's first]", show_default=False
+            "--property", metavar="NAME", help="Property to explain.  [default: the model's first]", show_default=False
         ),
     ] = None,
     limit: options.Limit = options.LIMIT,
 ) -> None:
-    """Explain predictions: which atomic properties the model uses, and what each atom contributes.
+    """Explain predictions: which element features the model uses, and what each atom contributes.
 
     Contributions of atoms add up to the prediction, in the space where the property is learned (log10 for moduli). The
-    completeness error says how nearly.
+    completeness error says how nearly. What is explained is what `cryskit predict` says, by the same graph and description.
     """
     require(out, (".html", ".json"))
     keep_pages()

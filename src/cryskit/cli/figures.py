@@ -1,4 +1,4 @@
-"""The table of figures that train, evaluate and models show: one line per property, one more for its logarithm."""
+"""Print figures of merit as train, evaluate and models show them: one line per property, one more for its logarithm."""
 
 from __future__ import annotations
 

@@ -1,37 +1,44 @@
-"""`cryskit models`: the models there are and what their cards say."""
+"""`cryskit models`: the published models, the cards of models, and models converted from other programs."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cryskit.cli import options
 from cryskit.cli.figures import print_figures
-from cryskit.cli.output import print_json, print_table
+from cryskit.cli.output import note, print_json, print_table, require
 
-app = typer.Typer(no_args_is_help=True, help="List published models, or show the card of one.")
+app = typer.Typer(
+    no_args_is_help=True, help="List published models, show the card of one, or convert one from another program."
+)
 
 
 @app.command("list")
 def list_models(as_json: options.Json = False) -> None:
-    """List the models that come with the package."""
-    from cryskit.predict.card import read_card
-    from cryskit.predict.published import models
+    """List the models that come with the package, all versions, the newest of each last.
 
-    cards = {name: read_card(path) for name, path in models().items()}
+    A model is named with its version (cryskit-mp@2026.11), or without, which means the newest version.
+    """
+    from cryskit.predict.card import read_card
+    from cryskit.predict.published import versions
+
+    cards = [read_card(path) for found in versions().values() for path in found.values()]
     if as_json:
-        print_json({name: card.model_dump(mode="json") for name, card in cards.items()})
+        print_json({card.full_name: card.model_dump(mode="json") for card in cards})
         return
     rows = [
         [
-            name,
+            card.name,
+            card.version,
             str(card.encoder["name"]),
             card.rows.get("training"),
             ", ".join(p.name for p in card.properties) or "none: pre-trained",
         ]
-        for name, card in cards.items()
+        for card in cards
     ]
-    print_table(["name", "encoder", "crystals", "properties"], rows)
+    print_table(["name", "version", "encoder", "crystals", "properties"], rows)
 
 
 @app.command("show")
@@ -47,25 +54,26 @@ def show_model(
     if as_json:
         print_json(card.model_dump(mode="json"))
         return
-    typer.echo(f"{card.name}\n{card.description}\n")
+    typer.echo(f"{card.full_name}\n{card.description}\n")
     units = {p.name: p.unit for p in card.properties}
     if units:
         print_figures({name: card.metrics.get(name, {}) for name in units}, units)
     else:
         print_table(["loss", "validation"], [[name, found.get("loss")] for name, found in card.metrics.items()])
     facts = {
-        "encoder": _words(card.encoder),
-        "graph": _words(vars(card.spec)),
-        "objective": _words(card.plan.get("objective", {})),
-        "start": _words(card.start),
-        "data": _words(card.data),
-        "sources": _words(card.sources),
-        "split": _words(card.split),
-        "crystals": _words(card.rows),
+        "encoder": _listed(card.encoder),
+        "graph": _listed(vars(card.spec)),
+        "objective": _listed(card.plan.get("objective", {})),
+        "start": _listed(card.start),
+        "data": _listed(card.data),
+        "sources": _listed(card.sources),
+        "split": _listed(card.split),
+        "crystals": _listed(card.rows),
         "elements": str(len(card.elements) or "not said"),
         "licence": card.licence,
         "cite": "; ".join(card.citation),
-        "versions": _words(card.versions),
+        "versions": _listed(card.versions),
+        "format": card.format,
     }
     typer.echo()
     for key, text in facts.items():
@@ -73,5 +81,48 @@ def show_model(
             typer.echo(f"{key:<10}{text}")
 
 
-def _words(values: Mapping[str, object]) -> str:
+@app.command("convert-cgcnn")
+def convert_cgcnn(
+    weights: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", exists=True, dir_okay=False, help="State dictionary of the network, a .safetensors file."
+        ),
+    ],
+    wanted: Annotated[str, typer.Option("--property", metavar="NAME", help="Property that the network predicts.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")],
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="FILE", exists=True, help="Its atom_init.json, if that is not the usual one."),
+    ] = None,
+    mean: Annotated[
+        float | None, typer.Option("--mean", metavar="X", help="Mean of the targets it was trained on.")
+    ] = None,
+    deviation: Annotated[
+        float | None, typer.Option("--deviation", metavar="X", help="Standard deviation of these targets.")
+    ] = None,
+) -> None:
+    """Make a model file of the published CGCNN (Xie and Grossman 2018) that computes the same function.
+
+    Mean and deviation are taken from the tensors normalizer.mean and normalizer.std of the file where the options do not say
+    them. Pickles (.pth.tar) are refused, since opening one can run code: save the state dictionary as safetensors.
+    """
+    require(out, (".safetensors",))
+    from cryskit import properties
+    from cryskit.predict.from_cgcnn import from_published_cgcnn, read_element_table, read_published_state
+
+    found = read_published_state(weights)
+    predictor = from_published_cgcnn(
+        found.state,
+        properties.get(wanted),
+        found.mean if mean is None else mean,
+        found.deviation if deviation is None else deviation,
+        table=None if table is None else read_element_table(table),
+    )
+    predictor.card.name = out.stem
+    predictor.save(out)
+    note(f"{predictor.card.name}, a model of {', '.join(predictor.properties)}, written to {out}")
+
+
+def _listed(values: Mapping[str, object]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())

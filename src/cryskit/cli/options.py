@@ -2,14 +2,19 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cryskit.data.readers.formats import NAMES
 
+if TYPE_CHECKING:
+    from cryskit.predict.predictor import Predictor
+
 LIMIT = 500
 """Atoms that a cell may have unless the caller says otherwise, as for `cryskit.read`."""
+BATCH_EDGES = 30_000
+"""Edges in a batch unless the caller says otherwise, as for `cryskit.Predictor`."""
 
 
 class Part(StrEnum):
@@ -26,6 +31,15 @@ class Kind(StrEnum):
     RANDOM = "random"
     FORMULA = "formula"
     SYSTEM = "system"
+
+
+class Hardware(StrEnum):
+    """The kinds of hardware that a model can compute on."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    GPU = "gpu"
+    MPS = "mps"
 
 
 Paths = Annotated[
@@ -61,3 +75,36 @@ Table = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Atoms that a cell may have.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of the random order.")]
+Accelerator = Annotated[
+    Hardware,
+    typer.Option("--accelerator", help="Hardware to compute on; auto is a CUDA GPU if there is one, else the CPU."),
+]
+BatchEdges = Annotated[
+    int,
+    typer.Option(
+        "--batch-edges",
+        min=1,
+        metavar="N",
+        help="Edges (an atom and one of its neighbours) computed at a time: fewer need less memory.",
+    ),
+]
+
+
+def load_predictor(model: str | Path, accelerator: Hardware, batch_edges: int) -> "Predictor":
+    """Load a model for a verb, onto the hardware that it is to compute on.
+
+    Args:
+        model: A published name or a model file.
+        accelerator: The value of `--accelerator`.
+        batch_edges: The value of `--batch-edges`.
+
+    Raises:
+        ModelError: The file is missing, damaged, or no model of cryskit.
+        PlanError: PyTorch finds no such hardware on this computer.
+        UnknownNameError: The model is neither a published name nor a file.
+    """
+    from cryskit.predict.device import device_of
+    from cryskit.predict.predictor import load
+
+    device = device_of(accelerator)
+    return load(model, batch_edges=batch_edges).to(device)

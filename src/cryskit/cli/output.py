@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
+from cryskit.errors import one_line
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
-    import pandas as pd
+    import pyarrow as pa
 
-    from cryskit.errors import CryskitError
     from cryskit.types import Failure
 
 TABLES = (".csv", ".json", ".parquet")
@@ -40,7 +46,7 @@ def require(path: Path | None, endings: Sequence[str]) -> None:
 
     Args:
         path: The file, or None.
-        endings: That its name may have.
+        endings: Endings that the name of the file may have.
 
     Raises:
         BadParameter: It has another ending, is a folder, or its folder cannot be written to.
@@ -77,42 +83,67 @@ def print_table(columns: Sequence[Column | str], rows: Iterable[Sequence[object]
         typer.echo("  ".join(cells).rstrip())
 
 
-def show_frame(table: pd.DataFrame, units: Mapping[str, str]) -> None:
-    """Print a data frame; a column `reason` is left out where nothing stands in it."""
-    shown = [name for name in table.columns if name != "reason" or table[name].astype(bool).any()]
-    columns = [Column(name, units.get(name, "")) for name in shown]
-    print_table(columns, zip(*(table[name].tolist() for name in shown), strict=True))
+class Counts(NamedTuple):
+    """How many rows a table has, and how many of them failed."""
+
+    rows: int
+    failed: int
 
 
-def document(table: pd.DataFrame, units: Mapping[str, str], **further: str) -> dict[str, Any]:
-    """Return a table as JSON has it: what is `further`, the units, and the rows."""
-    from cryskit.evaluate.records import records
+def output_rows(
+    rows: Iterable[Mapping[str, Any]], schema: pa.Schema, facts: Mapping[str, Any], out: Path | None, *, as_json: bool
+) -> Counts:
+    """Write rows as they come, to a file, as JSON to stdout, or to both; print them as a table if neither is asked for.
 
-    return {**further, "units": dict(units), "rows": records(table)}
-
-
-def write_frame(table: pd.DataFrame, path: Path, units: Mapping[str, str], **further: str) -> None:
-    """Write a data frame in the format of the file's ending, whole or not at all.
+    Only the printed table holds its rows in memory, to align them.
 
     Args:
-        table: Its columns are those of the file.
-        path: Ends in one of TABLES; the units are kept in a JSON file and in the metadata of a Parquet file.
-        units: Column to unit.
-        further: What else a JSON file says.
+        rows: Column to value; each has a status.
+        schema: Columns of the table.
+        facts: Values that hold for the whole table: `model`, `units`.
+        out: File that ends in one of TABLES, or None.
+        as_json: Whether to print JSON.
     """
-    from cryskit.atomic_write import replacing
+    from cryskit.predict.writers import json_rows, table_writer
 
-    ending = path.suffix.lower()
-    with replacing(path) as temporary:
-        if ending == ".json":
-            temporary.write_text(json.dumps(document(table, units, **further), indent=1, allow_nan=False), "utf-8")
-        elif ending == ".csv":
-            table.to_csv(temporary, index=False)
-        else:
-            kept = table.copy()
-            kept.attrs["units"] = dict(units)
-            kept.attrs.update(further)
-            kept.to_parquet(temporary, index=False)
+    shown: list[Mapping[str, Any]] = []
+    count, failed = 0, 0
+    with ExitStack() as stack:
+        stack.enter_context(exit_on_sigterm())
+        writers = [stack.enter_context(table_writer(out, schema, facts))] if out else []
+        writers += [stack.enter_context(json_rows(sys.stdout, schema.names, facts))] if as_json else []
+        for row in rows:
+            count, failed = count + 1, failed + (row["status"] == "failed")
+            for write in writers or [shown.append]:
+                write(row)
+    if not writers:
+        _show(shown, schema.names, facts["units"])
+    written = f" written to {out}" if out else ""
+    note(f"{count} rows, {failed} of them failed, by {facts['model']}{',' * bool(written)}{written}")
+    return Counts(count, failed)
+
+
+def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], units: Mapping[str, str]) -> None:
+    """Print rows; a column `reason` is left out where nothing stands in it."""
+    shown = [name for name in names if name != "reason" or any(row[name] for row in rows)]
+    print_table([Column(name, units.get(name, "")) for name in shown], ([row.get(n) for n in shown] for row in rows))
+
+
+@contextmanager
+def exit_on_sigterm() -> Iterator[None]:
+    """Let a request to end (SIGTERM) raise SystemExit inside the block, so that no half of a file is left behind."""
+    if threading.current_thread() is not threading.main_thread():  # where Python sets no signal handlers
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -127,8 +158,8 @@ def report(failures: Sequence[Failure], rows: int) -> None:
     """Say on stderr which rows cannot be used and why, the first ten of them.
 
     Args:
-        failures: Of a reader.
-        rows: How many rows there were.
+        failures: Rows that a reader could not use.
+        rows: Number of all rows.
     """
     if not failures:
         return
@@ -137,11 +168,6 @@ def report(failures: Sequence[Failure], rows: int) -> None:
         note(f"  {failure.id}: {one_line(failure.error)}")
     if len(failures) > _SHOWN:
         note(f"  and {len(failures) - _SHOWN} more")
-
-
-def one_line(error: CryskitError | OSError) -> str:
-    """Return what an error says, on one line."""
-    return " ".join(str(error).split())
 
 
 def _cell(value: object) -> str:

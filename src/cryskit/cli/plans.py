@@ -1,4 +1,4 @@
-"""From the options of `cryskit train` and `cryskit pretrain` to a plan and a split."""
+"""From the options of `cryskit train` and `cryskit pretrain` to a settled plan and a split."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cryskit.data.splits import Split
-    from cryskit.training.plan import Plan
+    from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SUPERVISED = ("heads", "loss", "weights")  # arguments of every objective that learns from labels
 
 AUTO = "auto"
-"""In place of the selector's penalty: try some."""
+"""The word in place of the selector's penalty that asks for several to be tried."""
 
 
 def plan_of(
@@ -33,10 +33,10 @@ def plan_of(
     *,
     objective: Mapping[str, Any] = _NOTHING,
     start: Mapping[str, Any] = _NOTHING,
-    default: Mapping[str, Any] | None = None,
+    text_encoder: str | None = None,
     labels: bool = True,
-) -> Plan:
-    """Return the plan of a file with what the options say in its place.
+) -> SettledPlan:
+    """Return the plan of a file with what the options say in its place, settled.
 
     Args:
         config: A YAML file, or None.
@@ -44,37 +44,37 @@ def plan_of(
         encoder: Name and constructor arguments. With another name than the file's, the arguments in the file are dropped.
         optimisation: Values of the loop.
         objective: Name and constructor arguments, likewise; what says how labels are learned is kept.
-        start: From whose weights the encoder starts; the arguments of the encoder that are not given are then those of
-            that model.
-        default: The encoder where none is named; by default cgcnn.
-        labels: Whether properties have to be named.
+        start: The model whose weights the encoder starts from; the arguments of the encoder that are not given are then those
+            of that model.
+        text_encoder: Name of the text encoder that reads the descriptions of the crystals; None if there are none.
+        labels: Whether the run learns from labels, so that properties have to be named.
 
     Raises:
-        PlanError: The file cannot be read, or the values are no plan.
-        ModelError: The file to start from is no model.
+        PlanError: The file cannot be read, the values are no plan, or it contradicts itself.
+        ModelError: The file to start from is no model, or the text encoder is not on this computer.
     """
+    from cryskit.registry import OBJECTIVES
     from cryskit.training.plan import Plan, read_yaml
+    from cryskit.training.settle import settle
 
     values = read_yaml(config) if config else {}
     begin = _over(values.get("start"), start)
     if isinstance(begin, dict) and begin and "file" not in begin:
         raise typer.BadParameter("say how to start from a model; name it, too", param_hint=f"'{', '.join(begin)}'")
     values |= _given(top)
+    learned = _part(values.get("objective"), objective, {}, _SUPERVISED)
+    name = str(learned.get("name", "property")) if isinstance(learned, dict) else "property"
     values |= {
-        "encoder": _part(values.get("encoder"), encoder, {} if begin else default or {"name": "cgcnn"}),
-        "objective": _part(values.get("objective"), objective, {}, _SUPERVISED),
+        "encoder": _part(values.get("encoder"), encoder, {} if begin else dict(OBJECTIVES[name].default_encoder)),
+        "objective": learned,
         "optimisation": _over(values.get("optimisation"), optimisation),
         "start": begin,
     }
     values = {name: value for name, value in values.items() if value != {}}
     if labels and "properties" not in values:
         raise typer.BadParameter("name at least one property to learn", param_hint="'--property'")
-    plan = Plan.make(values, str(config) if config else "the plan")
-    if plan.start is None:
-        return plan
-    from cryskit.training.start import with_start_resolved  # it loads torch
-
-    return with_start_resolved(plan)
+    settled = settle(Plan.make(values, str(config) if config else "the plan"), labels=labels)
+    return with_text_encoder(settled, text_encoder) if text_encoder else settled
 
 
 def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: float) -> Split:
@@ -82,8 +82,8 @@ def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: f
 
     Args:
         crystals: The whole data set.
-        split: A kind of split, or a split file.
-        seed: Of the random order of a new split.
+        split: Name of a kind of split, or path of a split file.
+        seed: Seed of the random order of a new split.
         train_fraction: Share of the training crystals to keep.
 
     Raises:
@@ -104,7 +104,7 @@ def taught_by(teacher: str | None, delta: float | None, config: Path | None) -> 
     """Return the teacher and the objective that the options of distillation ask for; None where they ask for none.
 
     Args:
-        teacher: Its name or file.
+        teacher: Name or file of the teacher.
         delta: Share of the labels in the loss.
         config: A plan, which may name the teacher instead.
     """
@@ -118,8 +118,8 @@ def inputs_of(selector: bool, penalty: str | None) -> str | dict[str, Any] | Non
     """Return the input layer that the options of the feature selector ask for; None if they ask for none.
 
     Args:
-        selector: Whether it is asked for.
-        penalty: A number, or "auto" where it is chosen later; given, the selector is asked for, too.
+        selector: Whether the feature selector is asked for.
+        penalty: The penalty, a number, or "auto" where it is chosen later; given, the selector is asked for, too.
     """
     if penalty in {None, AUTO}:
         return "selector" if selector or penalty else None
@@ -130,22 +130,32 @@ def inputs_of(selector: bool, penalty: str | None) -> str | dict[str, Any] | Non
         raise typer.BadParameter(message, param_hint="'--selector-penalty'") from error
 
 
-def reading(plan: Plan, encoder: str | None) -> Plan:
-    """Return the plan with an encoder that reads words beside the graph, if it has none yet.
+def with_text_encoder(settled: SettledPlan, name: str) -> SettledPlan:
+    """Return the plan with an encoder that reads descriptions by this text encoder, unless it names one itself.
 
     Args:
-        plan: A plan.
-        encoder: Name of the text encoder; None if there is nothing to read.
+        settled: A settled plan.
+        name: Name of the text encoder.
 
     Raises:
         ModelError: The text encoder is not on this computer.
+        PlanError: The run starts from a model that reads no descriptions.
     """
-    if encoder is None or plan.encoder.get("name") == "fused":
-        return plan
+    from cryskit.errors import PlanError
+    from cryskit.registry import ENCODERS
     from cryskit.text.embed import embedder
 
-    fused = {"name": "fused", "graph": plan.encoder, "text": encoder, "text_width": embedder(encoder).width}
-    return plan.model_copy(update={"encoder": fused})
+    plan = settled.plan
+    reads = bool(ENCODERS.needs(plan.encoder).text)
+    if reads and (plan.start is not None or "text" in plan.encoder):
+        return settled
+    if plan.start is not None:
+        raise PlanError(
+            f"Descriptions are given, and the encoder of {plan.start.file} reads none",
+            "Leave --text out, or start from a model that was trained with --text",
+        )
+    network = plan.encoder if reads else {"name": "fused", "graph": plan.encoder}
+    return settled.with_encoder({**network, "text": name, "text_width": embedder(name).width})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,7 +179,7 @@ def _over(below: Any, above: Mapping[str, Any]) -> Any:
 
 
 def check_labels(crystals: Sequence[Crystal], properties: Sequence[str]) -> None:
-    """Say how many crystals have no label and are left out.
+    """Print how many crystals have no label and are left out, and which properties are classes that are learned as numbers.
 
     Args:
         crystals: The whole data set.
@@ -187,6 +197,11 @@ def check_labels(crystals: Sequence[Crystal], properties: Sequence[str]) -> None
         if name not in known:
             raise DataError(
                 f"The data has no label of {name}", f"It has {', '.join(sorted(known)) or 'no labels at all'}"
+            )
+        if {crystal.targets[name] for crystal in crystals if name in crystal.targets} == {0, 1}:
+            note(
+                f"All labels of {name} are 0 or 1. Classes are not supported yet: {name} is learned as a number, by regression, "
+                "so predictions are numbers around 0 and 1, no probabilities, and the figures are errors, no accuracies"
             )
     bare = sum(not any(name in crystal.targets for name in wanted) for crystal in crystals)
     if bare:

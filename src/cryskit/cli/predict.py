@@ -5,7 +5,7 @@ import typer
 from cryskit.cli import options
 from cryskit.cli.crystals import stream
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import TABLES, document, note, print_json, require, show_frame, write_frame
+from cryskit.cli.output import TABLES, output_rows, require
 from cryskit.predict.published import DEFAULT
 
 
@@ -16,6 +16,8 @@ def predict(
     out: options.Table = None,
     as_json: options.Json = False,
     limit: options.Limit = options.LIMIT,
+    accelerator: options.Accelerator = options.Hardware.AUTO,
+    batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
     """Predict properties of crystals.
 
@@ -23,19 +25,10 @@ def predict(
     """
     require(out, TABLES)
     keep_pages()
-    from cryskit.predict.predictor import load
+    from cryskit.predict.tables import prediction_row
 
-    predictor = load(model)
-    table = predictor.predict(stream(paths, limit, "predicting"), properties, limit=limit)
-    units = table.attrs["units"]
-    if out is not None:
-        write_frame(table, out, units, model=predictor.card.name)
-    if as_json:
-        print_json(document(table, units, model=predictor.card.name))
-    elif out is None:
-        show_frame(table, units)
-    failed = int((table["status"] == "failed").sum())
-    if out is not None:
-        note(f"{len(table)} rows, {failed} of them failed, written to {out}")
-    if failed:
+    predictor = options.load_predictor(model, accelerator, batch_edges)
+    schema = predictor.schema(properties)
+    rows = map(prediction_row, predictor.stream(stream(paths, limit, "predicting")))
+    if output_rows(rows, schema, predictor.facts(schema), out, as_json=as_json).failed:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from cryskit.cli import options, training
 from cryskit.cli.crystals import described, on_terminal, usable
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, note, print_json, print_table, require
-from cryskit.cli.plans import plan_of, reading
+from cryskit.cli.plans import plan_of
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 Objective = Annotated[
-    str, typer.Argument(metavar="OBJECTIVE", help="What is learned without labels: crysae, crysgnn or contrast.")
+    str,
+    typer.Argument(metavar="OBJECTIVE", help="An objective that needs no labels, such as crysae, crysgnn or contrast."),
 ]
 Sources = Annotated[
     list[str],
@@ -25,7 +26,9 @@ Sources = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", metavar="NAME", help="Settings of the objective: masked, paper, and for crysae code."),
+    typer.Option(
+        "--preset", metavar="NAME", help="Name of a set of settings of the objective, such as masked or paper."
+    ),
 ]
 Splits = Annotated[
     list[Path] | None,
@@ -42,12 +45,14 @@ Patience = Annotated[
 Cache = Annotated[
     Path | None,
     typer.Option(
-        "--cache", metavar="DIR", help="Where built graphs are kept for other runs, too.  [default: the run's]"
+        "--cache", metavar="DIR", help="Folder of built graphs, which other runs may share.  [default: the run's]"
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, metavar="N", help="Processes that build graphs.  [default: one per core]"),
+    typer.Option(
+        "--workers", min=1, metavar="N", help="Number of processes that build graphs.  [default: one per core]"
+    ),
 ]
 
 
@@ -81,7 +86,7 @@ def pretrain(
 
     Of each data set, 90 % of the crystals train and 10 % choose the epoch, unless a split of it is given; of several crystals
     of one structure the first is kept. Data sets may be larger than memory (a folder of Parquet files is one data set). Every
-    crystal that was seen is listed in a manifest beside the model. A run that was stopped goes on when the same command is
+    crystal that was seen is listed in a manifest in the folder of the model. A run that was stopped goes on when the same command is
     given again.
     """
     require(out, training.SUFFIX)
@@ -89,22 +94,19 @@ def pretrain(
     hardware = {"accelerator": accelerator, "devices": devices, "precision": precision}
     loop = training.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, patience=patience, **hardware)
     network = {"name": encoder, "width": width, "layers": layers}
-    from cryskit.registry import OBJECTIVES
-
     learn = {"name": objective, "preset": preset}
-    default = getattr(OBJECTIVES[objective], "default", None)
-    plan = plan_of(config, {}, network, loop, objective=learn, default=default, labels=False)
+    reader = text_encoder if text else None
+    settled = plan_of(config, {}, network, loop, objective=learn, text_encoder=reader, labels=False)
     from cryskit.data.splits import Split
     from cryskit.training.pretrain import pretrain as run
 
     divisions = [Split.load(path) for path in split or ()]
     failures: list[Failure] = []
-    plan = reading(plan, text_encoder if text else None)
     sources = {src: described(usable(src, limit, failures), text) for src in data}
     place = training.place_of(out, folder)
     count = workers or training.cores()
     with training.quietly(place):
-        card = run(plan, sources, out, place, splits=divisions, cache=cache, workers=count, progress=on_terminal())
+        card = run(settled, sources, out, place, splits=divisions, cache=cache, workers=count, progress=on_terminal())
     if training.is_main_process():
         training.tell_unusable(card, place)
         _show(card, out, place, as_json=as_json)

@@ -10,16 +10,16 @@ from cryskit.cli.crystals import collect, described, on_terminal
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import print_json, require
-from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, reading, taught_by
+from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
 
 if TYPE_CHECKING:
     from cryskit.data.splits import Split
     from cryskit.predict.card import Card
-    from cryskit.training.plan import Plan
+    from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal
 
 Properties = Annotated[
-    list[str] | None, typer.Option("--property", metavar="NAME", help="Learn this; may be given several times.")
+    list[str] | None, typer.Option("--property", metavar="NAME", help="Property to learn; may be given several times.")
 ]
 Fraction = Annotated[
     float, typer.Option("--train-fraction", metavar="F", help="Share of the training crystals to use.")
@@ -35,12 +35,19 @@ Start = Annotated[
 Parts = Annotated[
     str | None,
     typer.Option(
-        "--start-parts", metavar="encoder|convolutions", help="All of it, or all but the embedding of the elements."
+        "--start-parts",
+        metavar="encoder|convolutions",
+        help="Move all of its encoder, or all but the embedding of the elements.",
     ),
 ]
 Freeze = Annotated[
     int | None,
-    typer.Option("--freeze", min=0, metavar="N", help="Do not train this many of its levels, the embedding first."),
+    typer.Option(
+        "--freeze",
+        min=0,
+        metavar="N",
+        help="Number of levels of the moved encoder that are not trained, the embedding first.",
+    ),
 ]
 Decay = Annotated[
     float | None,
@@ -49,7 +56,9 @@ Decay = Annotated[
 Teacher = Annotated[
     str | None,
     typer.Option(
-        "--teacher", metavar="NAME|FILE", help="Also learn the atom vectors of this model or table; it is not trained."
+        "--teacher",
+        metavar="NAME|FILE",
+        help="Also learn the atom vectors of this model or table, which is not trained.",
     ),
 ]
 Delta = Annotated[
@@ -62,15 +71,13 @@ Delta = Annotated[
         help="Share of the labels in the loss; the teacher has the rest.  [default: 0.5]",
     ),
 ]
-Selector = Annotated[
-    bool, typer.Option("--selector", help="Let the network select which of the 92 named features it is told.")
-]
+Selector = Annotated[bool, typer.Option("--selector", help="Let the network select among the 92 element features.")]
 Penalty = Annotated[
     str | None,
     typer.Option(
         "--selector-penalty",
         metavar="F|auto",
-        help="More selects fewer; auto trains four times and lets validation decide.",
+        help="Strength of the selection; a larger one selects fewer features, auto trains four times and lets validation decide.",
     ),
 ]
 
@@ -117,13 +124,15 @@ def train(
     network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs_of(selector, selector_penalty)}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
     top, objective = taught_by(teacher, delta, config)
-    plan = plan_of(config, top | {"properties": properties}, network, loop, objective=objective, start=begin)
+    top |= {"properties": properties}
+    reader = text_encoder if text else None
+    settled = plan_of(config, top, network, loop, objective=objective, start=begin, text_encoder=reader)
     crystals, failures = collect(data, limit)
-    plan, crystals = reading(plan, text_encoder if text else None), list(described(crystals, text))
-    check_labels(crystals, plan.properties)
-    division = divide(crystals, split, plan.optimisation.seed, train_fraction)
+    crystals = list(described(crystals, text))
+    check_labels(crystals, settled.plan.properties)
+    division = divide(crystals, split, settled.plan.optimisation.seed, train_fraction)
     automatic = selector_penalty == AUTO
-    card, place = _run(plan, crystals, division, out, training.place_of(out, folder), data, automatic=automatic)
+    card, place = _run(settled, crystals, division, out, training.place_of(out, folder), data, automatic=automatic)
     if training.is_main_process():
         division.save(place / "split.json")
         _show(card, out, place, as_json=as_json)
@@ -132,7 +141,7 @@ def train(
 
 
 def _run(
-    plan: "Plan",
+    settled: "SettledPlan",
     crystals: "list[Crystal]",
     division: "Split",
     out: Path,
@@ -142,15 +151,14 @@ def _run(
     automatic: bool,
 ) -> "tuple[Card, Path]":
     """Train once, or once per penalty of the selector; return the card of the model and the folder of its run."""
-    # before quietly: Lightning sets its own levels when it is imported
     from cryskit.training import sparsity
     from cryskit.training import train as supervised
 
     settings: dict[str, Any] = {"source": source, "progress": on_terminal()}
     with training.quietly(place):
         if automatic:
-            return sparsity.train_sparsest(plan, crystals, division, out, place, **settings)
-        return supervised.train(plan, crystals, division, out, place, **settings), place
+            return sparsity.train_sparsest(settled, crystals, division, out, place, **settings)
+        return supervised.train(settled, crystals, division, out, place, **settings), place
 
 
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:

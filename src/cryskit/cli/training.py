@@ -1,13 +1,14 @@
-"""What the verbs that train have in common: their options, the quiet around Lightning, and what they say afterwards."""
+"""Common parts of the verbs that train: their options, the quiet around Lightning, and their closing lines."""
 
 import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -25,30 +26,42 @@ Encoder = Annotated[
     str | None,
     typer.Option("--encoder", metavar="NAME", help=f"The network: {', '.join(ENCODERS)}.  [default: cgcnn]"),
 ]
-Width = Annotated[int | None, typer.Option("--width", min=1, metavar="N", help="Width of its vectors.")]
-Layers = Annotated[int | None, typer.Option("--layers", min=1, metavar="N", help="Number of its layers.")]
+Width = Annotated[int | None, typer.Option("--width", min=1, metavar="N", help="Length of the vectors of the network.")]
+Layers = Annotated[int | None, typer.Option("--layers", min=1, metavar="N", help="Number of layers of the network.")]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", min=0, metavar="N", help="Of the split, the weights and the order.  [default: 0]"),
+    typer.Option(
+        "--seed", min=0, metavar="N", help="Seed of the split, the weights and the order of crystals.  [default: 0]"
+    ),
 ]
 Text = Annotated[
     Path | None,
-    typer.Option("--text", metavar="FILE", help="Also read these descriptions, a table of `cryskit describe`."),
+    typer.Option("--text", metavar="FILE", help="Table of `cryskit describe` whose descriptions are read, too."),
 ]
 Reader = Annotated[
-    str, typer.Option("--text-encoder", metavar="NAME|FOLDER", help="Who reads them: matscibert, minilm or another.")
+    str,
+    typer.Option(
+        "--text-encoder",
+        metavar="NAME|FOLDER",
+        help="Text encoder that reads the descriptions: matscibert, minilm or another.",
+    ),
 ]
 READER = "matscibert"
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.")]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A plan as YAML; options win over it.")]
 Folder = Annotated[
     Path | None,
-    typer.Option("--folder", metavar="DIR", help="Of the run: log, checkpoints, plots.  [default: OUT.run]"),
+    typer.Option(
+        "--folder", metavar="DIR", help="Folder of the run, for log, checkpoints and plots.  [default: OUT.run]"
+    ),
 ]
-Accelerator = Annotated[str | None, typer.Option("--accelerator", metavar="auto|cpu|gpu|mps", help="The hardware.")]
-Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="How many of them.")]
+Accelerator = Annotated[
+    str | None, typer.Option("--accelerator", metavar="auto|cpu|gpu|mps", help="Hardware to train on.")
+]
+Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="Number of devices.")]
 Precision = Annotated[
-    str | None, typer.Option("--precision", metavar="32-true|bf16-mixed|16-mixed", help="Of the numbers.")
+    str | None,
+    typer.Option("--precision", metavar="32-true|bf16-mixed|16-mixed", help="Numerical precision of training."),
 ]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")]
@@ -72,19 +85,53 @@ def loop_of(compiled: bool, tensorboard: bool, **options: Any) -> dict[str, Any]
 
 @contextmanager
 def quietly(folder: Path) -> Iterator[None]:
-    """Let Lightning show its progress bar on stderr but not speak of other products, and end as other verbs do if stopped.
+    """Show Lightning's progress bar on stderr but not its advice, print warnings as notes, and end as other verbs do if stopped.
 
     Args:
-        folder: Of the run, from which it can go on.
+        folder: Folder of the run, from which it can go on.
     """
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    from cryskit.training.fit import (
+        FewValidationCrystals,
+    )  # before the levels: Lightning sets its own when it is imported
+
+    loggers = {name: logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")}
+    levels = {name: logger.level for name, logger in loggers.items()}
+    for logger in loggers.values():
+        logger.setLevel(logging.WARNING)
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), _as_notes(FewValidationCrystals):
             yield
     except SystemExit as stop:  # what Lightning makes of Ctrl-C
         note(f"Stopped; the same command goes on from the last epoch in {folder}")
         raise typer.Exit(130) from stop
+    finally:
+        for name, logger in loggers.items():
+            logger.setLevel(levels[name])
+
+
+@contextmanager
+def _as_notes(kind: type[Warning]) -> Iterator[None]:
+    """Print warnings of a kind as notes, each text once; others are shown as they were."""
+    with warnings.catch_warnings():
+        others, noted = warnings.showwarning, set[str]()
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, kind):
+                others(message, category, filename, lineno, file, line)
+            elif str(message) not in noted and is_main_process():
+                noted.add(str(message))
+                note(str(message))
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", kind)
+        yield
 
 
 def is_main_process() -> bool:
@@ -96,8 +143,8 @@ def tell_unusable(card: "Card", folder: Path) -> None:
     """Say on stderr which crystals could not be built and why, the first ten of them.
 
     Args:
-        card: Of the model.
-        folder: Of its run.
+        card: Card of the model.
+        folder: Folder of its run.
     """
     from cryskit.training.run import UNUSABLE
 
@@ -113,8 +160,8 @@ def transfer_of(card: "Card", folder: Path) -> dict[str, Any]:
     """Return what became of every tensor of the file that a run started from; empty if it started from none.
 
     Args:
-        card: Of the model.
-        folder: Of its run.
+        card: Card of the model.
+        folder: Folder of its run.
     """
     from cryskit.training.run import TRANSFER
 

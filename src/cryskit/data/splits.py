@@ -46,6 +46,14 @@ class Split:
 
     Raises:
         DataError: An id is given twice.
+
+    Example:
+        >>> import cryskit
+        >>> from cryskit.data.splits import make
+        >>> crystals = [row for row in cryskit.read("examples") if isinstance(row, cryskit.Crystal)][:10]
+        >>> split = make(crystals, kind="random", fractions=(0.6, 0.2, 0.2), seed=0)
+        >>> len(split.train), len(split.validation), len(split.test)
+        (6, 2, 2)
     """
 
     name: str

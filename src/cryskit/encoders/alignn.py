@@ -3,17 +3,17 @@
     m_ij  <- EGC(x, y)      over bonds:           x_i and y_ij
     y, z  <- EGC(y, z)      over pairs of bonds:  y_ij and z_ijk
 
-with the edge-gated convolution EGC of `layers.gated`. A first few layers do both, the others the first only. Bonds start
-from Gaussians of their length, pairs from Gaussians of the cosine of their angle, atoms from the bits of their element,
-each through linear maps, norms and SiLU; crystal vectors are the mean over atoms.
+with the edge-gated convolution EGC of `layers.edge_gated`. A first few layers do both, the others the first only. Bonds
+start from Gaussians of their length, pairs from Gaussians of the cosine of their angle, atoms from the features of their
+element, each through linear maps, norms and SiLU; crystal vectors are the mean over atoms.
 
 An atom receives a mean of its neighbours' vectors, weighted by gates: among like atoms it does not depend on the gates, so
-what is published tells no elemental crystal from another one of the same element (diamond from graphite). So by default
-the mean of an atom's bonds is added to its vector in the end; `readout="atoms"` is as published.
+the published network cannot distinguish two elemental crystals of one element (diamond and graphite). So by default the mean
+of an atom's bonds is added to its vector in the end; `readout="atoms"` is as published.
 
 At the published size (4 + 4 layers, width 256) it has 4,025,984 parameters, with `readout="atoms"` 4,025,472. The 4,026,753
-of the paper include the linear map to one property (257) and two norms of states that nobody reads (2 x 512), one of which
-the bonds' mean reads.
+of the paper include the linear map to one property (257) and two norms of states that are not used (2 x 512), one of
+which the mean over bonds uses.
 
 Further deviations: layer norm stands for batch norm, as in its authors' later code: it is the same for a crystal alone and
 in a batch, and for orbits and full cells. Neighbourhoods end at the radius even where they hold fewer atoms than asked
@@ -24,14 +24,14 @@ of angles is evaluated on a grid of cosines and interpolated (off by less than 1
 from __future__ import annotations
 
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from cryskit.errors import UnknownNameError
-from cryskit.layers.gated import EdgeGated
+from cryskit.layers.edge_gated import EdgeGatedConvolution
 from cryskit.layers.inputs import make_input
 from cryskit.layers.line_graph import BondOrbits, LineGraph
 from cryskit.layers.pool import mean_pool
@@ -42,7 +42,8 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.layers.gated import Flow
+    from cryskit.layers.message_blocks import MessageGraph
+    from cryskit.layers.message_passing import RowSum
     from cryskit.types import Graph
 
 READOUTS = ("both", "atoms")
@@ -50,26 +51,31 @@ READOUTS = ("both", "atoms")
 
 @configured
 class ALIGNN(nn.Module):
-    """ALIGNN's convolutions and pooling.
+    """ALIGNN: edge-gated convolutions over the graph of a crystal and over its line graph.
 
     Args:
-        width: Of the vectors of atoms, bonds and pairs.
-        angular: Layers over bonds and pairs, at least one.
-        layers: Further layers over bonds, at least one.
-        bonds: Gaussians of the length of a bond.
-        angles: Gaussians of the cosine of an angle.
-        embedding: Width between the Gaussians and the first vectors.
-        inputs: "features" (the published 92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
-        radius: Angstrom.
-        neighbours: Nearest neighbours per atom, completed to whole shells and made mutual.
-        points: Of the grid of cosines.
-        readout: "both": an atom's final vector is the sum of its own and the mean of its bonds; "atoms": its own.
+        width: Width of the vectors of atoms, bonds and pairs of bonds.
+        angular: Number of layers over bonds and pairs of bonds, at least one.
+        layers: Number of further layers over bonds only, at least one.
+        bonds: Number of Gaussians of the length of a bond.
+        angles: Number of Gaussians of the cosine of an angle.
+        embedding: Width of the layer between the Gaussians and the first vectors.
+        inputs: Input layer: "features" (92 element features, as published), "embedding" (learned), "both" or "selector"; see
+            `layers.inputs`.
+        radius: Largest distance of a neighbour, in angstrom.
+        neighbours: Number of nearest neighbours of an atom, completed to whole shells and made mutual.
+        points: Number of points of the grid of cosines.
+        readout: Final vector of an atom: "both", the sum of its own and the mean of its bonds, or "atoms", its own.
+
+    Attributes:
+        needs: The graphs that the encoder reads.
+        width: Width of the vectors that it returns.
 
     Raises:
         UnknownNameError: There is no such readout.
     """
 
-    table: Tensor
+    table: Tensor  # the grid of cosines
 
     def __init__(
         self,
@@ -89,7 +95,7 @@ class ALIGNN(nn.Module):
         if readout not in READOUTS:
             raise UnknownNameError("readout of encoder alignn", readout, READOUTS)
         self.readout = readout
-        self.needs = GraphSpec(radius=radius, count=neighbours, undirected=True)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.register_buffer("table", torch.linspace(-1, 1, points), persistent=False)
         self.inputs = make_input(inputs, width)
@@ -98,62 +104,87 @@ class ALIGNN(nn.Module):
         self.cosines = _gaussians(-1.0, 1.0, angles)
         self.bond = nn.Sequential(*_embedding(bonds, embedding), *_embedding(embedding, width))
         self.angle = nn.Sequential(*_embedding(angles, embedding), *_embedding(embedding, width))
-        self.angular = nn.ModuleList(Angular(width, update=i + 1 < angular) for i in range(angular))
-        self.layers = nn.ModuleList(EdgeGated(width, update=i + 1 < layers or readout == "both") for i in range(layers))
+        self.angular = nn.ModuleList(AngularLayer(width, update=i + 1 < angular) for i in range(angular))
+        self.layers = nn.ModuleList(
+            EdgeGatedConvolution(width, update=i + 1 < layers or readout == "both") for i in range(layers)
+        )
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours, undirected=True)
 
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph."""
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says.
+        """
         bonds = BondOrbits.of(graph)
-        flow, line_graph = bonds.flow(graph), LineGraph(graph, bonds)
+        atom_messages, line_graph = bonds.atom_messages(graph), LineGraph(graph, bonds)
         atoms = self.atom(self.inputs(graph.numbers))
         states = self.bond(self.lengths.evaluate(bonds.length))
-        table = self.angle(self.cosines.evaluate(self.table))
-        look_up = line_graph.angles(len(table))
-        pairs = look_up(table)
+        cosines = self.angle(self.cosines.evaluate(self.table))
+        grid = AngleGrid(cosines, line_graph.interpolation(len(cosines)))
+        pairs = grid.interpolation(grid.vectors)
         for position, layer in enumerate(self.angular):
-            mapped = None if position else look_up(layer.get_submodule("pairs.message")(table))
-            atoms, states, pairs = layer(atoms, states, pairs, flow, line_graph.flow, mapped)
+            first = None if position else grid
+            atoms, states, pairs = layer(atoms, states, pairs, atom_messages, line_graph.messages, first)
         for layer in self.layers:
-            atoms, states = layer(atoms, states, flow)
+            atoms, states = layer(atoms, states, atom_messages)
         if self.readout == "both":
             atoms = atoms + bonds.mean(states, graph.atoms)
         return Encoding(atoms, mean_pool(atoms, graph))
 
 
-class Angular(nn.Module):
-    """One convolution over bonds and one over pairs of them.
+class AngleGrid(NamedTuple):
+    """The first vectors of pairs of bonds, as a function of the cosine of their angle.
+
+    Attributes:
+        vectors: (points, width) the vector at each point of the grid of cosines.
+        interpolation: The sums of rows that interpolate between the points at the cosine of each pair.
+    """
+
+    vectors: Tensor
+    interpolation: RowSum
+
+
+class AngularLayer(nn.Module):
+    """One edge-gated convolution over bonds and one over pairs of bonds.
 
     Args:
-        width: Of all vectors.
-        update: Whether the pairs are given a new state.
+        width: Width of the vectors of atoms, bonds and pairs of bonds.
+        update: Whether the pairs are given a new vector: False in the last layer, whose pairs are not used.
     """
 
     def __init__(self, width: int, *, update: bool) -> None:
         super().__init__()
-        self.bonds = EdgeGated(width)
-        self.pairs = EdgeGated(width, update=update)
+        self.bonds = EdgeGatedConvolution(width)
+        self.pairs = EdgeGatedConvolution(width, update=update)
 
     def forward(
         self,
         atoms: Float[Tensor, "atoms width"],
         states: Float[Tensor, "bonds width"],
         pairs: Float[Tensor, "pairs width"],
-        flow: Flow,
-        around: Flow,
-        mapped: Float[Tensor, "pairs width"] | None,
+        atom_messages: MessageGraph,
+        bond_messages: MessageGraph,
+        grid: AngleGrid | None,
     ) -> tuple[Float[Tensor, "atoms width"], Float[Tensor, "bonds width"], Float[Tensor, "pairs width"]]:
         """Return the new vectors of atoms, bonds and pairs.
 
         Args:
-            atoms: x.
-            states: y.
-            pairs: z.
-            flow: From atom to atom.
-            around: From bond to bond.
-            mapped: The linear map of z, where it is known already; it is overwritten.
+            atoms: The vectors x of the atoms.
+            states: The vectors y of the bonds.
+            pairs: The vectors z of the pairs of bonds.
+            atom_messages: The messages from atom to atom.
+            bond_messages: The messages from bond to bond.
+            grid: In the first layer, where z depends on the angle alone, z on the grid of cosines: the linear map of z is then
+                applied to the grid instead of to the many pairs. None in the other layers.
         """
-        atoms, states = self.bonds(atoms, states, flow)
-        return atoms, *self.pairs(states, pairs, around, mapped)
+        atoms, states = self.bonds(atoms, states, atom_messages)
+        linear_pairs = None if grid is None else grid.interpolation(self.pairs.message(grid.vectors))
+        return atoms, *self.pairs(states, pairs, bond_messages, linear_pairs)
 
 
 def _gaussians(first: float, last: float, count: int) -> Gaussians:

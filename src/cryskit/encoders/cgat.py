@@ -3,14 +3,14 @@
     a_ij^h = softmax_j(FCNN_a^h[v_i, e_ij, v_j]),   v_i <- v_i + FCNN(mean_h sum_j a_ij^h FCNN_m^h[v_i, e_ij, v_j])
     e_r <- e_r + FCNN(e_r),   y = mean_h sum_i softmax_i(FCNN_a^h[v_i, c]) FCNN_m^h(v_i)
 
-e_ij is learned for the rank r of the shell that j is in around i; c is ROOST's vector of the composition (Goodall and Lee 2020,
-doi 10.1038/s41467-020-19964-7). As no distance enters, a uniform strain changes nothing.
+e_ij is learned for the rank r of the shell that j is in around i; c is ROOST's vector of the composition (Goodall and Lee
+2020, doi 10.1038/s41467-020-19964-7). As no distance enters, a uniform strain changes nothing.
 
-Deviations: neighbours within 1e-3 angstrom share a rank, neighbourhoods are whole shells, nodes are orbits of the space
-group, equal edges are one, maps are applied to what they depend on before the gather, and SiLU stands for leaky ReLU. An
-ordinary perceptron stands for the hypernetwork that makes the weights of an update. The edges' update is that of the
-authors' program at its defaults: a function of e alone. The elements are the 92 bits, not 200 Matscholar features. The
-attention is scalar, and the crystal the heads' mean. At 128 x 5 with 5 heads there are 6,943,107 parameters; the count of
+Deviations: neighbours within 1e-3 angstrom share a rank, neighbourhoods are whole shells, nodes are orbits of the space group,
+equal edges are one, maps are applied to what they depend on before the gather, and SiLU stands for leaky ReLU. An ordinary
+perceptron stands for the hypernetwork that makes the weights of an update. The edges' update is that of the authors' program
+at its defaults: a function of e alone. An element is described by 92 binary features, not by 200 Matscholar features. The
+attention is scalar, and the crystal the mean over heads. At 128 x 5 with 5 heads there are 6,943,107 parameters; the count of
 the original, most of it in the hypernetworks, is not published.
 """
 
@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from cryskit.layers.attention import Segments, attend, softmax
+from cryskit.layers.edge_linear import EdgeLinear
 from cryskit.layers.inputs import make_input
-from cryskit.layers.joint import Joint
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
@@ -41,16 +41,21 @@ _ELEMENTS = 128  # more than there are
 
 @configured
 class CGAT(nn.Module):
-    """CGAT's attention over ranked neighbours, and over atoms by composition.
+    """CGAT: attention over neighbours ranked by distance, then over the atoms of each crystal by its composition.
 
     Args:
-        width: Of the vectors of atoms, edges and crystals.
-        layers: Of attention over neighbours.
-        heads: Of each, and of the read-out.
-        context: Layers of ROOST's attention over the elements of a composition.
-        inputs: "features" (92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
-        radius: Angstrom; further neighbours are left out.
-        neighbours: Nearest neighbours per atom, completed to whole shells.
+        width: Width of the vectors of atoms, edges and crystals.
+        layers: Number of layers of attention over neighbours.
+        heads: Number of attention heads of each of these layers and of the read-out.
+        context: Number of layers of ROOST's attention over the elements of a composition.
+        inputs: Input layer: "features" (92 element features), "embedding" (learned), "both" or "selector"; see
+            `layers.inputs`.
+        radius: Largest distance of a neighbour, in angstrom.
+        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+
+    Attributes:
+        needs: The graphs that the encoder reads.
+        width: Width of the vectors that it returns.
     """
 
     def __init__(
@@ -64,7 +69,7 @@ class CGAT(nn.Module):
         neighbours: int = 24,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.ranks = nn.Embedding(max(neighbours, 2), width)
@@ -72,8 +77,17 @@ class CGAT(nn.Module):
         self.composition = Composition(width, context)
         self.pool = Pool(width, heads)
 
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
+
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph."""
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says.
+        """
         last = self.ranks.num_embeddings - 1
         neighbourhoods = Neighbourhoods(graph, float(last), last + 1, ranked(Edges.distinct(graph), last))
         edges, ranks = Segments.of_atoms(neighbourhoods), self.ranks.weight
@@ -84,11 +98,11 @@ class CGAT(nn.Module):
 
 
 def ranked(edges: Edges, last: int) -> Edges:
-    """Return the edges with the rank of the neighbour's shell, 0 for the nearest, in place of their length.
+    """Return the edges with the rank of the neighbour's shell, 0 for the nearest shell, in place of their length.
 
     Args:
-        edges: With lengths in angstrom.
-        last: Highest rank.
+        edges: The edges, with lengths in angstrom.
+        last: The highest rank, which all further shells share.
     """
     order = torch.argsort(edges.length, stable=True)
     order = order[torch.argsort(edges.centre[order], stable=True)]
@@ -103,31 +117,33 @@ def ranked(edges: Edges, last: int) -> Edges:
 
 
 class Perceptron(nn.Sequential):
-    """One hidden layer.
+    """A perceptron with one hidden layer.
 
     Args:
-        given: Width of the input.
+        inputs: Width of the input.
         hidden: Width of the hidden layer.
-        made: Width of the output; a score, which has no bias for a softmax would take it away, if it is 1.
+        outputs: Width of the output. An output of width 1 is a score and has no bias, which a softmax would cancel.
     """
 
-    def __init__(self, given: int, hidden: int, made: int) -> None:
-        super().__init__(nn.Linear(given, hidden), nn.SiLU(), nn.Linear(hidden, made, bias=made > 1))
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs, bias=outputs > 1))
 
 
 class Attention(nn.Module):
-    """Attention over the neighbours of each atom, and the update of the ranks.
+    """One layer of attention over the neighbours of each atom, and the update of the vectors of ranks.
 
     Args:
-        width: Of the vectors.
-        heads: How many.
-        last: Whether it is the last layer, which needs no new ranks.
+        width: Width of the vectors of atoms and ranks.
+        heads: Number of attention heads.
+        last: Whether this is the last layer, which updates no ranks.
     """
 
     def __init__(self, width: int, heads: int, *, last: bool) -> None:
         super().__init__()
-        self.heads, hidden = heads, 2 * width  # two thirds of what it is given
-        self.asked, self.told = (Joint(width, width, heads * hidden) for _ in range(2))
+        self.heads, hidden = heads, 2 * width  # two thirds of the width of the input
+        # The hidden layers of the scores and of the messages; their names are those of the tensors in model files.
+        self.asked = EdgeLinear(width, width, heads * hidden)
+        self.told = EdgeLinear(width, width, heads * hidden)
         self.scores = nn.Parameter(torch.randn(heads, hidden) / hidden**0.5)
         self.messages = nn.ModuleList(nn.Linear(hidden, width) for _ in range(heads))
         self.update = Perceptron(width, width, width)
@@ -140,25 +156,34 @@ class Attention(nn.Module):
         neighbourhoods: Neighbourhoods,
         edges: Segments,
     ) -> tuple[Float[Tensor, "atoms width"], Float[Tensor, "grid width"]]:
-        """Return the updated vectors of atoms and ranks."""
-        asked = silu(self.asked(atoms, ranks, neighbourhoods)).unflatten(1, self.scores.shape)
-        shares = softmax((asked * self.scores).sum(2), edges)
-        told = silu(self.told(atoms, ranks, neighbourhoods)).chunk(self.heads, dim=1)
+        """Return the updated vectors of atoms and ranks.
+
+        Args:
+            atoms: The vectors v of the atoms.
+            ranks: The vectors e of the ranks.
+            neighbourhoods: The edges, with ranks in place of lengths.
+            edges: The same edges as segments, one for each atom.
+        """
+        of_scores = silu(self.asked(atoms, ranks, neighbourhoods)).unflatten(1, self.scores.shape)
+        shares = softmax((of_scores * self.scores).sum(2), edges)
+        of_messages = silu(self.told(atoms, ranks, neighbourhoods)).chunk(self.heads, dim=1)
         # Shares add up to one, so a linear map of the messages is applied to their mean; an atom without edges has none.
-        some = (neighbourhoods.degree > 0)[:, None]
-        seen = sum(
-            linear(attend(shares[:, [head]], told[head].contiguous(), edges)) * some
+        has_edges = (neighbourhoods.degree > 0)[:, None]
+        received = sum(
+            linear(attend(shares[:, [head]], of_messages[head].contiguous(), edges)) * has_edges
             for head, linear in enumerate(self.messages)
         )
-        return atoms + self.update(seen / self.heads), ranks if self.ranks is None else ranks + self.ranks(ranks)
+        return atoms + self.update(received / self.heads), ranks if self.ranks is None else ranks + self.ranks(ranks)
 
 
 class Composition(nn.Module):
-    """ROOST: the elements of each crystal attend to one another, weighted with their shares, and are pooled.
+    """ROOST (Goodall and Lee 2020, doi 10.1038/s41467-020-19964-7): the vector of a composition.
+
+    The elements of each crystal attend to one another, weighted with their shares of the composition, and are pooled.
 
     Args:
-        width: Of the vectors of elements and compositions.
-        layers: Of attention.
+        width: Width of the vectors of elements and compositions.
+        layers: Number of layers of attention.
     """
 
     def __init__(self, width: int, layers: int) -> None:
@@ -172,8 +197,8 @@ class Composition(nn.Module):
         """Return the vector of each composition.
 
         Args:
-            vectors: Of the element of each atom.
-            graph: The crystals.
+            vectors: The input vector of each atom, which depends on its element only.
+            graph: The batch.
         """
         keys, kind = torch.unique(graph.crystal_of_atom * _ELEMENTS + graph.numbers, return_inverse=True)
         crystal = keys.div(_ELEMENTS, rounding_mode="floor")
@@ -192,7 +217,15 @@ class Composition(nn.Module):
 
 
 def others(crystal: Int[Tensor, " elements"], counts: Int[Tensor, " crystals"]) -> tuple[Tensor, Tensor]:
-    """Return all ordered pairs of different elements of each crystal; a lone element is paired with itself."""
+    """Return all ordered pairs of different elements of each crystal; a lone element is paired with itself.
+
+    Args:
+        crystal: The crystal of each element, sorted.
+        counts: The number of elements of each crystal.
+
+    Returns:
+        The first and the second element of each pair, (pairs,) int64 each.
+    """
     each = counts[crystal]
     start = (counts.cumsum(0) - counts)[crystal]
     centre = torch.repeat_interleave(torch.arange(len(crystal), device=crystal.device), each)
@@ -203,10 +236,10 @@ def others(crystal: Int[Tensor, " elements"], counts: Int[Tensor, " crystals"]) 
 
 
 class Message(nn.Module):
-    """One layer of ROOST.
+    """One layer of ROOST: attention of each element over the other elements of its crystal.
 
     Args:
-        width: Of the vectors of elements.
+        width: Width of the vectors of elements.
     """
 
     def __init__(self, width: int) -> None:
@@ -222,18 +255,26 @@ class Message(nn.Module):
         other: Int[Tensor, " pairs"],
         pairs: Segments,
     ) -> Float[Tensor, "elements width"]:
-        """Return the updated vectors of elements."""
+        """Return the updated vectors of elements.
+
+        Args:
+            elements: The vectors of the elements.
+            share: The share of each element in its composition, 0 to 1.
+            centre: The element of each pair that receives.
+            other: The element of each pair that sends.
+            pairs: The pairs as segments, one for each receiving element.
+        """
         both = torch.cat([elements[centre], elements[other]], dim=1)
         shares = softmax(self.score(both) + self.power * share[other].log(), pairs)
         return elements + attend(shares, self.message(both), pairs)
 
 
 class Pool(nn.Module):
-    """Attention over the atoms of each crystal, by the composition.
+    """Attention over the atoms of each crystal by its composition, the mean over several heads.
 
     Args:
-        width: Of the vectors.
-        heads: Whose mean is the crystal.
+        width: Width of the vectors of atoms, compositions and crystals.
+        heads: Number of attention heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -244,7 +285,13 @@ class Pool(nn.Module):
     def forward(
         self, atoms: Float[Tensor, "atoms width"], context: Float[Tensor, "crystals width"], graph: Graph
     ) -> Float[Tensor, "crystals width"]:
-        """Return the vector of each crystal."""
+        """Return the vector of each crystal.
+
+        Args:
+            atoms: The vectors v of the atoms.
+            context: The vectors c of the compositions.
+            graph: The batch.
+        """
         nodes = Segments.of_crystals(graph)
         both = torch.cat([atoms, context[graph.crystal_of_atom]], dim=1)
         shares = softmax(torch.cat([score(both) for score in self.scores], dim=1), nodes)

@@ -5,7 +5,7 @@
 
 Deviations: neighbourhoods are whole shells without padding, nodes are orbits of the space group, and W is applied to the
 rows it depends on before the gather (`layers.message_passing`). In evaluation the batch norm over edges is folded into W.
-The embedded element may be its 92 bits, as published, or a learned vector.
+An element is described by its 92 binary features, as published, or by a learned vector.
 """
 
 from __future__ import annotations
@@ -32,14 +32,19 @@ if TYPE_CHECKING:
 
 @configured
 class CGCNN(nn.Module):
-    """CGCNN's convolutions and pooling.
+    """CGCNN: gated convolutions over the nearest neighbours of each atom, and the mean over atoms.
 
     Args:
-        width: Of the atom vectors.
-        layers: Convolutions.
-        inputs: "features" (the published 92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
-        radius: Angstrom.
-        neighbours: Nearest neighbours per atom, completed to whole shells.
+        width: Width of the vectors of atoms and crystals.
+        layers: Number of convolutions.
+        inputs: Input layer: "features" (92 element features, as published), "embedding" (learned), "both" or "selector"; see
+            `layers.inputs`.
+        radius: Largest distance of a neighbour, in angstrom.
+        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+
+    Attributes:
+        needs: The graphs that the encoder reads.
+        width: Width of the vectors that it returns.
     """
 
     def __init__(
@@ -51,14 +56,23 @@ class CGCNN(nn.Module):
         neighbours: int = 12,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
-        self.convolutions = nn.ModuleList(Convolution(width, self.radial.width) for _ in range(layers))
+        self.convolutions = nn.ModuleList(Convolution(width, self.radial.feature_count) for _ in range(layers))
+
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
 
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph."""
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says.
+        """
         neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points)
         atoms = self.inputs(graph.numbers)
         for convolution in self.convolutions:
@@ -70,8 +84,8 @@ class Convolution(nn.Module):
     """One gated convolution.
 
     Args:
-        width: Of the atom vectors.
-        features: Of the bonds.
+        width: Width of the atom vectors.
+        features: Number of Gaussians of the length of an edge.
     """
 
     def __init__(self, width: int, features: int) -> None:
@@ -88,19 +102,26 @@ class Convolution(nn.Module):
     def forward(
         self, atoms: Float[Tensor, "atoms width"], grid: Float[Tensor, "grid features"], neighbourhoods: Neighbourhoods
     ) -> Float[Tensor, "atoms width"]:
-        """Return the updated atom vectors."""
-        if self.training and neighbourhoods.edges > 1:
-            normed = self.edge_norm(self._spread(atoms, grid, neighbourhoods, self.bias, 1.0))
+        """Return the updated atom vectors.
+
+        Args:
+            atoms: The vectors v of the atoms.
+            grid: The Gaussians on the grid of distances.
+            neighbourhoods: The edges.
+        """
+        if self.training and neighbourhoods.edge_count > 1:
+            normed = self.edge_norm(self._linear(atoms, grid, neighbourhoods, self.bias, 1.0))
         else:
             scale, shift = _affine(self.edge_norm)
-            normed = self._spread(atoms, grid, neighbourhoods, self.bias * scale + shift, scale[:, None])
-        opened, core = normed.chunk(2, dim=1)
-        summed = neighbourhoods.sum_to_atoms(torch.sigmoid(opened) * softplus(core))
+            normed = self._linear(atoms, grid, neighbourhoods, self.bias * scale + shift, scale[:, None])
+        gate, core = normed.chunk(2, dim=1)
+        summed = neighbourhoods.sum_to_atoms(torch.sigmoid(gate) * softplus(core))
         return softplus(atoms + self.atom_norm(summed))
 
-    def _spread(
+    def _linear(
         self, atoms: Tensor, grid: Tensor, neighbourhoods: Neighbourhoods, bias: Tensor, scale: Tensor | float
     ) -> Float[Tensor, "edges twice"]:
+        """Return z of every edge, with W times `scale` and with `bias` in place of b."""
         return neighbourhoods.to_edges(
             linear(atoms, self.centre * scale, bias),
             linear(atoms, self.neighbour * scale),

@@ -7,10 +7,10 @@ paper tuned is the graph: the 24 nearest neighbours, and one node for each atom 
 multiplicity in the mean.
 
 Deviations: neighbourhoods are whole shells within a radius, equal edges are one, and the first layer of phi_e is applied to
-what it depends on before the gather (`layers.message_passing`). An element is its 92 bits and a learned vector, where the paper has a
-learned vector, its mass, radius, electronegativity, ionisation energy and oxidation states under a linear map. The last
-linear map belongs to the heads. At 128 x 5 there are 688,256 parameters, 659,200 of them in the blocks, which is what the
-sizes in the authors' configuration come to.
+what it depends on before the gather (`layers.message_passing`). An element is described by its 92 binary features and a
+learned vector, where the paper has a learned vector, its mass, radius, electronegativity, ionisation energy and oxidation
+states under a linear map. The last linear map belongs to the heads. At 128 x 5 there are 688,256 parameters, 659,200 of them
+in the blocks, which is what the sizes in the authors' configuration come to.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from cryskit.layers.dense import DenseLayers, glorot
+from cryskit.layers.edge_linear import EdgeLinear
 from cryskit.layers.inputs import make_input
-from cryskit.layers.joint import Joint
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.stack import Stack, glorot
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
 
@@ -42,15 +42,20 @@ _POINTS = 1200
 
 @configured
 class CoGN(nn.Module):
-    """coGN's edge-first message passing.
+    """coGN: message passing with deep edge functions over the 24 nearest neighbours, and the mean over atoms.
 
     Args:
-        width: Of the vectors of atoms, edges and crystals.
-        layers: Blocks of message passing.
-        depth: Layers of the function of an edge.
-        inputs: "features" (92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
-        radius: Angstrom; further neighbours are left out.
-        neighbours: Nearest neighbours per atom, completed to whole shells.
+        width: Width of the vectors of atoms, edges and crystals.
+        layers: Number of blocks of message passing.
+        depth: Number of layers of the edge function phi_e.
+        inputs: Input layer: "features" (92 element features), "embedding" (learned), "both" or "selector"; see
+            `layers.inputs`.
+        radius: Largest distance of a neighbour, in angstrom.
+        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+
+    Attributes:
+        needs: The graphs that the encoder reads.
+        width: Width of the vectors that it returns.
     """
 
     def __init__(
@@ -63,15 +68,24 @@ class CoGN(nn.Module):
         neighbours: int = 24,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius, _STEP, _POINTS, width=2**0.5 * _SIGMA, first=_STEP)
-        self.bonds = glorot(nn.Linear(self.radial.width, width))
+        self.bonds = glorot(nn.Linear(self.radial.feature_count, width))
         self.blocks = nn.ModuleList(Block(width, depth) for _ in range(layers))
 
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
+
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph."""
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says.
+        """
         neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
         bonds = self.bonds(self.radial.grid)
         atoms = self.inputs(graph.numbers)
@@ -81,23 +95,29 @@ class CoGN(nn.Module):
 
 
 class Block(nn.Module):
-    """One round of messages.
+    """One block of message passing.
 
     Args:
-        width: Of the vectors of atoms and edges.
-        depth: Layers of the function of an edge.
+        width: Width of the vectors of atoms and edges.
+        depth: Number of layers of the edge function phi_e.
     """
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
-        self.joint = Joint(width, width, width)
-        self.edge = Stack(*[width] * depth, activation=silu)
-        self.atom = Stack(width, width, activation=silu)
+        self.joint = EdgeLinear(width, width, width)
+        self.edge = DenseLayers(*[width] * depth, activation=silu)
+        self.atom = DenseLayers(width, width, activation=silu)
 
     def forward(
         self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "grid width"], neighbourhoods: Neighbourhoods
     ) -> Float[Tensor, "atoms width"]:
-        """Return the updated atom vectors."""
+        """Return the updated atom vectors.
+
+        Args:
+            atoms: The vectors v of the atoms.
+            bonds: The vectors e on the grid of distances.
+            neighbourhoods: The edges.
+        """
         messages = self.edge(silu(self.joint(atoms, bonds, neighbourhoods)))
         updated: Tensor = atoms + self.atom(neighbourhoods.sum_to_atoms(messages))
         return updated

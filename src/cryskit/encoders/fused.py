@@ -1,17 +1,17 @@
-"""An encoder made of two: a graph network and the words that describe the crystal (CrysMMNet; Das et al. 2023, PMLR 216:507).
+"""Two encoders in one: a graph network and a text encoder of the description (CrysMMNet; Das et al. 2023, PMLR 216:507).
 
     g = H_g(z_G),   t = H_t([w_whole, w_sites]),   H(x) = LayerNorm(p + Dropout(W GELU(p))),   p = P x
     concat:     z = C [g, t]
     gated:      z = z_G + s(A [g, t]) * C t
     attention:  z = z_G + s(A [g, t]) * (C t + D mean_i sum_k a_ik u_k),   a_i = softmax_k(Q v_i . u_k / sqrt(d))
-    text:       z = C t,   to compare with
+    text:       z = C t,   for comparison
 
-z_G is the vector of the crystal and v_i are those of its atoms by any graph network; w are the vectors of its description by a
-text encoder, frozen or trained with the rest, of what it says of the whole crystal and of what it says of the sites; each is brought
-to mean 0 and variance 1, for language models differ in scale. In `attention` every atom chooses among u: a linear map of each of the
-two, and a learned nothing. Where there are no words a learned vector stands in, and in training some descriptions are withheld, so
-that a crystal that nobody can describe is predicted, too. Of those that are shown some numbers are not: a description tells a crystal
-from every other, and a network that sees all of it learns the training crystals by heart.
+z_G is the vector of the crystal and v_i are those of its atoms by any graph network. w are the vectors of the two parts of its
+description, on the whole crystal and on its sites, by a text encoder that is frozen or trained with the rest; each is brought
+to mean 0 and variance 1, for language models differ in scale. In `attention` every atom attends to u: a linear map of each
+part, and a learned vector for neither. A learned vector stands in for a missing part, and in training some descriptions are
+left out, so that crystals without descriptions can be predicted, too. Dropout is applied to the text vectors, for a
+description identifies its crystal, and a network that is given all of it learns the training crystals by heart.
 
 The paper has "concat" and one vector of the whole text, cut at 512 tokens; here each of the two parts has these to itself.
 Its next layer, a ReLU and a linear map, belongs to the heads.
@@ -41,29 +41,31 @@ if TYPE_CHECKING:
     from cryskit.types import Graph
 
 PARTS = 2
-"""Of a description: what it says of the whole crystal, what it says of the sites."""
+"""Number of parts of a description: the sentences on the whole crystal, and those on its sites."""
+
+_GRAPH: Mapping[str, Any] = MappingProxyType({"name": "cgcnn"})  # the graph network where none is named
 
 
 @configured
 class Fused(nn.Module):
-    """A graph network with words.
+    """CrysMMNet: a graph network and a text encoder, fused into one vector of each crystal.
 
     Args:
-        graph: Registry name and arguments of the graph network.
-        text: Name of the text encoder, whose vectors are in the graph.
-        text_width: Of these vectors.
-        projected: Width of g and t.
-        fusion: "concat" (the paper's), "gated" or "attention"; "text" shuts the graph out.
-        dropout: Of the projections.
-        withheld: Share of the descriptions that are not shown in training.
-        blurred: Share of the numbers of each vector of words that are not shown in training.
-        tuned: Share of the learning rate with which the text encoder, a language model, is trained, too; 0 leaves it frozen, and
-            its vectors are made once.
+        graph: Registry name and arguments of the graph network; CGCNN by default.
+        text: Name of the text encoder, whose vectors come with the graph (see `text.embed`).
+        text_width: Width of the vectors of the text encoder.
+        projected: Width of the projections g and t.
+        fusion: Formula of the fusion: "concat" (the paper's), "gated", "attention", or "text", which leaves the graph out.
+        dropout: Dropout rate of the projections.
+        withheld: Share of the descriptions that are left out in training, 0 to 1.
+        blurred: Dropout rate of the text vectors.
+        tuned: Factor of the learning rate with which the text encoder, a language model, is trained with the rest; 0 leaves it
+            frozen, and its vectors are made once.
 
     Attributes:
-        width: That of the graph network.
-        inputs: Of the graph network.
-        rates: What the learning rates of some parameters are multiplied with, by their names.
+        needs: The graphs that the encoder reads, those of the graph network with text.
+        width: Width of the vectors that it returns, that of the graph network.
+        rates: Name of a parameter to the factor of its learning rate, for those with another factor than 1.
     """
 
     def __init__(
@@ -79,11 +81,11 @@ class Fused(nn.Module):
         tuned: float = 0.0,
     ) -> None:
         super().__init__()
-        self.graph = ENCODERS.build(graph or {"name": "cgcnn"})
+        self.graph = ENCODERS.build(graph or _GRAPH)
         self.reader = Pretrained(text).module().requires_grad_() if tuned else None
         self.rates = {name: tuned for name, _ in self.named_parameters() if name.startswith("reader.")}
-        self.needs: GraphSpec = replace(self.graph.needs, text=f"{TOKENS_OF}{text}" if tuned else text)
-        self.width: int = self.graph.width
+        self.needs = self.needs_of(graph, text, tuned)
+        self.width = self.graph.width
         self.withheld = withheld
         self.blurred = nn.Dropout(blurred)
         self.absent = nn.Parameter(torch.randn(PARTS, text_width))
@@ -91,84 +93,111 @@ class Fused(nn.Module):
         self.of_text = Projection(PARTS * text_width, projected, dropout)
         self.fusion = _FUSIONS[fusion](self.width, projected, text_width)
 
+    @staticmethod
+    def needs_of(graph: Mapping[str, Any] | None, text: str, tuned: float, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return replace(ENCODERS.needs(graph or _GRAPH), text=f"{TOKENS_OF}{text}" if tuned else text)
+
+    @staticmethod
+    def width_of(graph: Mapping[str, Any] | None, **_arguments: Any) -> int:
+        """Return the length of the vectors of such an encoder."""
+        return ENCODERS.width(graph or _GRAPH)
+
     @property
     def inputs(self) -> nn.Module:
-        """The layer that turns atomic numbers into vectors."""
+        """The input layer of the graph network, from atomic numbers to vectors."""
         layer: nn.Module = self.graph.inputs
         return layer
 
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph; one without text is one whose crystals nobody has described."""
-        seen = self._seen(graph)
-        return Encoding(seen.encoding.atoms, self.fusion(seen))
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says; without text its crystals count as not described.
+        """
+        both = self._both(graph)
+        return Encoding(both.encoding.atoms, self.fusion(both))
 
     def pair(self, graph: Graph) -> tuple[Float[Tensor, "crystals projected"], Float[Tensor, "crystals projected"]]:
-        """Return g and t of each crystal, which a contrast draws together."""
-        seen = self._seen(graph)
-        return seen.g, seen.t
+        """Return g and t of each crystal, the two vectors that a contrastive loss compares.
 
-    def of_words(self, words: Float[Tensor, "texts parts text"]) -> Float[Tensor, "texts projected"]:
-        """Return t of texts, by what the text encoder makes of their parts; NaN where one is absent."""
-        return self._projected(self._vectors(words))
+        Args:
+            graph: The batch.
+        """
+        both = self._both(graph)
+        return both.g, both.t
 
-    def _seen(self, graph: Graph) -> Seen:
-        """Look at a batch with both encoders."""
+    def project_text(self, text: Float[Tensor, "texts parts text"]) -> Float[Tensor, "texts projected"]:
+        """Return t of descriptions alone.
+
+        Args:
+            text: The vectors of both parts of each description by the text encoder, as in `Graph.text`; NaN where a part is
+                missing.
+        """
+        return self._project_text(self._text_vectors(text))
+
+    def _both(self, graph: Graph) -> BothEncodings:
+        """Encode the graphs and the descriptions of a batch."""
         encoding: Encoding = self.graph(graph)
-        nothing = self.absent.new_full((graph.crystals, *self.absent.shape), torch.nan)
-        words = nothing if graph.text is None else graph.text
+        missing = self.absent.new_full((graph.crystals, *self.absent.shape), torch.nan)
+        text = missing if graph.text is None else graph.text
         if self.training and self.withheld:
-            words = torch.where(torch.rand(graph.crystals, 1, 1, device=words.device) < self.withheld, torch.nan, words)
-        vectors = self.blurred(self._vectors(words))
-        return Seen(graph, encoding, vectors, self.of_graph(encoding.crystals), self._projected(vectors))
+            text = torch.where(torch.rand(graph.crystals, 1, 1, device=text.device) < self.withheld, torch.nan, text)
+        vectors = self.blurred(self._text_vectors(text))
+        return BothEncodings(graph, encoding, vectors, self.of_graph(encoding.crystals), self._project_text(vectors))
 
-    def _vectors(self, words: Tensor) -> Tensor:
-        """Return words as vectors, each with mean 0 and variance 1; they are tokens if the text encoder is trained here."""
-        vectors = words if self.reader is None else read(self.reader, words)
+    def _text_vectors(self, text: Tensor) -> Tensor:
+        """Return the text vectors with mean 0 and variance 1; `text` holds tokens if the text encoder is trained here."""
+        vectors = text if self.reader is None else read(self.reader, text)
         return layer_norm(vectors, vectors.shape[-1:])
 
-    def _projected(self, vectors: Tensor) -> Tensor:
-        """Return t, with what stands for an absent part in its place."""
+    def _project_text(self, vectors: Tensor) -> Tensor:
+        """Return t, with a learned vector in place of a missing part."""
         known = ~vectors.isnan().any(2, keepdim=True)
         projected: Tensor = self.of_text(torch.where(known, vectors, self.absent).flatten(1))
         return projected
 
 
-class Seen(NamedTuple):
-    """What the two encoders see in a batch.
+class BothEncodings(NamedTuple):
+    """A batch as encoded by the graph network and by the text encoder.
 
     Attributes:
         graph: The batch.
-        encoding: Of the graph network.
-        words: (B, 2, t) the vectors of the descriptions; NaN where there is none.
-        g: (B, projected) of the graph.
-        t: (B, projected) of the description.
+        encoding: The encoding of the graph network.
+        text: (B, 2, t) the vectors of the two parts of each description; NaN where a part is missing.
+        g: (B, projected) the projection of the vector of each crystal.
+        t: (B, projected) the projection of its description.
     """
 
     graph: Graph
     encoding: Encoding
-    words: Tensor
+    text: Tensor
     g: Tensor
     t: Tensor
 
 
 class Projection(nn.Module):
-    """H(x) = LayerNorm(p + Dropout(W GELU(p))), p = P x.
+    """The projection H(x) = LayerNorm(p + Dropout(W GELU(p))), p = P x.
 
     Args:
-        given: Width of x.
-        width: Of H(x).
-        dropout: Share of the numbers that are dropped in training.
+        inputs: Width of x.
+        width: Width of H(x).
+        dropout: Dropout rate.
     """
 
-    def __init__(self, given: int, width: int, dropout: float) -> None:
+    def __init__(self, inputs: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.project = nn.Linear(given, width)
+        self.project = nn.Linear(inputs, width)
         self.deepen = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x: Float[Tensor, "rows given"]) -> Float[Tensor, "rows width"]:
-        """Return the projected vectors."""
+    def forward(self, x: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows width"]:
+        """Return the projected vectors.
+
+        Args:
+            x: The vectors to project.
+        """
         p = self.project(x)
         projected: Tensor = self.norm(p + self.dropout(self.deepen(gelu(p))))
         return projected
@@ -181,9 +210,9 @@ class _Concat(nn.Module):
         super().__init__()
         self.out = nn.Linear(2 * projected, width)
 
-    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+    def forward(self, both: BothEncodings) -> Float[Tensor, "crystals width"]:
         """Return the vector of each crystal."""
-        fused: Tensor = self.out(torch.cat([seen.g, seen.t], dim=1))
+        fused: Tensor = self.out(torch.cat([both.g, both.t], dim=1))
         return fused
 
 
@@ -194,9 +223,9 @@ class _Gate(nn.Module):
         super().__init__()
         self.open = nn.Linear(2 * projected, width)
 
-    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
-        """Return how much of each number is let in."""
-        return torch.sigmoid(self.open(torch.cat([seen.g, seen.t], dim=1)))
+    def forward(self, both: BothEncodings) -> Float[Tensor, "crystals width"]:
+        """Return the gate of each component, 0 (closed) to 1 (open)."""
+        return torch.sigmoid(self.open(torch.cat([both.g, both.t], dim=1)))
 
 
 class _Gated(nn.Module):
@@ -207,9 +236,9 @@ class _Gated(nn.Module):
         self.gate = _Gate(width, projected)
         self.out = nn.Linear(projected, width)
 
-    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+    def forward(self, both: BothEncodings) -> Float[Tensor, "crystals width"]:
         """Return the vector of each crystal."""
-        fused: Tensor = seen.encoding.crystals + self.gate(seen) * self.out(seen.t)
+        fused: Tensor = both.encoding.crystals + self.gate(both) * self.out(both.t)
         return fused
 
 
@@ -225,17 +254,17 @@ class _Attention(nn.Module):
         self.nothing = nn.Parameter(torch.randn(projected))
         self.chosen = nn.Linear(projected, width)
 
-    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+    def forward(self, both: BothEncodings) -> Float[Tensor, "crystals width"]:
         """Return the vector of each crystal."""
-        absent = seen.words.isnan().any(2)
-        parts = self.read(seen.words.masked_fill(absent[..., None], 0.0))
-        choices = torch.cat([parts, self.nothing.expand(len(parts), 1, -1)], dim=1)
-        open_to = torch.cat([absent, absent.new_zeros(len(absent), 1)], dim=1)
-        of_atom = seen.graph.crystal_of_atom
-        scores = torch.einsum("nd,nkd->nk", self.query(seen.encoding.atoms), choices[of_atom]) / choices.shape[2] ** 0.5
-        shares = scores.masked_fill(open_to[of_atom], -torch.inf).softmax(1)
-        taken = mean_pool(torch.einsum("nk,nkd->nd", shares, choices[of_atom]), seen.graph)
-        fused: Tensor = seen.encoding.crystals + self.gate(seen) * (self.out(seen.t) + self.chosen(taken))
+        missing = both.text.isnan().any(2)
+        parts = self.read(both.text.masked_fill(missing[..., None], 0.0))
+        keys = torch.cat([parts, self.nothing.expand(len(parts), 1, -1)], dim=1)
+        masked = torch.cat([missing, missing.new_zeros(len(missing), 1)], dim=1)
+        crystal = both.graph.crystal_of_atom
+        scores = torch.einsum("nd,nkd->nk", self.query(both.encoding.atoms), keys[crystal]) / keys.shape[2] ** 0.5
+        shares = scores.masked_fill(masked[crystal], -torch.inf).softmax(1)
+        attended = mean_pool(torch.einsum("nk,nkd->nd", shares, keys[crystal]), both.graph)
+        fused: Tensor = both.encoding.crystals + self.gate(both) * (self.out(both.t) + self.chosen(attended))
         return fused
 
 
@@ -246,10 +275,10 @@ class _Text(nn.Module):
         super().__init__()
         self.out = nn.Linear(projected, width)
 
-    def forward(self, seen: Seen) -> Float[Tensor, "crystals width"]:
+    def forward(self, both: BothEncodings) -> Float[Tensor, "crystals width"]:
         """Return the vector of each crystal."""
-        read: Tensor = self.out(seen.t)
-        return read
+        fused: Tensor = self.out(both.t)
+        return fused
 
 
 _FUSIONS: Mapping[str, type[nn.Module]] = MappingProxyType(

@@ -6,9 +6,9 @@
 
 e_ij is the leaky, linear map of the Gaussians of a distance; c are the shares of the elements in the crystal.
 
-Deviations: neighbourhoods are whole shells without padding, nodes are orbits of the space group, equal edges are one, and W
-is applied to what it depends on before the gather (`layers.message_passing`). The biases behind the mean over heads and of the last
-score are left out, for the norm and the softmax that follow take them away again. The two layers behind y belong to the
+Deviations: neighbourhoods are whole shells without padding, nodes are orbits of the space group, equal edges are one, and W is
+applied to what it depends on before the gather (`layers.message_passing`). The biases behind the mean over heads and of the
+last score are left out, for the norm and the softmax that follow cancel them. The two layers behind y belong to the prediction
 heads. At 64 x 3 with 4 heads there are 114,232 parameters; the authors' program has 134,154, of which it uses 122,874, its
 read-out's 8,385 included.
 """
@@ -41,15 +41,20 @@ _SLOPE = 0.2
 
 @configured
 class GATGNN(nn.Module):
-    """GATGNN's attention over edges and over atoms.
+    """GATGNN: attention over the edges of each atom, then over the atoms of each crystal by its composition.
 
     Args:
-        width: Of the atom and crystal vectors, and of each head.
-        layers: Of attention over edges.
-        heads: Of each of them.
-        inputs: "features" (the published 92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
-        radius: Angstrom.
-        neighbours: Nearest neighbours per atom, completed to whole shells.
+        width: Width of the vectors of atoms and crystals, and of each head.
+        layers: Number of layers of attention over edges.
+        heads: Number of attention heads of each of these layers.
+        inputs: Input layer: "features" (92 element features, as published), "embedding" (learned), "both" or "selector"; see
+            `layers.inputs`.
+        radius: Largest distance of a neighbour, in angstrom.
+        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+
+    Attributes:
+        needs: The graphs that the encoder reads.
+        width: Width of the vectors that it returns.
     """
 
     def __init__(
@@ -62,16 +67,25 @@ class GATGNN(nn.Module):
         neighbours: int = 12,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
-        self.bonds = nn.Linear(self.radial.width, width)
+        self.bonds = nn.Linear(self.radial.feature_count, width)
         self.layers = nn.ModuleList(Attention(width, heads) for _ in range(layers))
         self.composition = Composition(width)
 
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
+
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph."""
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says.
+        """
         neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
         bonds = leaky_relu(self.bonds(self.radial.grid), _SLOPE)
         atoms = self.inputs(graph.numbers)
@@ -82,11 +96,11 @@ class GATGNN(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention over the edges of each atom.
+    """One layer of attention over the edges of each atom.
 
     Args:
-        width: Of the atom vectors and of each head.
-        heads: How many.
+        width: Width of the atom vectors and of each head.
+        heads: Number of attention heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -106,7 +120,14 @@ class Attention(nn.Module):
         neighbourhoods: Neighbourhoods,
         edges: Segments,
     ) -> Float[Tensor, "atoms width"]:
-        """Return the updated atom vectors."""
+        """Return the updated atom vectors.
+
+        Args:
+            atoms: The vectors x of the atoms.
+            bonds: The vectors e on the grid of distances.
+            neighbourhoods: The edges.
+            edges: The same edges as segments, one for each atom.
+        """
         own, other = softplus(neighbourhoods.ends(atoms @ self.atom.t(), bonds @ self.bond.t())).unbind()
         scores = sum(end @ torch.block_diag(*by).t() for end, by in zip((own, other), self.scores, strict=True))
         shares = softmax(softplus(self.score_norm(softplus(scores))), edges)
@@ -114,11 +135,11 @@ class Attention(nn.Module):
 
 
 class Composition(nn.Module):
-    """Attention over the atoms of each crystal, by what they have become and by the composition.
+    """Attention over the atoms of each crystal, by their vectors and by the composition of the crystal.
 
     Args:
-        width: Of the atom vectors.
-        hidden: Of the score.
+        width: Width of the atom vectors.
+        hidden: Width of the hidden layer of the score.
     """
 
     def __init__(self, width: int, hidden: int = 32) -> None:
@@ -129,7 +150,13 @@ class Composition(nn.Module):
         self.score = nn.Linear(hidden, 1, bias=False)
 
     def forward(self, atoms: Float[Tensor, "atoms width"], graph: Graph, nodes: Segments) -> Float[Tensor, "atoms 1"]:
-        """Return the share of each atom."""
+        """Return the share g of each atom in the vector of its crystal.
+
+        Args:
+            atoms: The vectors x of the atoms.
+            graph: The batch.
+            nodes: The atoms as segments, one for each crystal.
+        """
         # The map of the shares of the elements is the mean over the atoms of the columns of their elements.
         composition = mean_pool(self.elements(graph.numbers), graph)
         hidden = softplus(self.atom(atoms) + composition[graph.crystal_of_atom])

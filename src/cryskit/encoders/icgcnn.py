@@ -10,7 +10,7 @@ z_ij and one of y_il, so it is applied to bonds, and only the results are paired
 Deviations: the original takes neighbours and bond features from the Voronoi tessellation (solid angle, area, volume). Here
 they are the nearest atoms by whole shells, made mutual as Voronoi neighbours are, and Gaussians of their distance. Nodes
 are orbits of the space group and bonds orbits of edges; batch norms count each of them once. At the default size it has
-338,240 parameters; no published count is known to us.
+338,240 parameters; the paper gives no count.
 """
 
 from __future__ import annotations
@@ -34,20 +34,25 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.layers.gated import Flow
+    from cryskit.layers.message_blocks import MessageGraph
     from cryskit.types import Graph
 
 
 @configured
 class ICGCNN(nn.Module):
-    """iCGCNN's convolutions and pooling.
+    """iCGCNN: gated convolutions that update atoms and bonds, with three-body terms, and the mean over atoms.
 
     Args:
-        width: Of the vectors of atoms and bonds.
-        layers: Convolutions.
-        inputs: "features" (the 92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
-        radius: Angstrom.
-        neighbours: Nearest neighbours per atom, completed to whole shells and made mutual.
+        width: Width of the vectors of atoms and bonds.
+        layers: Number of convolutions.
+        inputs: Input layer: "features" (92 element features), "embedding" (learned), "both" or "selector"; see
+            `layers.inputs`.
+        radius: Largest distance of a neighbour, in angstrom.
+        neighbours: Number of nearest neighbours of an atom, completed to whole shells and made mutual.
+
+    Attributes:
+        needs: The graphs that the encoder reads.
+        width: Width of the vectors that it returns.
     """
 
     def __init__(
@@ -59,21 +64,30 @@ class ICGCNN(nn.Module):
         neighbours: int = 12,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours, undirected=True)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius, points=2)
-        self.bond = nn.Linear(self.radial.width, width)
+        self.bond = nn.Linear(self.radial.feature_count, width)
         self.convolutions = nn.ModuleList(Convolution(width, update=i + 1 < layers) for i in range(layers))
 
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours, undirected=True)
+
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph."""
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says.
+        """
         bonds = BondOrbits.of(graph)
-        around = bonds.around(graph)
+        pair_messages = bonds.pair_messages(graph)
         atoms = self.inputs(graph.numbers)
         states = self.bond(self.radial.evaluate(bonds.length))
         for convolution in self.convolutions:
-            atoms, states = convolution(atoms, states, bonds, around)
+            atoms, states = convolution(atoms, states, bonds, pair_messages)
         return Encoding(atoms, mean_pool(atoms, graph))
 
 
@@ -81,8 +95,8 @@ class Convolution(nn.Module):
     """Two- and three-body messages to atoms and to bonds.
 
     Args:
-        width: Of all vectors.
-        update: Whether bonds are given a new state; the last ones are read by nobody.
+        width: Width of the vectors of atoms and bonds.
+        update: Whether bonds are given a new vector: False in the last layer, whose bonds are not used.
     """
 
     def __init__(self, width: int, *, update: bool) -> None:
@@ -99,19 +113,19 @@ class Convolution(nn.Module):
         atoms: Float[Tensor, "atoms width"],
         states: Float[Tensor, "bonds width"],
         bonds: BondOrbits,
-        around: Flow,
+        pair_messages: MessageGraph,
     ) -> tuple[Float[Tensor, "atoms width"], Float[Tensor, "bonds width"]]:
         """Return the updated vectors of atoms and bonds.
 
         Args:
-            atoms: v.
-            states: u.
-            bonds: Of the batch.
-            around: From each bond to the others of its centre.
+            atoms: The vectors v of the atoms.
+            states: The vectors u of the bonds.
+            bonds: The bonds of the batch.
+            pair_messages: The messages from each edge of an atom to its other edges.
         """
         y = torch.cat([atoms.index_select(0, bonds.neighbour), states], dim=1)
         z = torch.cat([atoms.index_select(0, bonds.centre), y], dim=1)
-        messages = gated_pair(self.two(z)) + gated_pair_sum(self.three(z), self.other(y), around)
+        messages = gated_pair(self.two(z)) + gated_pair_sum(self.three(z), self.other(y), pair_messages)
         to_atoms, to_bonds = messages[:, : atoms.shape[1]], messages[:, atoms.shape[1] :]
         received = bonds.sum(to_atoms, len(atoms))
         if self.bond_norm is not None:

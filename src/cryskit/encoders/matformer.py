@@ -4,7 +4,7 @@
     m_ij = LN(W'(sigmoid(LN(a_ij)) * W [v_i, v_j, e_ij])),   x_i <- U x_i + silu(BN(W'' [sum_j m_ij of all heads]))
 
 q, k and v are linear maps of x in every head, e one of the perceptron of a distance. Besides its neighbours every atom has
-six edges to itself: its images under translations, which tell the network how the crystal repeats.
+six edges to itself: its images under translations, through which the periodicity of the crystal enters.
 
 Deviations: the translations are not the vectors a, b, c, a + b, a + c, b + c of the cell that a file happens to have, but
 the shortest of the same classes of translations (`graphs.translations`), so that another cell or a supercell changes
@@ -40,15 +40,20 @@ _GAUSSIANS = 128
 
 @configured
 class Matformer(nn.Module):
-    """Matformer's gated attention over neighbours and translations.
+    """Matformer: gated attention over neighbours and over periodic images of the atom itself.
 
     Args:
-        width: Of the vectors of atoms, crystals and heads.
-        layers: Of attention.
-        heads: Of each.
-        inputs: "features" (the published 92 bits), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
-        radius: Angstrom; also where the Gaussians end.
-        neighbours: Nearest neighbours per atom, completed to whole shells.
+        width: Width of the vectors of atoms and crystals, and of each head.
+        layers: Number of layers of attention.
+        heads: Number of attention heads of each layer.
+        inputs: Input layer: "features" (92 element features, as published), "embedding" (learned), "both" or "selector"; see
+            `layers.inputs`.
+        radius: Largest distance of a neighbour and centre of the last Gaussian, in angstrom.
+        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+
+    Attributes:
+        needs: The graphs that the encoder reads.
+        width: Width of the vectors that it returns.
     """
 
     def __init__(
@@ -61,16 +66,25 @@ class Matformer(nn.Module):
         neighbours: int = 12,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours, translations=True)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         step = radius / (_GAUSSIANS - 1)
         self.radial = Gaussians(radius, step, width=step**0.5)
-        self.bonds = nn.Sequential(nn.Linear(self.radial.width, width), nn.Softplus(), nn.Linear(width, width))
+        self.bonds = nn.Sequential(nn.Linear(self.radial.feature_count, width), nn.Softplus(), nn.Linear(width, width))
         self.layers = nn.ModuleList(Attention(width, heads) for _ in range(layers))
 
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours, translations=True)
+
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph."""
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says.
+        """
         edges = with_translations(Edges.distinct(graph), graph)
         neighbourhoods = Neighbourhoods(graph, self.radial.radius, 2, edges)
         bonds = self.bonds(self.radial.evaluate(edges.length))
@@ -81,25 +95,31 @@ class Matformer(nn.Module):
 
 
 def with_translations(edges: Edges, graph: Graph) -> Edges:
-    """Return the edges and, of every atom, those to its own images under the shortest translations, sorted by centre."""
+    """Return the edges and those from every atom to its own images under the shortest translations, sorted by centre.
+
+    Args:
+        edges: The edges that carry messages.
+        graph: The batch, built with `GraphSpec.translations`.
+    """
     if graph.translations is None:
         raise ValueError("The graph has no translations; build it with the encoder's own spec")
     lengths = graph.translations.to(edges.length.dtype)[graph.crystal_of_atom]
     own = torch.arange(graph.atoms, device=lengths.device).repeat_interleave(lengths.shape[1])
-    copies = edges.length.new_ones(len(edges.centre)) if edges.copies is None else edges.copies
+    ones = edges.length.new_ones(len(edges.centre))
+    multiplicity = ones if edges.multiplicity is None else edges.multiplicity
     centre = torch.cat([edges.centre, own])
     order = torch.argsort(centre, stable=True)
     neighbour = torch.cat([edges.neighbour, own])[order]
     length = torch.cat([edges.length, lengths.flatten()])[order]
-    return Edges(centre[order], neighbour, length, torch.cat([copies, copies.new_ones(len(own))])[order])
+    return Edges(centre[order], neighbour, length, torch.cat([multiplicity, ones.new_ones(len(own))])[order])
 
 
 class Attention(nn.Module):
-    """Gated attention over the edges of each atom.
+    """One layer of gated attention over the edges of each atom.
 
     Args:
-        width: Of the vectors of atoms and heads.
-        heads: How many.
+        width: Width of the atom vectors and of each head.
+        heads: Number of attention heads.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -110,24 +130,30 @@ class Attention(nn.Module):
         self.mixed = nn.Linear(3 * width, 3 * width)
         self.score_norm = nn.LayerNorm(3 * width)
         self.message, self.message_norm = nn.Linear(3 * width, width), nn.LayerNorm(width)
-        self.joined = nn.Linear(heads * width, width, bias=False)  # the norm that follows takes a bias away
+        self.joined = nn.Linear(heads * width, width, bias=False)  # the norm that follows cancels a bias
         self.norm = BatchNorm(width)
         self.kept = nn.Linear(width, width)
 
     def forward(
         self, atoms: Float[Tensor, "atoms width"], bonds: Float[Tensor, "edges width"], neighbourhoods: Neighbourhoods
     ) -> Float[Tensor, "atoms width"]:
-        """Return the updated atom vectors."""
-        centre, neighbour = neighbourhoods.wired[:2]
+        """Return the updated atom vectors.
+
+        Args:
+            atoms: The vectors x of the atoms.
+            bonds: The vectors e of the edges.
+            neighbourhoods: The edges.
+        """
+        centre, neighbour = neighbourhoods.edges[:2]
         query, key, value, bond = (
             part.unflatten(1, (self.heads, -1))
             for part in (self.query(atoms), self.key(atoms), self.value(atoms), self.bond(bonds))
         )
-        asked = query[centre]
-        scores = torch.cat([(query * key)[centre], asked * key[neighbour], asked * bond], dim=2)
-        opened = torch.sigmoid(self.score_norm(scores / (3 * atoms.shape[1]) ** 0.5))
+        query_of_edge = query[centre]
+        scores = torch.cat([(query * key)[centre], query_of_edge * key[neighbour], query_of_edge * bond], dim=2)
+        gate = torch.sigmoid(self.score_norm(scores / (3 * atoms.shape[1]) ** 0.5))
         own, other, between = self.mixed.weight.chunk(3, dim=1)
         content = linear(value, own, self.mixed.bias)[centre] + linear(value, other)[neighbour] + linear(bond, between)
-        messages = self.message_norm(self.message(opened * content)).flatten(1)
+        messages = self.message_norm(self.message(gate * content)).flatten(1)
         updated: Tensor = self.kept(atoms) + silu(self.norm(self.joined(neighbourhoods.sum_to_atoms(messages))))
         return updated

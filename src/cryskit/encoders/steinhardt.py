@@ -1,4 +1,4 @@
-"""A gated graph network that sees angles through learned bond-orientational order parameters.
+"""A gated graph network that includes angles through learned bond-orientational order parameters.
 
     x_i = LayerNorm(v_i)
     z_ij = A x_i + B x_j + C e_ij [+ D LayerNorm(h_ij)]
@@ -9,8 +9,8 @@
 The gate is that of CGCNN (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301) without its batch norms; the
 order parameters are those of Steinhardt, Nelson and Ronchetti (1983, doi 10.1103/PhysRevB.28.784) with the messages as
 weights. Angles cost a sum over edges instead of one over pairs of edges, and an orbit of the space group still needs one
-node. Bonds may remember what went over them: h_ij is the sum of their messages so far. Crystal vectors are the mean over
-atoms of one more layer.
+node. With `memory` (in brackets) bonds have states: h_ij is the sum of the messages of earlier layers. Crystal vectors are the
+mean over atoms of one more layer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import glu
 
-from cryskit.layers.harmonics import DEGREES, BondOrder
+from cryskit.layers.harmonics import DEGREES, OrderParameters
 from cryskit.layers.inputs import make_input
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
@@ -38,16 +38,21 @@ if TYPE_CHECKING:
 
 @configured
 class Steinhardt(nn.Module):
-    """Gated messages with angular order parameters.
+    """Steinhardt network: gated messages, and order parameters of the directions of bonds with the messages as weights.
 
     Args:
-        width: Of the atom and crystal vectors.
-        layers: Message-passing layers.
-        channels: How many of a message's channels weigh bond directions.
-        memory: Whether bonds remember their messages.
-        inputs: "features" (the 92 bits of CGCNN), "embedding" (learned), "both" or "selector"; see `layers.inputs`.
-        radius: Angstrom.
-        neighbours: Nearest neighbours per atom, completed to whole shells.
+        width: Width of the vectors of atoms and crystals.
+        layers: Number of message-passing layers.
+        channels: Number of channels of a message that are weights of bond directions.
+        inputs: Input layer: "features" (92 element features), "embedding" (learned), "both" or "selector"; see
+            `layers.inputs`.
+        radius: Largest distance of a neighbour, in angstrom.
+        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+        memory: Whether bonds have states, the sums of the messages of earlier layers.
+
+    Attributes:
+        needs: The graphs that the encoder reads.
+        width: Width of the vectors that it returns.
     """
 
     def __init__(
@@ -62,22 +67,31 @@ class Steinhardt(nn.Module):
         memory: bool = False,
     ) -> None:
         super().__init__()
-        self.needs = GraphSpec(radius=radius, count=neighbours)
+        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
         self.layers = nn.ModuleList(
-            Layer(width, channels, self.radial.width, memory=memory and number > 0) for number in range(layers)
+            Layer(width, channels, self.radial.feature_count, memory=memory and number > 0) for number in range(layers)
         )
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
 
+    @staticmethod
+    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+        """Return the graph that such an encoder needs."""
+        return GraphSpec(radius=radius, count=neighbours)
+
     def forward(self, graph: Graph) -> Encoding:
-        """Encode a graph."""
+        """Return the vectors of the atoms and crystals of a batch.
+
+        Args:
+            graph: The batch, built as `needs` says.
+        """
         neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
-        order = BondOrder(graph, neighbourhoods.wired)
+        order_parameters = OrderParameters(graph, neighbourhoods.edges)
         atoms, bonds = self.inputs(graph.numbers), None
         for layer in self.layers:
-            atoms, bonds = layer(atoms, bonds, self.radial.grid, neighbourhoods, order)
+            atoms, bonds = layer(atoms, bonds, self.radial.grid, neighbourhoods, order_parameters)
         return Encoding(atoms, mean_pool(self.last(atoms), graph))
 
 
@@ -85,10 +99,10 @@ class Layer(nn.Module):
     """One message-passing layer.
 
     Args:
-        width: Of the atom vectors.
-        channels: That weigh bond directions.
-        features: Of the lengths of bonds.
-        memory: Whether bonds say what went over them before.
+        width: Width of the atom vectors.
+        channels: Number of channels of a message that are weights of bond directions.
+        features: Number of Gaussians of the length of an edge.
+        memory: Whether the states of bonds enter the messages.
     """
 
     def __init__(self, width: int, channels: int, features: int, *, memory: bool = False) -> None:
@@ -111,25 +125,34 @@ class Layer(nn.Module):
         bonds: Float[Tensor, "edges width"] | None,
         grid: Float[Tensor, "grid features"],
         neighbourhoods: Neighbourhoods,
-        order: BondOrder,
+        order_parameters: OrderParameters,
     ) -> tuple[Float[Tensor, "atoms width"], Float[Tensor, "edges width"]]:
-        """Return the updated vectors of atoms and bonds."""
+        """Return the updated vectors of atoms and bonds.
+
+        Args:
+            atoms: The vectors v of the atoms.
+            bonds: The states h of the bonds; None in the first layer.
+            grid: The Gaussians on the grid of distances.
+            neighbourhoods: The edges.
+            order_parameters: The spherical harmonics of the edges.
+        """
         x = self.norm(atoms)
         z = neighbourhoods.to_edges(self.centre(x), self.neighbour(x), self.bond(grid))
         messages = glu(z if self.memory is None else z + self.memory(bonds))
-        seen = torch.cat([neighbourhoods.sum_to_atoms(messages), order(messages[:, : self.channels])], dim=1)
-        updated: Tensor = atoms + self.update(torch.cat([self.summed_norm(seen), x], dim=1))
+        angular = order_parameters(messages[:, : self.channels])
+        received = torch.cat([neighbourhoods.sum_to_atoms(messages), angular], dim=1)
+        updated: Tensor = atoms + self.update(torch.cat([self.summed_norm(received), x], dim=1))
         return updated, messages if bonds is None else bonds + messages
 
 
 class _Memory(nn.Sequential):
-    """What bonds remember, as a message sees it: a linear map that begins with zero.
+    """The contribution D LayerNorm(h) of the state of a bond to its message; D is zero at first.
 
     Args:
-        width: Of the vectors of bonds.
+        width: Width of the states of bonds.
     """
 
     def __init__(self, width: int) -> None:
-        said = nn.Linear(width, 2 * width, bias=False)
-        nn.init.zeros_(said.weight)
-        super().__init__(nn.LayerNorm(width), said)
+        linear = nn.Linear(width, 2 * width, bias=False)
+        nn.init.zeros_(linear.weight)
+        super().__init__(nn.LayerNorm(width), linear)

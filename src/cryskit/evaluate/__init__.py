@@ -1,1 +1,1 @@
-"""How good a model is: its predictions beside the labels, and the figures that sum them up."""
+"""Evaluate models: their predictions against labels, figures of merit, and overlap with the training data."""

@@ -1,23 +1,25 @@
-"""A model judged on crystals whose properties are known."""
+"""Compare the predictions of a model with known properties: figures of merit and a table of both."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from io import StringIO
+from typing import TYPE_CHECKING
 
-import pandas as pd
+import pyarrow as pa
 
 from cryskit.data.interchange import manifest
 from cryskit.data.targets import property_name
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.metrics import metrics
-from cryskit.evaluate.records import records
-from cryskit.predict.tables import prediction_table
+from cryskit.predict.tables import frame, prediction_row, records
+from cryskit.predict.writers import json_rows
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
 
     from cryskit.predict.predictor import Predictor
     from cryskit.types import Failure, Property
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What came out when a model was judged.
+    """The figures of merit of a model on a data set, and what they are computed from.
 
     Attributes:
-        model: Name of the model.
+        model: Name and version of the model.
         digest: SHA-256 of its file, "" if it was not given.
-        data: Manifest hash of the crystals it was judged on.
+        data: Manifest hash of the crystals it was evaluated on.
         units: Property name to unit.
         metrics: Property to figure to value (see `metrics`), for the properties that have labels.
         rows: Crystals and failures.
@@ -49,9 +51,12 @@ class Evaluation:
 
     def to_json(self) -> str:
         """Return all of it as JSON, the table as a list of rows."""
-        names = [field.name for field in fields(self) if field.name != "table"]
-        values = {name: getattr(self, name) for name in names} | {"table": records(self.table)}
-        return json.dumps(values, indent=1, allow_nan=False)
+        facts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "table"}
+        written = StringIO()
+        with json_rows(written, [str(name) for name in self.table], facts, key="table") as write:
+            for row in records(self.table):
+                write(row)
+        return written.getvalue()
 
 
 def evaluate(
@@ -64,9 +69,9 @@ def evaluate(
     """Predict for crystals whose properties are known, and compare.
 
     Args:
-        predictor: The model.
+        predictor: The model to evaluate.
         items: Crystals with targets; failures keep their place and have no prediction.
-        properties: Names or aliases to judge, each of which needs labels; by default all that the model predicts, of which
+        properties: Names or aliases to evaluate, each of which needs labels; by default all that the model predicts, of which
             one needs labels.
         digest: SHA-256 of the model file, to be kept with the result.
 
@@ -77,13 +82,15 @@ def evaluate(
     chosen = _chosen(predictor, properties)
     seen: list[Crystal | Failure] = []
     predictions = list(predictor.stream(_remembered(items, seen)))
-    table = _with_truth(prediction_table(predictions, list(chosen), predictor.units), seen, list(chosen))
+    rows = (prediction_row(p) | _truth(item) for p, item in zip(predictions, seen, strict=True))
+    schema = predictor.schema(list(chosen))
+    table = frame(rows, _with_truth(schema, chosen), predictor.facts(schema))
     labelled = [name for name in chosen if table[f"{name}_true"].notna().any()]
     missing = sorted(set(chosen) - set(labelled))
     if not labelled or (properties is not None and missing):
         raise DataError(f"No crystal has a label of {', '.join(missing)}", "Give data with these columns")
     return Evaluation(
-        model=predictor.card.name,
+        model=predictor.card.full_name,
         digest=digest,
         data=manifest(item for item in seen if isinstance(item, Crystal)),
         units={name: p.unit for name, p in chosen.items()},
@@ -111,11 +118,13 @@ def _remembered(items: Iterable[Crystal | Failure], seen: list[Crystal | Failure
         yield item
 
 
-def _with_truth(table: pd.DataFrame, items: Sequence[Crystal | Failure], properties: Sequence[str]) -> pd.DataFrame:
-    columns: dict[str, pd.Series[Any]] = {}
-    for column in table.columns:
-        columns[column] = table[column]
-        if column in properties:
-            labels = [item.targets.get(column) if isinstance(item, Crystal) else None for item in items]
-            columns[f"{column}_true"] = pd.Series(labels, table.index, dtype=float)
-    return pd.DataFrame(columns)
+def _with_truth(schema: pa.Schema, properties: Iterable[str]) -> pa.Schema:
+    """Return the columns of predictions with a column `<property>_true` behind each property."""
+    names = set(properties)
+    truth = {field.name: [field.with_name(f"{field.name}_true")] for field in schema if field.name in names}
+    return pa.schema([each for field in schema for each in (field, *truth.get(field.name, []))])
+
+
+def _truth(item: Crystal | Failure) -> dict[str, float]:
+    targets = item.targets if isinstance(item, Crystal) else {}
+    return {f"{name}_true": value for name, value in targets.items()}

@@ -1,4 +1,4 @@
-"""What the crystals that judge a model share with those it has seen, in training or long before, in pre-training."""
+"""Find data leakage: what the test crystals of a model share with those it was trained or pre-trained on."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Seen:
     """Crystals that a model has seen.
 
     Attributes:
-        ids: Of all of them.
-        fingerprints: Of all of them, the first 32 digits.
-        crystals: Those whose structure is at hand; formulas, prototypes and near-duplicates are sought among them.
+        ids: Ids of all these crystals.
+        fingerprints: First 32 digits of the fingerprints of all these crystals.
+        crystals: Crystals whose structure is at hand; formulas, prototypes and near-duplicates are sought among them.
     """
 
     ids: frozenset[str]
@@ -48,7 +48,7 @@ class Seen:
         """Return what a manifest of a pre-training lists, with the structures that are found in a corpus.
 
         Args:
-            path: A Parquet file with the columns id, source and fingerprint, as `cryskit pretrain` writes it.
+            path: Parquet file with the columns id, source and fingerprint, as `cryskit pretrain` writes it.
             corpus: Crystals among which those of the manifest are found by their content.
 
         Raises:
@@ -71,14 +71,14 @@ class Overlap:
     """What some crystals share with those that a model has seen; each list names crystals of the former.
 
     Attributes:
-        asked: How many there are.
-        seen: How many different ones the model has seen.
-        at_hand: Of how many of these the structure is known.
-        ids: Their id was seen.
-        contents: The very same structure was seen.
-        formulas: Their reduced formula was seen; this and what follows is None if no structure is at hand.
-        prototypes: Their prototype was seen, whatever its elements (see `graphs.prototypes`).
-        near_duplicates: Id to the ids of its near-duplicates that were seen (see `graphs.duplicates`).
+        asked: Number of crystals that are compared.
+        seen: Number of different crystals that the model has seen.
+        at_hand: Number of seen crystals whose structure is known.
+        ids: Crystals whose id was seen.
+        contents: Crystals of which the very same structure was seen.
+        formulas: Crystals whose reduced formula was seen; this and what follows is None if no structure is at hand.
+        prototypes: Crystals whose prototype was seen, whatever its elements (see `graphs.prototypes`).
+        near_duplicates: Crystals with the ids of their near-duplicates that were seen (see `graphs.duplicates`).
     """
 
     asked: int
@@ -92,7 +92,7 @@ class Overlap:
 
     @property
     def counts(self) -> dict[str, int | None]:
-        """How many crystals each field names; None where that is not known."""
+        """Number of crystals that each field names; None where that is not known."""
         return {name: len(v) if isinstance(v, list | dict) else v for name, v in asdict(self).items()}
 
     def to_json(self) -> dict[str, Any]:
@@ -112,8 +112,8 @@ class Comparison:
         """Return what crystals share with those that were seen.
 
         Args:
-            asked: Crystals that judge, or that train.
-            seen: What a model has seen.
+            asked: Crystals that a model is tested on, or trained on.
+            seen: Crystals that the model has seen.
         """
         known = seen.crystals
         formulas = {formula(crystal.numbers) for crystal in known}

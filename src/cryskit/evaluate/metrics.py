@@ -1,4 +1,4 @@
-"""Figures that say how far predictions lie from labels."""
+"""Figures of merit: how far predictions are from labels."""
 
 from __future__ import annotations
 

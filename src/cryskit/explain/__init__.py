@@ -1,1 +1,1 @@
-"""Why a model says what it says: contributions of elements' properties and of atoms that add up to the prediction."""
+"""Explanations of predictions: contributions of atoms and of their element features that add up to the prediction."""

@@ -1,29 +1,32 @@
-"""The explanation of one crystal: what each atom, and each named property of its element, adds to the prediction.
+"""The explanation of one crystal: what each atom, and each named element feature, adds to the prediction.
 
-    prediction = base value + sum over atoms and features of their attributions (+ completeness error)
+    prediction = base value + sum over atoms and element features of their attributions (+ completeness error)
 
 All in the space where the property is learned (decimal logarithms for moduli). The base value is the prediction for the
 same geometry with every atom the mean of the elements that the model was trained on. An attribution says what it changes
-that an atom has, or lacks, a property, against that mean. The **contribution** of an atom is the sum of its attributions and
-an equal share of the base value: contributions add up to the prediction.
+that an atom has, or lacks, an element feature, against that mean. The **contribution** of an atom is the sum of its
+attributions and an equal share of the base value: contributions add up to the prediction.
+
+A model that reads descriptions reads the crystal's all along, as for the prediction: the base value is for the same geometry
+and the same description, and attributions are those of the elements of the atoms, not of their names in the text. What the
+description does is said by itself: the prediction without it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from cryskit import elements
-from cryskit.errors import ModelError, UnknownNameError
-from cryskit.explain.gradients import mean_gradient
+from cryskit.errors import CrystalError, ModelError, UnknownNameError
+from cryskit.explain.gradients import EDGES, learned_values, mean_gradient
 from cryskit.explain.parts import FEATURES, Baseline, Parts, baseline_of, by_block, parts_of
-from cryskit.graphs.build import build
-from cryskit.graphs.symmetry import orbits
+from cryskit.graphs.build import build_numbered
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -36,20 +39,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Of one crystal and one property; N atoms in the order of the crystal.
+    """The explanation of one property of one crystal; N atoms in the order of the crystal.
 
     Attributes:
-        crystal: What is explained.
-        prediction: As `predict` gives it, with its status.
-        wanted: The property.
+        crystal: The crystal that is explained.
+        prediction: The prediction that is explained, with its status, as `predict` gives it.
+        wanted: The property that is explained.
         learned: The prediction in the space where the property is learned.
-        base: Likewise, of the same geometry with mean elements.
-        features: (N, 93) the attribution of each bit, and in the last column of what is learned of the element.
-        has: (N, 92) whether the atom's element has the bit.
+        base: The prediction for mean elements, in that space.
+        undescribed: The prediction without a description, in that space; None where none was read.
+        features: (N, 93) attribution of each of the 92 element features, and last of what is learned of the element.
+        has: (N, 92) whether the atom's element has the feature.
         orbit: (N,) atoms that symmetry makes equal have the same number.
-        residual: What base and attributions miss of the prediction: the completeness error.
+        residual: What base value and attributions miss of the prediction: the completeness error.
         scale: What the residual has to be small against: |learned - base|, or 5 % of the spread of the labels if that is more.
-        steps: Of the quadrature.
+        steps: Number of steps of the quadrature.
     """
 
     crystal: Crystal
@@ -57,6 +61,7 @@ class Explanation:
     wanted: Property
     learned: float
     base: float
+    undescribed: float | None
     features: np.ndarray
     has: np.ndarray
     orbit: np.ndarray
@@ -76,7 +81,7 @@ class Explanation:
 
     @property
     def blocks(self) -> dict[str, float]:
-        """The attribution of each named block, and of what is learned."""
+        """The attribution of each named block of element features, and of what is learned."""
         return {name: float(value) for name, value in by_block(self.features.sum(0)).items()}
 
     @property
@@ -88,19 +93,34 @@ class Explanation:
         return dict(sums)
 
 
+class ModelInput(NamedTuple):
+    """What a model is given of one crystal.
+
+    Attributes:
+        graph: The graph of the crystal, with the vectors of its description if the model reads it, on the CPU.
+        node_of_atom: (N,) node of the graph that each atom of the crystal is.
+        reason: Why there is no description although the model reads it; "" if nothing is missing.
+    """
+
+    graph: Graph
+    node_of_atom: np.ndarray
+    reason: str
+
+
 class Explainer:
-    """Explains the predictions of one property by one model.
+    """Explains the predictions of one property by one model, on the device where the model is.
 
     Args:
-        predictor: Any model; one without bits has all of its attributions in the learned part.
-        name: The property; the model's first by default.
+        predictor: The model; one without element features has all of its attributions in the learned part.
+        name: Name of the property; the model's first by default.
+        edges: Most edges of a batch of variants of a crystal; a larger crystal is a batch by itself.
 
     Raises:
         UnknownNameError: The model has no such property.
         ModelError: It was pre-trained only, or its encoder has no input layer.
     """
 
-    def __init__(self, predictor: Predictor, name: str | None = None) -> None:
+    def __init__(self, predictor: Predictor, name: str | None = None, *, edges: int = EDGES) -> None:
         predictor.require_heads()
         names = {alias: p.name for p in predictor.card.properties for alias in (*p.aliases, p.name)}
         if name is not None and name not in names:
@@ -108,66 +128,97 @@ class Explainer:
         self.predictor = predictor
         self.column = predictor.properties.index(names[name]) if name else 0
         self.wanted = predictor.card.properties[self.column]
+        self.edges = edges
         self.parts: Parts = parts_of(predictor.encoder)
         self.baseline: Baseline = baseline_of(self.parts, predictor.card.elements)
 
     def stream(self, items: Iterable[Crystal | Failure]) -> Iterator[Explanation | Prediction]:
         """Explain crystals as they come; in place of one that fails stands its prediction, with the reason."""
         for item in items:
-            (prediction,) = self.predictor.stream([item])
-            if isinstance(item, Failure) or prediction.status == "failed":
-                yield prediction
+            if isinstance(item, Failure):
+                yield from self.predictor.stream([item])
+                continue
+            try:
+                found = self._found(item)
+            except CrystalError as error:
+                yield from self.predictor.stream([Failure(item.id, error)])
             else:
-                yield self.explain(item, prediction)
+                yield found
 
-    def explain(self, crystal: Crystal, prediction: Prediction | None = None) -> Explanation:
+    def explain(self, crystal: Crystal) -> Explanation:
         """Explain one crystal.
 
         Args:
-            crystal: One that can be predicted.
-            prediction: What is said of it, if that is known already.
+            crystal: A crystal that can be predicted.
 
         Raises:
             CrystalError: No graph can be built of it.
             ModelError: The model gives no number for it.
         """
-        known = prediction or next(self.predictor.stream([crystal]))
-        if known.status == "failed":
-            raise ModelError(f"{crystal.id} has no prediction ({known.reason})", "Explain crystals that have one")
-        graph, orbit = self.graph(crystal)
-        path = self.path(graph)
-        nodes = self.attributed(graph, path) / graph.multiplicity[:, None].double().numpy()
-        return Explanation(
-            crystal=crystal,
-            prediction=known,
-            wanted=self.wanted,
-            learned=path.value,
-            base=path.base,
-            features=nodes[orbit],
-            has=self.parts.bits[graph.numbers].numpy()[orbit] > 0,
-            orbit=orbit,
-            residual=path.residual,
-            scale=path.scale,
-            steps=path.steps,
-        )
+        found = self._found(crystal)
+        if not isinstance(found, Explanation):
+            raise ModelError(f"{crystal.id} has no prediction ({found.reason})", "Explain crystals that have one")
+        return found
 
-    def graph(self, crystal: Crystal) -> tuple[Graph, np.ndarray]:
-        """Return the graph of a crystal, and the node of each of its atoms, (N,)."""
-        spec = self.predictor.card.spec
-        first = orbits(crystal, spec) if spec.reduce else np.arange(len(crystal))
-        node_of_atom = np.unique(first, return_inverse=True)[1]
-        return build([crystal], spec, symmetry=[first]), node_of_atom
+    def model_input(self, crystal: Crystal) -> ModelInput:
+        """Return what the model is given of a crystal, for the prediction and for its explanation.
+
+        Raises:
+            CrystalError: No graph can be built of it.
+        """
+        graph, node_of_atom = build_numbered(crystal, self.predictor.card.spec)
+        if self.predictor.text_input is None:
+            return ModelInput(graph, node_of_atom, "")
+        graph, (reason,) = self.predictor.text_input.attach_or_describe(graph, [crystal])
+        return ModelInput(graph, node_of_atom, reason)
 
     def path(self, graph: Graph) -> Path:
-        """Integrate from the baseline to a crystal."""
-        vectors = self.parts.table[graph.numbers]
-        return mean_gradient(self.predictor, graph, self.column, vectors, self.baseline.vector)
+        """Integrate from the baseline to a crystal.
+
+        Args:
+            graph: One crystal, as `model_input` returns it.
+        """
+        vectors = self.parts.vectors[graph.numbers]
+        return mean_gradient(self.predictor, graph, self.column, vectors, self.baseline.vector, self.edges)
 
     def attributed(self, graph: Graph, path: Path) -> np.ndarray:
         """Return the attribution of each feature of each node, all atoms of the node together, (nodes, 93) float64."""
         gradient = path.gradient.double()
         attributed = torch.empty(len(gradient), FEATURES, dtype=torch.float64)
-        along_bits = gradient @ self.parts.directions.double().T
-        attributed[:, :-1] = (self.parts.bits[graph.numbers] - self.baseline.bits) * along_bits
-        attributed[:, -1] = ((self.parts.rest[graph.numbers] - self.baseline.rest) * gradient).sum(1)
+        along_features = gradient @ self.parts.directions.double().T
+        attributed[:, :-1] = (self.parts.features[graph.numbers] - self.baseline.features) * along_features
+        attributed[:, -1] = ((self.parts.learned[graph.numbers] - self.baseline.learned) * gradient).sum(1)
         return attributed.numpy()
+
+    def _found(self, crystal: Crystal) -> Explanation | Prediction:
+        """Predict a crystal and explain that; a prediction that failed has no explanation."""
+        graph, node_of_atom, reason = self.model_input(crystal)
+        (values,) = self.predictor.values(graph)
+        prediction = self.predictor.prediction_of(crystal, values, reason)
+        if prediction.status == "failed":
+            return prediction
+        path = self.path(graph)
+        nodes = self.attributed(graph, path) / graph.multiplicity[:, None].double().numpy()
+        return Explanation(
+            crystal=crystal,
+            prediction=prediction,
+            wanted=self.wanted,
+            learned=path.value,
+            base=path.base,
+            undescribed=self._undescribed(graph),
+            features=nodes[node_of_atom],
+            has=self.parts.features[graph.numbers].numpy()[node_of_atom] > 0,
+            orbit=node_of_atom,
+            residual=path.residual,
+            scale=path.scale,
+            steps=path.steps,
+        )
+
+    @torch.no_grad()
+    def _undescribed(self, graph: Graph) -> float | None:
+        """Predict a crystal without its description; None where it has none."""
+        if graph.text is None or not graph.text.isfinite().any():
+            return None
+        silent = replace(graph, text=torch.full_like(graph.text, torch.nan))
+        values = learned_values(self.predictor, silent, self.column)
+        return values(self.parts.vectors[graph.numbers][None]).item()

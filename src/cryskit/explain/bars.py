@@ -25,8 +25,8 @@ def signed_bars(bars: Sequence[Bar], caption: str) -> str:
     """Return a chart of values around zero: negative ones blue, positive ones red.
 
     Args:
-        bars: In order from the top.
-        caption: What they are, with unit.
+        bars: Bars in order from the top.
+        caption: Sentence below the chart that says what the values are, with their unit.
     """
     low, high = min([0.0, *(b.value for b in bars)]), max([0.0, *(b.value for b in bars)])
     width = (high - low) or 1.0
@@ -48,8 +48,8 @@ def size_bars(bars: Sequence[Bar], caption: str) -> str:
     """Return a chart of values that are not negative.
 
     Args:
-        bars: In order from the top.
-        caption: What they are, with unit.
+        bars: Bars in order from the top.
+        caption: Sentence below the chart that says what the values are, with their unit.
     """
     most = max([0.0, *(b.value for b in bars)]) or 1.0
     return _figure([_line(b.name, number(b.value), 0.0, b.value / most, "use", zero=0.0) for b in bars], caption)
@@ -59,8 +59,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str | float | int]]) 
     """Return a table; numbers stand to the right.
 
     Args:
-        headings: Of the columns.
-        rows: A text or number for each column.
+        headings: Heading of each column.
+        rows: Rows of the table, each with a text or number per column.
     """
     body = [list(row) for row in rows]
     numeric = [all(not isinstance(row[i], str) for row in body) for i in range(len(headings))]

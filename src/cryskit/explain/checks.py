@@ -1,7 +1,8 @@
-"""Is an explanation true of the model? What is attributed most has to matter most, and other seeds have to agree.
+"""Is an explanation true of the model? What is attributed most has to matter most.
 
 Deletion: the strongest features (or atoms) of a crystal are replaced by those of the mean element; that has to move the
-prediction further than replacing as many at random does.
+prediction further than replacing as many at random does. Geometry and description are kept. `deletions` makes the
+predictions, `advantages` compares them.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 
-from cryskit.explain.gradients import in_turns, learned_values
+from cryskit.explain.gradients import in_turns, learned_values, variants_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal, Graph
 
 SIZES = (1, 2, 4, 8, 16)
-"""How many features or atoms are replaced."""
+"""Numbers of features or atoms to replace."""
 
 _RESAMPLES = 2000
 
@@ -32,10 +32,10 @@ class Deletions(NamedTuple):
     """Predictions for C crystals with k features or orbits replaced, K sizes k; NaN where a crystal has no more than k.
 
     Attributes:
-        sizes: The k.
+        sizes: Numbers k of features or orbits that are replaced.
         value: (C,) predictions for the whole crystals, in the space where the property is learned.
-        top: (C, K) with the k strongest replaced.
-        random: (C, K, draws) with k random ones replaced.
+        top: (C, K) predictions with the k strongest replaced.
+        random: (C, K, draws) predictions with k random ones replaced.
     """
 
     sizes: tuple[int, ...]
@@ -48,13 +48,13 @@ class Advantage(NamedTuple):
     """How much more the strongest k matter than random ones.
 
     Attributes:
-        size: k.
-        crystals: That have more than k.
-        top: Mean over crystals with the strongest replaced.
-        random: Likewise, with random ones replaced.
-        difference: top - random, paired by crystal.
+        size: Number k of features or orbits that are replaced.
+        crystals: Number of crystals that have more than k.
+        top: How far replacing the strongest moves the prediction (or its error), mean over crystals.
+        random: How far replacing random ones moves it, mean over crystals.
+        difference: The difference top - random, paired by crystal.
         low: Lower end of the 95 % interval of the difference (bootstrap over crystals).
-        high: Upper end.
+        high: Upper end of that interval.
     """
 
     size: int
@@ -76,20 +76,20 @@ def deletions(
     """Replace the strongest features and atoms of crystals, and random ones.
 
     Args:
-        explainer: Of the model and property.
-        crystals: That the model can predict.
-        sizes: How many are replaced.
-        draws: Random choices for each crystal and size.
-        seed: Of the random choices.
+        explainer: The explainer of a model and property.
+        crystals: Crystals that the model can predict.
+        sizes: Numbers of features or orbits to replace.
+        draws: Number of random choices for each crystal and size.
+        seed: Seed of the random choices.
 
     Returns:
-        "features": bits that some atom has, and the learned part, at all atoms; "atoms": orbits of equal atoms, random ones
-        chosen in proportion to their atoms.
+        "features": element features that some atom has, and the learned part, replaced at all atoms; "atoms": orbits of equal
+        atoms, random ones chosen in proportion to their atoms.
     """
     rng = np.random.default_rng(seed)
     value, rows = [], {"features": list[np.ndarray](), "atoms": list[np.ndarray]()}
     for crystal in crystals:
-        graph, _ = explainer.graph(crystal)
+        graph = explainer.model_input(crystal).graph
         path = explainer.path(graph)
         attributed = explainer.attributed(graph, path)
         value.append(path.value)
@@ -106,25 +106,15 @@ def advantages(found: Deletions, truth: np.ndarray | None = None, seed: int = 0)
     """Compare the strongest with random ones: how far the prediction moves, or how much its error grows.
 
     Args:
-        found: Of `deletions`.
+        found: Predictions from `deletions`.
         truth: (C,) labels in the space where the property is learned, NaN where unknown; if given, errors are compared.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
     """
     origin = found.value if truth is None else truth
     before = np.abs(found.value - origin)
     top = np.abs(found.top - origin[:, None]) - before[:, None]
     random = (np.abs(found.random - origin[:, None, None]) - before[:, None, None]).mean(2)
     return [_advantage(k, top[:, i], random[:, i], seed) for i, k in enumerate(found.sizes)]
-
-
-def agreement(strengths: Sequence[Sequence[float]] | np.ndarray) -> float:
-    """Return the mean rank correlation (Spearman's) between all pairs of rankings.
-
-    Args:
-        strengths: (S, n) for each of S models, how much it uses each of n features or blocks.
-    """
-    correlations = pd.DataFrame(np.asarray(strengths).T).corr("spearman").to_numpy()
-    return float(correlations[np.triu_indices(len(correlations), 1)].mean())
 
 
 def _advantage(size: int, top: np.ndarray, random: np.ndarray, seed: int) -> Advantage:
@@ -148,7 +138,7 @@ class _Pool(NamedTuple):
 
 def _features(explainer: Explainer, graph: Graph, attributed: np.ndarray) -> _Pool:
     strength = np.abs(attributed.sum(0))
-    has = explainer.parts.bits[graph.numbers].numpy().any(0)
+    has = explainer.parts.features[graph.numbers].numpy().any(0)
     pool = np.flatnonzero(np.append(has, strength[-1] > 0))
     return _Pool(pool[np.argsort(-strength[pool], kind="stable")], None, without_features)
 
@@ -172,7 +162,8 @@ def _replaced(
         chosen.append(pool.ranked[: sizes[i]])
         chosen += [rng.choice(pool.ranked, sizes[i], replace=False, p=pool.odds) for _ in range(draws)]
     vectors = torch.stack([pool.replace(explainer, graph, choice) for choice in chosen])
-    values = in_turns(learned_values(explainer.predictor, graph, explainer.column), vectors, graph)
+    at_once = variants_at_once(graph, explainer.edges)
+    values = in_turns(learned_values(explainer.predictor, graph, explainer.column), vectors, at_once)
     replaced[usable] = values.reshape(len(usable), 1 + draws)
     return replaced
 
@@ -181,21 +172,27 @@ def without_features(explainer: Explainer, graph: Graph, features: np.ndarray) -
     """Return the input vectors of a crystal whose atoms have the mean element's share of some features, (N, width).
 
     Args:
-        explainer: Of the model.
-        graph: Of the crystal.
-        features: Columns, 0..92, the last being the learned part.
+        explainer: The explainer of the model.
+        graph: The crystal.
+        features: Columns of the features, 0..92, the last being the learned part.
     """
     parts, baseline = explainer.parts, explainer.baseline
-    taken = torch.from_numpy(features[features < len(baseline.bits)])
-    excess = (parts.bits[graph.numbers] - baseline.bits)[:, taken] @ parts.directions[taken]
-    vectors: Tensor = parts.table[graph.numbers] - excess
+    taken = torch.from_numpy(features[features < len(baseline.features)])
+    excess = (parts.features[graph.numbers] - baseline.features)[:, taken] @ parts.directions[taken]
+    vectors: Tensor = parts.vectors[graph.numbers] - excess
     if len(taken) < len(features):
-        vectors = vectors - (parts.rest[graph.numbers] - baseline.rest)
+        vectors = vectors - (parts.learned[graph.numbers] - baseline.learned)
     return vectors
 
 
 def without_atoms(explainer: Explainer, graph: Graph, nodes: np.ndarray) -> Tensor:
-    """Return the input vectors of a crystal some of whose nodes are the mean element, (N, width)."""
-    vectors = explainer.parts.table[graph.numbers].clone()
+    """Return the input vectors of a crystal some of whose nodes are the mean element, (N, width).
+
+    Args:
+        explainer: The explainer of the model.
+        graph: The crystal.
+        nodes: Positions of the nodes to replace.
+    """
+    vectors = explainer.parts.vectors[graph.numbers].clone()
     vectors[torch.from_numpy(nodes)] = explainer.baseline.vector
     return vectors

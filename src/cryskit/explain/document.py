@@ -8,8 +8,8 @@ import numpy as np
 
 from cryskit import elements
 from cryskit.explain.atoms import Explanation
-from cryskit.explain.parts import by_block, feature_names, strengths_of
-from cryskit.explain.usage import blocks_used, elements_used, features_used
+from cryskit.explain.parts import by_block, feature_name, feature_names, strengths_of
+from cryskit.explain.usage import blocks_used, descriptions_used, elements_used, features_used
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 READING = (
     "prediction = base + sum of attributions + completeness_error, all in `space`. base is the prediction for the same"
     " geometry with every atom the mean of the elements that the model was trained on; an attribution says what it changes"
-    " that an atom has, or lacks, a property, against that mean. The contribution of an atom is its attribution + base /"
-    " atoms: contributions add up to the prediction, but for the completeness error. `value` is the prediction in `unit`."
+    " that an atom has, or lacks, an element feature, against that mean. The contribution of an atom is its attribution +"
+    " base / atoms: contributions add up to the prediction, but for the completeness error. `value` is the prediction in"
+    " `unit`, as `cryskit predict` gives it. A model that reads descriptions reads the crystal's all along, base included;"
+    " without_description is its prediction without one, null where none was read."
 )
 
 
@@ -35,9 +37,9 @@ def document(explainer: Explainer, rows: Sequence[dict[str, Any]], digest: str =
     """Return all there is to say of a model's explanations.
 
     Args:
-        explainer: Of the model and property.
-        rows: Of `row`, in order.
-        digest: SHA-256 of the model file.
+        explainer: The explainer of a model and property.
+        rows: Explanations of the crystals in order, each from `row`.
+        digest: SHA-256 of the model file, hexadecimal.
     """
     card, wanted = explainer.predictor.card, explainer.wanted
     return {
@@ -45,7 +47,7 @@ def document(explainer: Explainer, rows: Sequence[dict[str, Any]], digest: str =
         "property": wanted.name,
         "unit": wanted.unit,
         "space": space_of(wanted),
-        "method": "integrated gradients over the input vectors of the atoms, geometry kept",
+        "method": "integrated gradients over the input vectors of the atoms, geometry and description kept",
         "baseline": {"elements": [elements.symbol(z) for z in card.elements] or "all"},
         "reading": READING,
         "use": _use(explainer, [row for row in rows if row["status"] != "failed"]),
@@ -57,7 +59,7 @@ def row(found: Explanation | Prediction) -> dict[str, Any]:
     """Return the explanation of one crystal, or why there is none.
 
     Args:
-        found: As `Explainer.stream` yields it.
+        found: An item of `Explainer.stream`.
     """
     if not isinstance(found, Explanation):
         return {"id": found.id, "status": found.status, "reason": found.reason}
@@ -70,6 +72,7 @@ def row(found: Explanation | Prediction) -> dict[str, Any]:
         "value": prediction.values[found.wanted.name],
         "prediction": found.learned,
         "base": found.base,
+        "without_description": found.undescribed,
         "completeness_error": found.residual,
         "completeness_error_relative": abs(found.residual) / found.scale,
         "steps": found.steps,
@@ -96,7 +99,7 @@ def _orbits(found: Explanation) -> list[dict[str, Any]]:
             "atoms": int(count),
             "attribution": float(found.atoms[first]),
             "contribution": float(found.contributions[first]),
-            "has": [elements.bit_name(int(bit)) for bit in np.flatnonzero(found.has[first])],
+            "has": [feature_name(int(feature)) for feature in np.flatnonzero(found.has[first])],
             "blocks": {name: float(value) for name, value in by_block(found.features[first]).items()},
             "features": _named(found.features[first]),
         }
@@ -113,6 +116,7 @@ def _use(explainer: Explainer, rows: Sequence[dict[str, Any]]) -> dict[str, Any]
     strengths = strengths_of(explainer.predictor.encoder)
     return {
         "crystals": len(rows),
+        "description": _plain(descriptions_used(_changes(rows))),
         "blocks": _plain(blocks_used(features)),
         "features": _plain(features_used(features)),
         "elements": _plain(elements_used([row["elements"] for row in rows])),
@@ -120,6 +124,11 @@ def _use(explainer: Explainer, rows: Sequence[dict[str, Any]]) -> dict[str, Any]
         if strengths is None
         else dict(zip(feature_names()[: len(strengths)], strengths.tolist(), strict=True)),
     }
+
+
+def _changes(rows: Sequence[dict[str, Any]]) -> list[float]:
+    """Return what their descriptions change of the predictions, for the crystals that have one."""
+    return [row["prediction"] - row["without_description"] for row in rows if row["without_description"] is not None]
 
 
 def _plain(uses: Sequence[Use]) -> list[dict[str, Any]]:

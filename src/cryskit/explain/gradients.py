@@ -2,8 +2,9 @@
 
     G_n = integral over t in 0..1 of the gradient of F in x_n, at x_base + t (x - x_base)
 
-The geometry is kept; each node's difference from the baseline times its G adds up to F(x) - F(x_base). F is one property in
-the space where it is learned. Captum integrates by Gauss and Legendre's rule; steps are doubled until the sum is complete.
+Geometry and description are kept; each node's difference from the baseline times its G adds up to F(x) - F(x_base). F is one
+property in the space where it is learned. Captum integrates by Gauss and Legendre's rule; steps are doubled until the sum is
+complete.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from cryskit.batching import collate
+from cryskit import batching
 from cryskit.errors import ModelError
 from cryskit.explain.parts import inputs_of
 
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from cryskit.types import Graph
 
 TOLERANCE = 0.005
-"""Of the difference between prediction and base value: what the attributions may miss of it."""
+"""Share of the difference between the two ends of the path that the attributions may miss of it."""
+
+EDGES = 20_000
+"""Most edges of a batch of variants of a crystal."""
 
 _STEPS = (32, 64, 128, 256, 512)
-_FLOOR = 0.05  # of the spread of the labels: smaller differences count as this
-_EDGES = 20_000
+_FLOOR = 0.05  # share of the spread of the labels: smaller differences count as this
 
 
 class Path(NamedTuple):
@@ -39,11 +42,11 @@ class Path(NamedTuple):
 
     Attributes:
         gradient: (N, width) the mean gradient of the prediction in each node's input vector.
-        value: Prediction, in the space where it is learned.
-        base: Prediction where every node has the baseline's input vector.
+        value: The prediction, in the space where it is learned.
+        base: The prediction where every node has the baseline's input vector.
         residual: What the attributions miss of value - base.
         scale: What the residual has to be small against.
-        steps: Of the quadrature.
+        steps: Number of steps of the quadrature.
     """
 
     gradient: Tensor
@@ -55,71 +58,81 @@ class Path(NamedTuple):
 
 
 def learned_values(predictor: Predictor, graph: Graph, column: int) -> Callable[[Tensor], Tensor]:
-    """Return the prediction as a function of the input vectors.
+    """Return the prediction as a function of the input vectors, computed on the device of the model.
 
     Args:
-        predictor: In evaluation mode.
-        graph: One crystal of N nodes.
-        column: Of the property.
+        predictor: The model, in evaluation mode.
+        graph: One crystal of N nodes, with the vectors of its description if the model reads it.
+        column: Position of the property among those of the model.
 
     Returns:
         A function from (K, N, width), K variants of the crystal with other input vectors, to (K,), the predictions in the
-        space where the property is learned.
+        space where the property is learned; both on the CPU.
     """
     heads = predictor.heads
+    device = next(predictor.parameters()).device
+    there = batching.to(graph, device)
 
     @cache
     def repeated(times: int) -> Graph:
-        return collate([graph] * times)
+        return batching.collate([there] * times)
 
     def values(vectors: Tensor) -> Tensor:
-        with _Given(inputs_of(predictor.encoder), vectors.flatten(0, 1)):
+        with _Given(inputs_of(predictor.encoder), vectors.flatten(0, 1).to(device)):
             crystals = predictor.encoder(repeated(len(vectors))).crystals
         standardised: Tensor = heads(crystals)[:, column]
-        return standardised * heads.deviation[column] + heads.mean[column]
+        return (standardised * heads.deviation[column] + heads.mean[column]).cpu()
 
     return values
 
 
-def mean_gradient(predictor: Predictor, graph: Graph, column: int, vectors: Tensor, baseline: Tensor) -> Path:
+def mean_gradient(
+    predictor: Predictor, graph: Graph, column: int, vectors: Tensor, baseline: Tensor, edges: int = EDGES
+) -> Path:
     """Integrate the gradients of one crystal, with as many steps as it takes.
 
     Args:
-        predictor: In evaluation mode.
-        graph: One crystal of N nodes.
-        column: Of the property.
-        vectors: (N, width) its input vectors.
+        predictor: The model, in evaluation mode.
+        graph: One crystal of N nodes, with the vectors of its description if the model reads it.
+        column: Position of the property among those of the model.
+        vectors: (N, width) the input vectors of the crystal.
         baseline: (width,) the input vector to start from, at every node.
+        edges: Most edges of a batch of variants of the crystal.
     """
     values = learned_values(predictor, graph, column)
     start = baseline.expand_as(vectors)
     with torch.no_grad():
         base, value = values(torch.stack([start, vectors])).tolist()
     scale = max(abs(value - base), _FLOOR * float(predictor.heads.deviation[column]))
-    at_once = variants_at_once(graph)
+    at_once = variants_at_once(graph, edges)
     for steps in _STEPS:
         gradient = _integrate(values, vectors, start, steps, at_once)
-        residual = value - base - float(((vectors - start) * gradient).double().sum())
+        residual = value - base - float(((vectors - start).double() * gradient.double()).sum())
         if abs(residual) <= TOLERANCE * scale:
             break
     return Path(gradient, value, base, residual, scale, steps)
 
 
-def variants_at_once(graph: Graph) -> int:
-    """Return of how many variants of a crystal a batch is made."""
-    return max(1, min(64, _EDGES // max(int(graph.edges.shape[1]), graph.atoms)))
+def variants_at_once(graph: Graph, edges: int = EDGES) -> int:
+    """Return how many variants of a crystal make a batch.
+
+    Args:
+        graph: The crystal.
+        edges: Most edges of the batch.
+    """
+    return max(1, min(64, edges // max(int(graph.edges.shape[1]), graph.atoms)))
 
 
 @torch.no_grad()
-def in_turns(values: Callable[[Tensor], Tensor], vectors: Tensor, graph: Graph) -> np.ndarray:
+def in_turns(values: Callable[[Tensor], Tensor], vectors: Tensor, at_once: int) -> np.ndarray:
     """Return predictions for any number of variants of a crystal, (K,), a batch at a time.
 
     Args:
-        values: Of `learned_values`.
-        vectors: (K, N, width) their input vectors.
-        graph: The crystal.
+        values: The prediction as a function of the input vectors, from `learned_values`.
+        vectors: (K, N, width) the input vectors of the variants.
+        at_once: Number of variants in a batch.
     """
-    return torch.cat([values(part) for part in vectors.split(variants_at_once(graph))]).double().numpy()
+    return torch.cat([values(part) for part in vectors.split(at_once)]).double().numpy()
 
 
 def _integrate(values: Callable[[Tensor], Tensor], vectors: Tensor, start: Tensor, steps: int, at_once: int) -> Tensor:

@@ -1,10 +1,10 @@
-"""The parts that an atom's input vector is the sum of: one per named bit, and what is learned of the element.
+"""The parts that an atom's input vector is the sum of: one per element feature, and what is learned of the element.
 
-    x_Z = sum_b bits_Zb D_b + rest_Z
+    x_Z = sum_f features_Zf D_f + learned_Z
 
-An input layer keeps its 92 bits in a buffer called `bits` and is linear in them, so the directions D are found by giving it
-other bits. Whatever else it adds (a learned vector, a bias) is the rest. This holds for every input layer, whatever it does
-to the bits on the way, and is exact by construction.
+An input layer keeps the 92 binary features of the elements in a buffer called `bits` and is linear in them, so the directions
+D are found by giving it other features. Whatever else it adds (a learned vector, a bias) is the learned part. This holds for
+every input layer, whatever it does to the features on the way, and is exact by construction.
 """
 
 from __future__ import annotations
@@ -20,46 +20,48 @@ from cryskit.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from cryskit.protocols import Encoder
 
 LEARNED = "learned"
-"""Name of the part that is no linear function of the bits, beside the blocks of `elements.BLOCKS`."""
+"""Name of the part that is no linear function of the element features; it stands with the blocks of `elements.BLOCKS`."""
 
-FEATURES = elements.BITS + 1
-"""The bits, and after them the learned part."""
+FEATURES = elements.FEATURE_COUNT + 1
+"""Number of columns of an attribution: one per element feature, and the last for the learned part."""
 
 
 class Parts(NamedTuple):
-    """The input vectors of all elements and what they are the sum of.
+    """The input vectors of all elements and what they are the sum of, on the CPU.
 
     Attributes:
-        table: (101, width) the input vector of each element, row 0 unused.
-        bits: (101, 92) of zeros and ones.
-        directions: (92, width) what each bit adds.
-        rest: (101, width) what is not linear in the bits.
+        vectors: (101, width) the input vector of each element, row 0 unused.
+        features: (101, 92) the element features, zeros and ones.
+        directions: (92, width) what each feature adds to the input vector of an element that has it.
+        learned: (101, width) what is not linear in the features.
     """
 
-    table: Tensor
-    bits: Tensor
+    vectors: Tensor
+    features: Tensor
     directions: Tensor
-    rest: Tensor
+    learned: Tensor
 
 
 class Baseline(NamedTuple):
-    """An element that is the mean of some, from which attributions are counted.
+    """The mean of some elements, from which attributions are counted.
 
     Attributes:
-        vector: (width,) its input vector.
-        bits: (92,) the share of elements that have each bit.
-        rest: (width,) the mean of the rest.
+        vector: (width,) mean input vector.
+        features: (92,) share of the elements that have each feature.
+        learned: (width,) mean of the learned part.
     """
 
     vector: Tensor
-    bits: Tensor
-    rest: Tensor
+    features: Tensor
+    learned: Tensor
 
 
-def inputs_of(encoder: nn.Module) -> Any:
+def inputs_of(encoder: Encoder) -> Any:
     """Return the layer that turns atomic numbers into input vectors.
 
     Raises:
@@ -75,53 +77,57 @@ def inputs_of(encoder: nn.Module) -> Any:
 
 
 @torch.no_grad()
-def parts_of(encoder: nn.Module) -> Parts:
+def parts_of(encoder: Encoder) -> Parts:
     """Split the input vectors of an encoder's elements.
 
     Raises:
         ModelError: The encoder has no input layer.
     """
     layer = inputs_of(encoder)
-    numbers = torch.arange(elements.ELEMENTS + 1)
-    table = layer(numbers)
-    tables = {name: buffer for name, buffer in layer.named_buffers() if name.rpartition(".")[2] == "bits"}
-    if not tables:
-        bits = torch.from_numpy(elements.features().copy())
-        return Parts(table, bits, table.new_zeros(elements.BITS, table.shape[1]), table)
-    bits = next(iter(tables.values()))
-    probe = torch.zeros_like(bits)
-    empty = functional_call(layer, dict.fromkeys(tables, probe), (numbers,))
-    one = probe.clone()
-    one[1 : elements.BITS + 1] = torch.eye(elements.BITS, dtype=bits.dtype)
-    single = functional_call(layer, dict.fromkeys(tables, one), (numbers,))
-    directions = (single - empty)[1 : elements.BITS + 1]
-    return Parts(table, bits.to(table.dtype), directions, table - bits.to(table.dtype) @ directions)
+    numbers = torch.arange(elements.ELEMENTS + 1, device=next(layer.parameters()).device)
+    vectors = layer(numbers).cpu()
+    buffers = {name: buffer for name, buffer in layer.named_buffers() if name.rpartition(".")[2] == "bits"}
+    if not buffers:
+        features = torch.from_numpy(elements.features().copy())
+        return Parts(vectors, features, vectors.new_zeros(elements.FEATURE_COUNT, vectors.shape[1]), vectors)
+    known = next(iter(buffers.values()))
+    none = torch.zeros_like(known)
+    one = none.clone()
+    one[1 : elements.FEATURE_COUNT + 1] = torch.eye(elements.FEATURE_COUNT).to(known)
+    without, single = (functional_call(layer, dict.fromkeys(buffers, given), (numbers,)).cpu() for given in (none, one))
+    directions = (single - without)[1 : elements.FEATURE_COUNT + 1]
+    features = known.to(vectors)
+    return Parts(vectors, features, directions, vectors - features @ directions)
 
 
 def baseline_of(parts: Parts, numbers: Iterable[int]) -> Baseline:
     """Return the mean element.
 
     Args:
-        parts: Of the encoder.
-        numbers: Atomic numbers of the elements, as on the card of the model; all if there are none.
+        parts: The input vectors of the encoder and what they are the sum of.
+        numbers: Atomic numbers of the elements to average, as on the card of the model; all if there are none.
     """
     rows = torch.tensor(sorted(numbers) or range(1, elements.ELEMENTS + 1))
-    return Baseline(*(table[rows].mean(0) for table in (parts.table, parts.bits, parts.rest)))
+    return Baseline(*(table[rows].mean(0) for table in (parts.vectors, parts.features, parts.learned)))
 
 
-def strengths_of(encoder: nn.Module) -> Tensor | None:
-    """Return how strongly the model's feature selector lets each bit through, (92,), or None if it wears none."""
+def strengths_of(encoder: Encoder) -> Tensor | None:
+    """Return the importance of each element feature to the model's feature selector, (92,), or None if it has none."""
     for module in encoder.modules():
         ask = getattr(module, "strengths", None)
         if callable(ask):
             strengths: Tensor = ask()
-            return strengths.detach()
+            return strengths.detach().cpu()
     return None
 
 
 def feature_name(feature: int) -> str:
-    """Return the name of a bit, or of the learned part."""
-    return LEARNED if feature == elements.BITS else elements.bit_name(feature)
+    """Return the name of an element feature, or of the learned part.
+
+    Args:
+        feature: Column of the feature, 0..92, the last being the learned part.
+    """
+    return LEARNED if feature == elements.FEATURE_COUNT else elements.feature_name(feature)
 
 
 def feature_names() -> list[str]:
@@ -136,4 +142,4 @@ def by_block(features: Any) -> dict[str, Any]:
         features: (..., 93) an array; the last column is the learned part.
     """
     sums = {name: features[..., columns].sum(-1) for name, columns in elements.BLOCKS.items()}
-    return {**sums, LEARNED: features[..., elements.BITS]}
+    return {**sums, LEARNED: features[..., elements.FEATURE_COUNT]}

@@ -30,8 +30,8 @@ def page(document: Mapping[str, Any], most: int = DRAWN) -> str:
     """Return the page.
 
     Args:
-        document: As `document.document` makes it.
-        most: Crystals that get a section; all of them count for what the model uses.
+        document: All there is to say of a model's explanations, from `document.document`.
+        most: Number of crystals that get a section; all of them count for what the model uses.
 
     Raises:
         ModelError: Chemiscope is not installed.
@@ -73,8 +73,8 @@ def _about(document: Mapping[str, Any]) -> str:
         f'<p class="faint">Model {escape(model["name"])} (encoder {escape(model["encoder"])}'
         f"{', SHA-256 ' + escape(model['sha256'][:12]) if model['sha256'] else ''}).{logarithm}</p>"
         "<p>The base value is the prediction for the same geometry with every atom the mean of the elements that the model"
-        " was trained on. Bars say how much it moves the prediction from there that the atoms have, or lack, a property."
-        f" “{LEARNED}” is what the model has learned of an element beyond its named properties. An explanation says what"
+        " was trained on. Bars say how much it moves the prediction from there that the atoms have, or lack, an element feature."
+        f" “{LEARNED}” is what the model has learned of an element beyond its named features. An explanation says what"
         " the model does, not why nature does it.</p>"
     )
 
@@ -98,12 +98,18 @@ def _crystal(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         f"{number(row['prediction'])} {space} = base {number(row['base'])}"
         f" + atoms {number(attributed)} + completeness error {number(row['completeness_error'])}"
     )
+    silent = row["without_description"]
+    read = (
+        f'<p class="faint">The description is read all along. Without it: {number(silent)} {escape(space)}.</p>'
+        if silent is not None
+        else ""
+    )
     by_element = signed_bars(_bars(row["elements"]), f"{space}, all atoms of an element")
     by_block = signed_bars(_bars(row["blocks"]), f"{space}, all atoms")
     return (
         f'<section class="crystal"><h2>{escape(row["id"])} <span class="faint">{escape(row["formula"])}</span></h2>'
-        f'<p class="value">{number(row["value"])} {escape(unit)}</p><p>{escape(total)}</p>{warning}'
-        f'<div class="columns"><div><h3>By element</h3>{by_element}<h3>By named property</h3>{by_block}</div>'
+        f'<p class="value">{number(row["value"])} {escape(unit)}</p><p>{escape(total)}</p>{read}{warning}'
+        f'<div class="columns"><div><h3>By element</h3>{by_element}<h3>By block of element features</h3>{by_block}</div>'
         f"<div><h3>Structure</h3><div class=drawing></div><p class=faint>{_COLOURS}</p></div></div>"
         f"<h3>Atoms</h3>{_atoms(row, space)}"
         f"<h3>Strongest features</h3>{signed_bars([Bar(*item) for item in ranked], f'{space}, all atoms')}</section>"
@@ -122,11 +128,11 @@ def _atoms(row: Mapping[str, Any], space: str) -> str:
     for orbit in row["orbits"]:
         leading = sorted(orbit["features"].items(), key=lambda item: -abs(item[1]))[:_LEADING]
         has = {*orbit["has"], LEARNED}
-        told = [
+        strongest = [
             f"{'' if name in has else 'not '}{name} {number(value, signed=True)}" for name, value in leading if value
         ]
         together = orbit["contribution"] * orbit["atoms"]
-        rows.append([orbit["element"], orbit["atoms"], orbit["contribution"], together, "; ".join(told)])
+        rows.append([orbit["element"], orbit["atoms"], orbit["contribution"], together, "; ".join(strongest)])
     total = sum(row["atoms"]["contribution"])
     rows.append(["all", len(row["atoms"]["element"]), "", total, ""])
     return table(["element", "atoms", f"each ({space})", "together", "strongest features of one atom"], rows)
@@ -136,10 +142,13 @@ def _use(use: Mapping[str, Any], space: str) -> str:
     """Return what the model uses over all crystals."""
     caption = f"{space}, mean over {use['crystals']} crystals of the absolute attribution"
     charts = [
-        ("By named property", size_bars(_sizes(use["blocks"]), caption)),
+        ("By block of element features", size_bars(_sizes(use["blocks"]), caption)),
         ("Strongest features", size_bars(_sizes(use["features"])[:_TOP], caption)),
         ("Elements", size_bars(_sizes(use["elements"])[:_TOP], f"{space}, over the crystals that have it")),
     ]
+    if use["description"]:
+        change = f"{space}, mean over crystals of the absolute change by their description"
+        charts.append(("Description", size_bars(_sizes(use["description"]), change)))
     if use["selector"]:
         ranked = sorted(use["selector"].items(), key=lambda item: -item[1])[:_TOP]
         charts.append(("Feature selector", size_bars([Bar(*item) for item in ranked], "strength of the gate")))

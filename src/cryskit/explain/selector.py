@@ -1,4 +1,4 @@
-"""What a feature selector has selected."""
+"""The element features that a feature selector has selected."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import pandas as pd
 
 from cryskit import elements
 from cryskit.errors import ModelError
-from cryskit.explain.parts import strengths_of
+from cryskit.explain.parts import feature_name, strengths_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from cryskit.protocols import Encoder
 
 
-def strength_table(encoder: nn.Module) -> pd.DataFrame:
-    """Return how strongly each bit is heard.
+def strength_table(encoder: Encoder) -> pd.DataFrame:
+    """Return the importance of each element feature to a feature selector.
 
     Args:
-        encoder: Wears a selector as its input.
+        encoder: An encoder whose input layer is a feature selector.
 
     Returns:
-        A row per bit in order: name, block, strength (0 if it is not selected).
+        A row per element feature in order: name, block, strength (0 if it is not selected).
 
     Raises:
-        ModelError: It wears none.
+        ModelError: The encoder has no feature selector.
     """
     strengths = strengths_of(encoder)
     if strengths is None:
         raise ModelError("The encoder has no feature selector", "Train one with `cryskit train --selector`")
-    bits = range(elements.BITS)
+    features = range(elements.FEATURE_COUNT)
     return pd.DataFrame(
         {
-            "name": [elements.bit_name(bit) for bit in bits],
-            "block": [elements.block_of(bit) for bit in bits],
+            "name": [feature_name(feature) for feature in features],
+            "block": [elements.block_of(feature) for feature in features],
             "strength": strengths.tolist(),
         }
     )

@@ -1,4 +1,4 @@
-"""Which atomic properties a model uses for a property: explanations of many crystals, put together."""
+"""Which element features a model uses for a property, and how much its descriptions: many explanations put together."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class Use(NamedTuple):
-    """How much a feature or block moves predictions away from their base values.
+    """How much a feature, block or element moves predictions from their base values, or the description from those without it.
 
     Attributes:
-        name: Of the feature or block.
-        mean_absolute: Mean over crystals of the absolute attribution, all atoms of a crystal together.
-        mean: Mean over crystals of the attribution: which way it mostly moves.
-        share: Of the sum of `mean_absolute` over the features or blocks.
+        name: Name of the feature, block or element, or "description".
+        mean_absolute: Mean over crystals of the absolute change of the prediction, all atoms of a crystal together.
+        mean: Mean over crystals of the change: which way it mostly moves.
+        share: Share of the sum of `mean_absolute` over all that are listed with it.
     """
 
     name: str
@@ -32,16 +32,16 @@ def blocks_used(crystals: Sequence[Sequence[float] | np.ndarray]) -> list[Use]:
     """Return the use of each named block, the most used first.
 
     Args:
-        crystals: (93,) the attributions of each crystal, summed over its atoms.
+        crystals: Attributions of the 93 features of each crystal, summed over its atoms.
     """
     return _uses(by_block(_stacked(crystals)))
 
 
 def features_used(crystals: Sequence[Sequence[float] | np.ndarray]) -> list[Use]:
-    """Return the use of each bit and of the learned part, the most used first; those never attributed anything are left out.
+    """Return the use of each element feature and of the learned part, the most used first, without those never attributed anything.
 
     Args:
-        crystals: As for `blocks_used`.
+        crystals: Attributions of the 93 features of each crystal, summed over its atoms.
     """
     stacked = _stacked(crystals)
     return _uses(dict(zip(feature_names(), stacked.T, strict=True)))
@@ -51,10 +51,19 @@ def elements_used(crystals: Sequence[Mapping[str, float]]) -> list[Use]:
     """Return the use of each element over the crystals that have it, the most used first.
 
     Args:
-        crystals: The attributions of the elements of each crystal.
+        crystals: Attributions of the elements of each crystal by symbol, all atoms of an element together.
     """
     symbols = {symbol for crystal in crystals for symbol in crystal}
     return _uses({s: np.array([crystal[s] for crystal in crystals if s in crystal]) for s in sorted(symbols)})
+
+
+def descriptions_used(crystals: Sequence[float]) -> list[Use]:
+    """Return the use of descriptions, as one entry; none where no description changed a prediction.
+
+    Args:
+        crystals: The prediction of each crystal less the one without its description.
+    """
+    return _uses({"description": np.asarray(crystals, dtype=np.float64)})
 
 
 def _stacked(crystals: Sequence[Sequence[float] | np.ndarray]) -> np.ndarray:

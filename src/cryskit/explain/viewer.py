@@ -22,7 +22,7 @@ class Viewer(NamedTuple):
 
     Attributes:
         code: JavaScript that defines `Chemiscope`.
-        licence: Under which it may be passed on.
+        licence: Text of the licence under which it may be passed on.
     """
 
     code: str
@@ -55,7 +55,7 @@ def drawing(row: Mapping[str, Any], space: str) -> dict[str, Any]:
     White atoms are those that contribute what a mean element would, blue ones less, red ones more.
 
     Args:
-        row: Of a document, not a failed one.
+        row: Explanation of the crystal, a row of a document.
         space: Unit of the contributions.
     """
     import chemiscope  # noqa: PLC0415

@@ -1,1 +1,1 @@
-"""From crystals to graphs: neighbours, symmetry, building, and the cache."""
+"""From crystals to graphs: neighbours, symmetry, building, storage, and comparison of structures."""

@@ -1,6 +1,6 @@
 """Build crystals into one Graph, and keep it in a content-addressed cache.
 
-The cache file is named after the content it was built from (crystals, spec, builder), so it can never be stale.
+A file of the cache is named after the content it was built from (crystals, spec, builder), so it can never be stale.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cryskit.atomic_write import replacing
 from cryskit.errors import CrystalError
 from cryskit.graphs import store
 from cryskit.graphs.neighbours import mutual, neighbours
-from cryskit.graphs.reverse import other_ends
+from cryskit.graphs.reverse import reverse_edges
 from cryskit.graphs.symmetry import NAMED_TOLERANCE, TOLERANCE, orbits, space_group
-from cryskit.graphs.translations import COUNT, shortest
+from cryskit.graphs.translations import COUNT, shortest_translations
 from cryskit.types import Graph
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal, GraphSpec
 
 BUILDER = f"1 symprec {TOLERANCE} {NAMED_TOLERANCE}"
-"""Part of every cache key; the number is raised with each change of what is built."""
+"""Version of the builder, a part of every cache key; the number is raised with each change of what is built."""
 
 
 def build(
@@ -43,13 +43,27 @@ def build(
     """Build crystals into one Graph without targets.
 
     Args:
-        crystals: In the order of the graph.
-        spec: Which graph.
-        cache: A folder; if a graph of the same content lies there it is memory-mapped instead of built.
-        symmetry: The orbits of each crystal, if they are known already (see `symmetry.orbits`).
+        crystals: The crystals, in the order that they have in the graph.
+        spec: The kind of graph, as an encoder or objective needs it (its `needs`).
+        cache: A folder for built graphs; a graph of the same content that is there is memory-mapped instead of built.
+        symmetry: The orbits of each crystal, if they are known already (see `graphs.symmetry.orbits`).
 
     Returns:
-        The graph on the CPU; targets are (B, 0).
+        The graph of all crystals as one batch on the CPU; its targets are (B, 0).
+
+    Raises:
+        CrystalError: A crystal cannot be built.
+
+    Example:
+        The primitive cell of silicon has two atoms in one orbit, so its graph has one node of multiplicity 2, whose
+        second shell is completed: 4 + 12 neighbours.
+
+        >>> import cryskit
+        >>> lattice = [[0.0, 2.715, 2.715], [2.715, 0.0, 2.715], [2.715, 2.715, 0.0]]
+        >>> silicon = cryskit.Crystal("Si", lattice, [[0, 0, 0], [0.25, 0.25, 0.25]], [14, 14])
+        >>> graph = cryskit.build_graphs([silicon], cryskit.GraphSpec(radius=8.0, count=12))
+        >>> graph.crystals, graph.atoms, graph.multiplicity.tolist(), tuple(graph.edges.shape)
+        (1, 1, [2.0], (2, 16))
     """
     if cache is not None:
         path = cache / f"{key(crystals, spec)}.arrow"
@@ -66,12 +80,15 @@ def build(
 def build_usable(
     crystals: Sequence[Crystal], spec: GraphSpec, *, cache: Path | None = None
 ) -> tuple[Graph, dict[int, CrystalError]]:
-    """Build the crystals that can be built; the others are reported by position and left out.
+    """Build the crystals that can be built into one Graph, and report the others.
 
     Args:
-        crystals: In the order of the graph.
-        spec: Which graph.
-        cache: A folder, as for `build`; what cannot be built is remembered there, too.
+        crystals: The crystals, in the order that they have in the graph.
+        spec: The kind of graph.
+        cache: A folder for built graphs, as for `build`; what cannot be built is remembered there, too.
+
+    Returns:
+        The graph of the crystals that can be built, and the errors of the others by their position in `crystals`.
     """
     if cache is not None:
         return _cached(crystals, spec, cache)
@@ -85,24 +102,46 @@ def build_usable(
     return _join(usable, parts, spec), errors
 
 
+def build_numbered(crystal: Crystal, spec: GraphSpec) -> tuple[Graph, np.ndarray]:
+    """Build one crystal, and say which node of its graph each of its atoms is.
+
+    Args:
+        crystal: A crystal of N atoms.
+        spec: Which graph to build.
+
+    Returns:
+        The graph on the CPU, and the node of each atom, (N,).
+
+    Raises:
+        CrystalError: No graph can be built of the crystal.
+    """
+    part = _build_one(crystal, spec, _orbits(crystal, spec))
+    return _join([crystal], [part], spec), part.node_of_atom
+
+
 def _cached(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> tuple[Graph, dict[int, CrystalError]]:
     note = cache / f"{key(crystals, spec)}.json"
-    told = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-    errors = {int(position): CrystalError(*words) for position, words in told.items()}
+    noted = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+    errors = {int(position): CrystalError(*arguments) for position, arguments in noted.items()}
     path = cache / f"{key((c for i, c in enumerate(crystals) if i not in errors), spec)}.arrow"
     if path.exists():
         return store.load(path), errors
     graph, errors = build_usable(crystals, spec)
     if errors:
         with replacing(note) as temporary:
-            told = {position: (error.problem, error.cure, error.source) for position, error in errors.items()}
-            temporary.write_text(json.dumps(told), encoding="utf-8")
+            noted = {position: (error.problem, error.cure, error.source) for position, error in errors.items()}
+            temporary.write_text(json.dumps(noted), encoding="utf-8")
     store.save(graph, cache / f"{key((c for i, c in enumerate(crystals) if i not in errors), spec)}.arrow")
     return graph, errors
 
 
 def key(crystals: Iterable[Crystal], spec: GraphSpec) -> str:
-    """Return the name of a graph in the cache: a hash of all that it is built from."""
+    """Return the name of a graph in the cache, a hash of all that it is built from, as 32 hexadecimal digits.
+
+    Args:
+        crystals: The crystals, in the order that they have in the graph.
+        spec: The kind of graph.
+    """
     digest = hashlib.sha256(f"{BUILDER} {spec.hash}".encode())
     for crystal in crystals:
         digest.update(crystal.fingerprint.encode())
@@ -114,9 +153,10 @@ def _orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
 
 
 class _Part(NamedTuple):
-    """The arrays of one crystal, counted from its own first node and edge; the last two of undirected graphs only."""
+    """The arrays of the graph of one crystal, whose nodes and edges count from 0; the last two are empty in directed graphs."""
 
     origin: np.ndarray
+    node_of_atom: np.ndarray
     numbers: np.ndarray
     multiplicity: np.ndarray
     edges: np.ndarray
@@ -132,13 +172,14 @@ def _build_one(crystal: Crystal, spec: GraphSpec, representative: np.ndarray) ->
     steps = crystal.fractional[found.neighbour] + found.image - crystal.fractional[nodes[found.centre]]
     vectors = steps @ crystal.lattice
     edges = np.stack([found.centre, node_of_atom[found.neighbour]])
-    part = _Part(nodes, crystal.numbers[nodes], multiplicity, edges, vectors, *np.zeros((2, 0), np.int64))
+    elements, no_ends = crystal.numbers[nodes], np.zeros((2, 0), np.int64)
+    part = _Part(nodes, node_of_atom, elements, multiplicity, edges, vectors, *no_ends)
     if not spec.undirected:
         return part
-    ends = other_ends(crystal, nodes, node_of_atom, found, vectors, reduce=spec.reduce)
-    if ends is None:
+    back = reverse_edges(crystal, nodes, node_of_atom, found, vectors, reduce=spec.reduce)
+    if back is None:
         return _build_one(crystal, replace(spec, reduce=False), np.arange(len(crystal)))
-    return part._replace(reverse=ends.reverse, orbit_of_edge=ends.orbit_of_edge)
+    return part._replace(reverse=back.reverse, orbit_of_edge=back.orbit_of_edge)
 
 
 def _join(crystals: Sequence[Crystal], parts: Sequence[_Part], spec: GraphSpec) -> Graph:
@@ -162,7 +203,9 @@ def _join(crystals: Sequence[Crystal], parts: Sequence[_Part], spec: GraphSpec) 
         symmetry=torch.tensor([space_group(c) for c in crystals], dtype=torch.int64).reshape(-1, 2)
         if spec.symmetry
         else None,
-        translations=torch.tensor(np.array([shortest(c) for c in crystals]), dtype=torch.float32).reshape(-1, COUNT)
+        translations=torch.tensor(np.array([shortest_translations(c) for c in crystals]), dtype=torch.float32).reshape(
+            -1, COUNT
+        )
         if spec.translations
         else None,
         origin=joined("origin", np.int64) if spec.origins else None,

@@ -1,4 +1,4 @@
-"""Near-duplicates: crystals that are the same but for noise, a little strain, or the choice of cell.
+"""Near-duplicates: crystals that are equal but for noise, a little strain, or the choice of cell.
 
 Two crystals are near-duplicates if they have one reduced formula, volumes per atom within `VOLUME` of one another and, in
 units of the cube root of the volume per atom, surroundings that differ nowhere by more than `SHIFT`. The surroundings are,
@@ -24,42 +24,42 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 VOLUME = 0.03
-"""Relative difference of the volumes per atom: a strain of 1 % along each axis."""
+"""Largest relative difference of the volumes per atom: that of a strain of 1 % along each axis."""
 
 SHIFT = 0.025
-"""Cube roots of the volume per atom (about 0.06 angstrom). Noise of 0.01 angstrom or a strain of 0.5 % shifts a mean distance
-by up to 0.02; polymorphs of equal density differ by 0.03 to 2 (few exceptions)."""
+"""Largest difference of mean distances, in cube roots of the volume per atom (about 0.06 angstrom). Noise of 0.01 angstrom or a
+strain of 0.5 % shifts a mean distance by up to 0.02; polymorphs of equal density differ by 0.03 to 2 (few exceptions)."""
 
 _NEAREST = 24  # atoms of an element around an atom: beyond the shell in which stackings of close-packed layers differ
 _REACH = 3.0  # cube roots of the volume per atom; farther atoms count as this far
 
 
-def near_duplicates(asked: Sequence[Crystal], known: Iterable[Crystal]) -> dict[int, list[str]]:
-    """Return which crystals have near-duplicates among others.
+def near_duplicates(crystals: Sequence[Crystal], others: Iterable[Crystal]) -> dict[int, list[str]]:
+    """Find the crystals that have near-duplicates among other crystals.
 
     Args:
-        asked: Crystals that are looked for.
-        known: Crystals among which they are looked for.
+        crystals: The crystals whose near-duplicates are wanted.
+        others: The crystals among which near-duplicates are looked for.
 
     Returns:
-        Position in `asked` to the ids of its near-duplicates, for those that have any.
+        Position in `crystals` to the ids of its near-duplicates, for those that have any.
     """
     groups: dict[str, list[Crystal]] = defaultdict(list)
-    wanted = {formula(crystal.numbers) for crystal in asked}
-    for crystal in known:
+    wanted = {formula(crystal.numbers) for crystal in crystals}
+    for crystal in others:
         name = formula(crystal.numbers)
         if name in wanted:
             groups[name].append(crystal)
-    shelves = {name: _Shelf(crystals) for name, crystals in groups.items()}
+    of_formula = {name: _SameFormula(group) for name, group in groups.items()}
     found = {
-        position: shelves[name].like(crystal)
-        for position, crystal in enumerate(asked)
-        if (name := formula(crystal.numbers)) in shelves
+        position: of_formula[name].duplicates(crystal)
+        for position, crystal in enumerate(crystals)
+        if (name := formula(crystal.numbers)) in of_formula
     }
-    return {position: names for position, names in found.items() if names}
+    return {position: ids for position, ids in found.items() if ids}
 
 
-class _Shelf:
+class _SameFormula:
     """Crystals of one reduced formula, by volume; their surroundings are found when they are first compared."""
 
     def __init__(self, crystals: Sequence[Crystal]) -> None:
@@ -69,7 +69,7 @@ class _Shelf:
         self._volumes = volumes[order]
         self._surroundings: dict[int, np.ndarray] = {}
 
-    def like(self, crystal: Crystal) -> list[str]:
+    def duplicates(self, crystal: Crystal) -> list[str]:
         """Return the ids of the near-duplicates of a crystal."""
         size = volume(crystal)
         near = range(*np.searchsorted(self._volumes, (size / (1 + VOLUME), size * (1 + VOLUME))))
@@ -85,7 +85,11 @@ class _Shelf:
 
 
 def volume(crystal: Crystal) -> float:
-    """Return the volume per atom in cubic angstrom."""
+    """Return the volume of a crystal per atom, in cubic angstrom.
+
+    Args:
+        crystal: The crystal.
+    """
     return abs(float(np.linalg.det(crystal.lattice))) / len(crystal)
 
 
@@ -96,8 +100,8 @@ def surroundings(crystal: Crystal) -> np.ndarray:
         crystal: The crystal.
 
     Returns:
-        (elements, elements, 24) in cube roots of the volume per atom, elements by atomic number; NaN, which is like nothing,
-        where the cell is too thin to be searched.
+        (elements, elements, 24) the mean distances in cube roots of the volume per atom, elements in the order of atomic
+        numbers; NaN, which equals nothing, where the cell is too thin to be searched.
     """
     length = volume(crystal) ** (1 / 3)
     elements, kind = np.unique(crystal.numbers, return_inverse=True)

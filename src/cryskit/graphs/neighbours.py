@@ -1,6 +1,6 @@
-"""The neighbours of chosen atoms under periodic images, by whole shells.
+"""The neighbours of atoms under periodic boundary conditions, by whole shells.
 
-The search is pymatgen's Cython kernel. It is asked for chosen centres only, with a radius guessed from the density that
+The search is pymatgen's Cython kernel. It is called for the wanted centres only, with a radius guessed from the density that
 grows until it provably holds all the neighbours wanted: a fraction of the pairs within the full radius.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal, GraphSpec
 
 SHELL_TOLERANCE = 1e-3
-"""Angstrom: neighbours as near as the last one counted, up to this, belong to its shell."""
+"""Width of a shell, in angstrom: neighbours as near as the last one counted, up to this, belong to its shell."""
 
 _PERIODIC = np.ones(3, dtype=np.int64)
 _GROWTH = 1.35
@@ -29,10 +29,10 @@ class Neighbours(NamedTuple):
     """Directed edges of one crystal, sorted by centre and then by distance.
 
     Attributes:
-        centre: (E,) int64, row in the list of centres asked for.
-        neighbour: (E,) int64, atom of the cell.
-        image: (E, 3) float64, lattice translation of the neighbour.
-        distance: (E,) float64, angstrom.
+        centre: (E,) int64, the centre of each edge, as its position in the list of centres that was given.
+        neighbour: (E,) int64, the neighbour of each edge, as its position in the cell.
+        image: (E, 3) float64, the lattice translation of the neighbour, in lattice vectors.
+        distance: (E,) float64, the distance of the neighbour in angstrom.
     """
 
     centre: np.ndarray
@@ -42,18 +42,18 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighbours:
-    """Find the neighbours of the atoms `centres` that `spec` asks for.
+    """Find the neighbours of some atoms of a crystal.
 
     Args:
-        crystal: Its fractional coordinates may lie outside the cell; images refer to them as they are.
-        centres: (C,) int64, atoms whose neighbours are wanted.
-        spec: Kind of neighbourhood, radius in angstrom, count, shells.
+        crystal: The crystal. Its fractional coordinates may lie outside the cell; images refer to them as they are.
+        centres: (C,) int64, the atoms whose neighbours are wanted.
+        spec: The neighbourhood: the nearest atoms or all within a radius, the radius, the count, whole shells or not.
 
     Returns:
         The edges; an atom with nothing within the radius has none.
     """
     cell = np.floor(crystal.fractional)
-    _refuse_endless(crystal, spec.radius)
+    _check_images(crystal, spec.radius)
     positions = np.ascontiguousarray((crystal.fractional - cell) @ crystal.lattice)
     lattice = crystal.lattice
     search = spec.radius if spec.neighbours == "radius" else _guess(crystal, spec)
@@ -71,14 +71,14 @@ def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighb
 def mutual(
     crystal: Crystal, chosen: Neighbours, centres: np.ndarray, node_of_atom: np.ndarray, spec: GraphSpec
 ) -> Neighbours:
-    """Find the neighbours that a centre chose or by which it was chosen, by whole shells.
+    """Find mutual neighbours: pairs of atoms of which one is among the nearest neighbours of the other, by whole shells.
 
     Args:
-        crystal: As for `neighbours`.
-        chosen: What `neighbours` found.
-        centres: (C,) int64, as for `neighbours`.
-        node_of_atom: (N,) int64, for each atom the centre that is equivalent to it.
-        spec: Kind of neighbourhood, radius in angstrom, count.
+        crystal: The crystal.
+        chosen: The neighbours of the centres that `neighbours` found.
+        centres: (C,) int64, the atoms whose neighbours are wanted.
+        node_of_atom: (N,) int64, for each atom of the crystal the position in `centres` of the equivalent centre.
+        spec: The neighbourhood: the nearest atoms or all within a radius, the radius, the count.
     """
     reach = np.full(len(centres), spec.radius + SHELL_TOLERANCE)
     if spec.neighbours == "nearest":
@@ -88,8 +88,8 @@ def mutual(
     return Neighbours(*(field[keep] for field in every))
 
 
-def _refuse_endless(crystal: Crystal, radius: float) -> None:
-    """Refuse a cell so thin that the radius spans an absurd number of its images."""
+def _check_images(crystal: Crystal, radius: float) -> None:
+    """Raise an error if the cell is so thin that the radius spans an absurd number of its images."""
     planes_per_angstrom = np.linalg.norm(np.linalg.inv(crystal.lattice), axis=0)
     images = float(np.prod(2 * np.ceil(radius * planes_per_angstrom) + 1)) * len(crystal)
     if images > _MOST_IMAGES:

@@ -1,4 +1,4 @@
-"""The prototype of a crystal: what is left of it when elements, distances and the choice of cell are forgotten."""
+"""Structure prototypes: the space group of a crystal and the Wyckoff positions of its atoms, without the elements."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ _Sites = tuple[tuple[int, tuple[tuple[str, int], ...]], ...]
 
 
 def prototype(crystal: Crystal) -> str | None:
-    """Return the prototype of one crystal; see `Prototypes.of`."""
+    """Return the prototype of one crystal, for example "225 a b"; None where its symmetry cannot be found.
+
+    Args:
+        crystal: The crystal; see `Prototypes.of`.
+    """
     return Prototypes().of(crystal)
 
 
 class Prototypes:
-    """Finds prototypes of many crystals, and remembers what it has found of each arrangement of Wyckoff positions."""
+    """Finds the prototypes of many crystals; every arrangement of Wyckoff positions is worked out once."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[int, _Sites], str] = {}
 
     def of(self, crystal: Crystal) -> str | None:
-        """Return the space group and, for each element without its name, the Wyckoff positions that its atoms are on.
+        """Return the prototype of a crystal: the space group and, for each element, the Wyckoff positions of its atoms.
 
         Rock salt is "225 a b", rutile "136 a f", whatever the elements, cell, origin and orientation: of the equivalent ways
         to letter the positions (under the Euclidean normaliser of the space group) the first in order is taken. Free
@@ -46,12 +50,12 @@ class Prototypes:
             return None
         arrangement = found.hall_number, _sites(crystal.numbers.tolist(), found.wyckoffs)
         if arrangement not in self._names:
-            self._names[arrangement] = _first(found)
+            self._names[arrangement] = _canonical(found)
         return self._names[arrangement]
 
 
-def _first(found: MoyoDataset) -> str:
-    """Return the first in order of the ways to letter the positions."""
+def _canonical(found: MoyoDataset) -> str:
+    """Return the prototype with, of all equivalent ways to letter the Wyckoff positions, the first in order."""
     numbers = found.std_cell.numbers
     ways = found.normalizer_wyckoff_positions().coset_representatives
     multiplicity = {position.letter: position.multiplicity for _, positions in ways for position in positions}
@@ -61,7 +65,7 @@ def _first(found: MoyoDataset) -> str:
 
 
 def _sites(numbers: Sequence[int], letters: Sequence[str]) -> _Sites:
-    """Return for each element its number of atoms, and those on each position, the rarest element first."""
+    """Return for each element its number of atoms and their number on each Wyckoff position, the rarest element first."""
     atoms: dict[int, Counter[str]] = defaultdict(Counter)
     for number, letter in zip(numbers, letters, strict=True):
         atoms[number][letter] += 1

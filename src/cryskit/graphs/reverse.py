@@ -1,7 +1,8 @@
-"""What an edge is when looked at from its other end, also where nodes stand for orbits of the space group.
+"""The reverse of each edge and the orbits of edges, also where nodes stand for orbits of the space group.
 
 The edge i -> j leads back as j -> i. Where node r stands for atom j, an operation g of the crystal turns j into r, and the
-edge back into g(j) -> g(i): one of r's own edges. Operations that leave r where it is tell which of its edges are alike.
+edge back into g(j) -> g(i): one of r's own edges. Operations that leave r where it is turn equivalent edges of r into one
+another.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 MATCH = 1e-2
-"""Angstrom: how far an operation may turn one edge beside another that it counts as the same."""
+"""Largest distance, in angstrom, between an edge and the image of another one that counts as the same edge."""
 
 
-class OtherEnds(NamedTuple):
-    """The edges of one crystal as seen from their neighbours.
+class ReverseEdges(NamedTuple):
+    """The reverse and the orbit of each edge of one crystal.
 
     Attributes:
-        reverse: (E,) int64, see `Graph.reverse`.
-        orbit_of_edge: (E,) int64, see `Graph.orbit_of_edge`.
+        reverse: (E,) int64, the edge that each edge is when looked at from its other end, see `Graph.reverse`.
+        orbit_of_edge: (E,) int64, the first edge of the orbit of each edge, see `Graph.orbit_of_edge`.
     """
 
     reverse: np.ndarray
     orbit_of_edge: np.ndarray
 
 
-def other_ends(
+def reverse_edges(
     crystal: Crystal,
     nodes: np.ndarray,
     node_of_atom: np.ndarray,
@@ -41,43 +42,44 @@ def other_ends(
     vectors: np.ndarray,
     *,
     reduce: bool,
-) -> OtherEnds | None:
+) -> ReverseEdges | None:
     """Return the reverse and the orbit of every edge, or None where the operations do not match the edges.
 
     Args:
         crystal: The crystal.
-        nodes: (n,) int64, the atom that is each node.
-        node_of_atom: (N,) int64.
+        nodes: (n,) int64, the atom of the cell that is each node.
+        node_of_atom: (N,) int64, the node that stands for each atom of the cell.
         found: The edges of the nodes, each with its reverse among the edges of the full cell.
-        vectors: (E, 3) float64, angstrom, of the edges.
-        reduce: Whether edges that the operations turn into one another are alike; else only translations count.
+        vectors: (E, 3) float64, the vector of each edge in angstrom, from centre to neighbour.
+        reduce: Whether edges that an operation of the space group turns into one another form an orbit; if not, only
+            translations are used.
 
     Raises:
         CoordinatesError: Even translations do not match the edges.
     """
     moves = isometries(crystal) if reduce else Isometries(np.eye(3)[None], np.zeros((1, 3)), crystal.lattice)
     misses = _misses(crystal, moves, nodes[node_of_atom])
-    index = _Edges(vectors, found.centre, len(nodes))
+    index = _EdgeIndex(vectors, found.centre, len(nodes))
     onto_node = misses.argmin(axis=0)[found.neighbour]
-    reverse = index.find(_turn(moves.rotations[onto_node], -vectors), node_of_atom[found.neighbour])
+    reverse = index.find(_rotate(moves.rotations[onto_node], -vectors), node_of_atom[found.neighbour])
     operation, edge = np.nonzero((misses[:, nodes] < MATCH)[:, found.centre])
-    image = index.find(_turn(moves.rotations[operation], vectors[edge]), found.centre[edge])
-    ends = None
+    image = index.find(_rotate(moves.rotations[operation], vectors[edge]), found.centre[edge])
+    back = None
     if misses.min(axis=0, initial=np.inf).max() < MATCH and (reverse >= 0).all() and (image >= 0).all():
         orbit = np.arange(len(vectors))
         np.minimum.at(orbit, edge, image)
-        ends = OtherEnds(reverse, orbit) if _consistent(reverse, orbit) else None
-    if ends is None and not reduce:
+        back = ReverseEdges(reverse, orbit) if _consistent(reverse, orbit) else None
+    if back is None and not reduce:
         raise CoordinatesError(
             "Not every neighbour has this atom as its neighbour",
             "Look for atoms that lie on one another",
             crystal.id,
         )
-    return ends
+    return back
 
 
 def _misses(crystal: Crystal, moves: Isometries, onto: np.ndarray) -> np.ndarray:
-    """Return by how much each operation misses to bring each atom to the atom `onto`, (S, N) angstrom."""
+    """Return the distance between the image of each atom under each operation and the atom `onto`, (S, N) in angstrom."""
     positions = crystal.fractional @ crystal.lattice
     steps = positions @ moves.rotations.transpose(0, 2, 1) + moves.translations[:, None] - positions[onto]
     cells = steps @ np.linalg.inv(moves.lattice)
@@ -85,12 +87,12 @@ def _misses(crystal: Crystal, moves: Isometries, onto: np.ndarray) -> np.ndarray
     return misses
 
 
-def _turn(rotations: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    turned: np.ndarray = np.einsum("nij,nj->ni", rotations, vectors)
-    return turned
+def _rotate(rotations: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    images: np.ndarray = np.einsum("nij,nj->ni", rotations, vectors)
+    return images
 
 
-class _Edges:
+class _EdgeIndex:
     """Finds edges by their node and vector, in a table with one row of padded edges per node."""
 
     def __init__(self, vectors: np.ndarray, centre: np.ndarray, nodes: int) -> None:
@@ -100,7 +102,7 @@ class _Edges:
         self._table[centre, np.arange(len(centre)) - self._starts[centre]] = vectors
 
     def find(self, vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        """Return the edges with these vectors, -1 where there is none."""
+        """Return the edges with these vectors at these nodes, (n,) int64, -1 where there is none."""
         if not len(vectors):
             return np.zeros(0, np.int64)
         misses = np.square(self._table[centre] - vectors[:, None]).sum(axis=2)
@@ -111,10 +113,10 @@ class _Edges:
 
 
 def _consistent(reverse: np.ndarray, orbit: np.ndarray) -> bool:
-    """Tell whether orbits are closed, whole orbits are reversed into whole orbits, and twice reversed is the same."""
-    back = orbit[reverse]
+    """Return whether orbits are closed, whole orbits are reversed into whole orbits, and twice reversed is the same."""
+    orbit_of_reverse = orbit[reverse]
     return bool(
         np.array_equal(orbit[orbit], orbit)
-        and np.array_equal(back, back[orbit])
-        and np.array_equal(orbit[reverse[back]], orbit)
+        and np.array_equal(orbit_of_reverse, orbit_of_reverse[orbit])
+        and np.array_equal(orbit[reverse[orbit_of_reverse]], orbit)
     )

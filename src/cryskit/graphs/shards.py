@@ -6,11 +6,10 @@ only what is not there yet, and data sets that were built once are shared by all
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import islice
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,57 +22,55 @@ from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
 from cryskit.graphs import store
 from cryskit.graphs.build import build_usable, key
-from cryskit.graphs.structure import structures
+from cryskit.graphs.structure_hash import structure_hashes
+from cryskit.parallel import Lost
 from cryskit.types import FIELD_AXES, Graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor
     from pathlib import Path
 
+    from cryskit.parallel import Pool
     from cryskit.types import Axis, Crystal, GraphSpec
 
 SHARD = 16_384
-"""Crystals of a shard."""
+"""Number of crystals in a shard."""
 
 _CHUNK = 256  # crystals that a process builds at a time
 _SYMMETRY = ("space_group", "system")
+
+_Built: TypeAlias = "tuple[dict[str, np.ndarray], pa.Table]"
 
 
 class Shard(NamedTuple):
     """Crystals on disk.
 
     Attributes:
-        path: The graph of those that could be built.
-        crystals: One row for each, in order: how many `atoms` (nodes) and `edges` its graph has, what its `structure` is
-            (see `structure.structures`), its `space_group` and `system` where the spec asks for them, and the `problem` of
-            one that could not be built, whose other columns are then null.
+        path: File of the graph of those that could be built.
+        crystals: Table with a row for each crystal, in order: the numbers of `atoms` (nodes) and `edges` of its graph, its
+            `structure` (see `structure_hash.structure_hashes`), its `space_group` and `system` where the spec asks for them, and the
+            `problem` of one that could not be built, whose other columns are then null.
     """
 
     path: Path
     crystals: pa.Table
 
 
-def processes(count: int) -> ProcessPoolExecutor:
-    """Return a pool of processes that build; they are started when there is something to build.
-
-    Args:
-        count: Of processes. Scripts that ask for them have to be guarded by `if __name__ == "__main__"`.
-    """
-    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
-
-
-def shards(crystals: Iterable[Crystal], spec: GraphSpec, cache: Path, pool: Executor | None = None) -> Iterator[Shard]:
+def shards(crystals: Iterable[Crystal], spec: GraphSpec, cache: Path, pool: Pool | None = None) -> Iterator[Shard]:
     """Build crystals as they come, and keep their graphs.
 
     Args:
-        crystals: Read once; two shards of them are in memory at a time.
-        spec: Which graph.
-        cache: A folder; what lies there is not built again.
-        pool: Processes to build with; without, this one does. The result is the same.
+        crystals: Crystals, read once; two shards of them are in memory at a time.
+        spec: Which graph to build.
+        cache: Folder of the shards; what is in it is not built again.
+        pool: Processes to build with; without, this process builds. The result is the same.
 
     Yields:
         The shards, in the order of the crystals.
+
+    Raises:
+        ProcessEndedError: A process crashed. The shards before are kept, and this one is not written, for what it holds depends
+            on its crystals only.
     """
     remaining, before = iter(crystals), None
     while batch := list(islice(remaining, SHARD)):
@@ -88,17 +85,20 @@ def shards(crystals: Iterable[Crystal], spec: GraphSpec, cache: Path, pool: Exec
 class _Begun:
     """A shard that is being built by other processes while the crystals of the next one are read."""
 
-    def __init__(self, crystals: Sequence[Crystal], spec: GraphSpec, cache: Path, pool: Executor | None) -> None:
+    def __init__(self, crystals: Sequence[Crystal], spec: GraphSpec, cache: Path, pool: Pool | None) -> None:
         self._graph, self._table = (cache / f"{key(crystals, spec)}.{ending}" for ending in ("shard.arrow", "parquet"))
         bare = [replace(crystal, text=None, targets={}) for crystal in crystals]  # lighter to send
         chunks = [bare[i : i + _CHUNK] for i in range(0, len(bare), _CHUNK)]
-        mapped = map if pool is None or len(chunks) == 1 else pool.map
-        self._built = None if self._table.exists() else mapped(_build, chunks, [spec] * len(chunks))
+        build = partial(_build, spec=spec)
+        self._built: Iterator[_Built | Lost[list[Crystal]]] | None = None
+        if not self._table.exists():
+            few = len(chunks) == 1
+            self._built = map(build, chunks) if pool is None or few else pool.map(build, chunks, ahead=None)
 
     def finish(self) -> Shard:
         """Wait for the processes and write what they built."""
         if self._built is not None:
-            graphs, tables = zip(*self._built, strict=True)
+            graphs, tables = zip(*map(_not_lost, self._built), strict=True)
             whole = batching.collate([_tensors(arrays) for arrays in graphs])
             store.save(whole, self._graph)
             with replacing(self._table) as temporary:  # last, for it says that the shard is whole
@@ -106,14 +106,21 @@ class _Begun:
         return Shard(self._graph, pq.read_table(self._table))
 
 
-def _build(crystals: Sequence[Crystal], spec: GraphSpec) -> tuple[dict[str, np.ndarray], pa.Table]:
+def _not_lost(built: _Built | Lost[list[Crystal]]) -> _Built:
+    """Return what was built of some crystals, or raise what kept it from being built."""
+    if isinstance(built, Lost):
+        raise built.error
+    return built
+
+
+def _build(crystals: Sequence[Crystal], spec: GraphSpec) -> _Built:
     """Return the fields of the graph of the crystals that can be built, and the rows of their table."""
     graph, errors = build_usable(crystals, spec)
     lengths = batching.lengths(graph)
     columns = {
         "atoms": lengths["atoms"].numpy().astype(np.int32),
         "edges": lengths["edges"].numpy().astype(np.int32),
-        "structure": structures(graph),
+        "structure": structure_hashes(graph),
     }
     if graph.symmetry is not None:
         columns |= dict(zip(_SYMMETRY, graph.symmetry.numpy().T.astype(np.int16), strict=True))
@@ -129,20 +136,20 @@ def _tensors(arrays: Mapping[str, np.ndarray]) -> Graph:
 
 
 class Shards(Batcher):
-    """Slices batches out of shards: every crystal of a batch is read from disk, whichever shard it lies in.
+    """Slices batches out of shards: every crystal of a batch is read from disk, whichever shard it is in.
 
     Args:
         parts: The shards.
-        rows: Which of their crystals, counted through all shards, none of which has a problem.
+        rows: (B,) positions of the crystals to use, counted through all shards; none of them has a problem.
 
     Attributes:
-        lengths: As of a Batcher.
-        rows: As given.
+        lengths: Axis of a graph to how many of its elements belong to each crystal, (B,).
+        rows: (B,) positions of the crystals, counted through all shards.
     """
 
     def __init__(self, parts: Sequence[Shard], rows: np.ndarray) -> None:
         self.rows = rows
-        self._files = [store.Stored(part.path) for part in parts]
+        self._files = [store.StoredGraph(part.path) for part in parts]
         self._file_of = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.crystals) for part in parts])[rows]
         counts: dict[Axis, list[np.ndarray]] = {
             "atoms": [_filled(part.crystals["atoms"]) for part in parts],
@@ -174,7 +181,7 @@ class Shards(Batcher):
             found.update(np.unique(file.read("numbers")[nodes]).tolist())
         return sorted(found)
 
-    def _gathered(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
+    def _rows(self, crystals: np.ndarray, counts: Mapping[Axis, np.ndarray]) -> dict[str, np.ndarray]:
         files = [self._files[place] for place in self._file_of[crystals].tolist()]
         starts = {axis: every[crystals].tolist() for axis, every in self._starts.items()}
         ends = {axis: np.cumsum(taken).tolist() for axis, taken in counts.items()}
@@ -193,7 +200,12 @@ def structures_of(parts: Sequence[Shard]) -> np.ndarray:
 
 
 def problems_of(parts: Sequence[Shard], rows: np.ndarray) -> list[str]:
-    """Return what is wrong with some crystals, counted through all shards."""
+    """Return what is wrong with some crystals.
+
+    Args:
+        parts: The shards.
+        rows: Positions of the crystals, counted through all shards.
+    """
     column = pa.chunked_array([chunk for part in parts for chunk in part.crystals["problem"].chunks], pa.string())
     problems: list[str] = column.take(pa.array(rows)).to_pylist()
     return problems

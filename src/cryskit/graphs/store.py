@@ -1,4 +1,4 @@
-"""A Graph on disk: one memory-mapped Arrow file of flat arrays, checksummed and written atomically."""
+"""Graphs on disk: one memory-mapped Arrow file of flat arrays for each, checksummed and written atomically."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _TARGETS = b"targets"
 
 
 def save(graph: Graph, path: Path) -> None:
-    """Write a graph; a reader never sees half a file.
+    """Write a graph to a file; a reader never sees half a file.
 
     Args:
-        graph: On the CPU.
+        graph: The graph, on the CPU.
         path: The file; its folder is made.
     """
     arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in graph.tensors.items()}
@@ -45,12 +45,15 @@ def save(graph: Graph, path: Path) -> None:
 
 
 def load(path: Path) -> Graph:
-    """Map a graph into memory; its pages are read when they are first touched, and never written back.
+    """Map a graph into memory; its pages are read when they are first used, and never written back.
+
+    Args:
+        path: A file that `save` has written.
 
     Raises:
         DataError: The file is damaged.
     """
-    memory, batch, buffer = _mapped(path)
+    memory, batch, buffer = _open(path)
     arrays = {name: _view(memory, buffer, batch.column(name).values) for name in batch.schema.names}
     if batch.schema.metadata[_CHECKSUM].decode() != _checksum(arrays):
         raise DataError(f"{path} is damaged: its checksum differs", "Delete it; it will be built again")
@@ -58,62 +61,80 @@ def load(path: Path) -> Graph:
     return Graph(**{name: torch.from_numpy(array.reshape(shapes[name])) for name, array in arrays.items()})
 
 
-class Stored:
-    """A graph on disk of which pieces are read, so that it takes no memory, not even that of a mapped file.
+class StoredGraph:
+    """A graph on disk of which parts are read, so that it takes no memory, not even that of a mapped file.
 
     Args:
-        path: The file; its checksum is not verified.
+        path: A file that `save` has written; its checksum is not verified.
 
     Attributes:
-        fields: Names of its fields.
+        fields: The names of the fields of the graph.
 
     Raises:
-        DataError: It is no whole graph file.
+        DataError: The file is no whole graph file.
     """
 
     def __init__(self, path: Path) -> None:
-        _, batch, buffer = _mapped(path)
+        _, batch, buffer = _open(path)
         shapes = _shapes(batch)
-        self._places = {
-            name: _Place.of(batch.column(name).values, buffer, shapes[name], FIELD_AXES[name].dimension)
+        self._locations = {
+            name: _Location.of(batch.column(name).values, buffer, shapes[name], FIELD_AXES[name].dimension)
             for name in batch.schema.names
         }
-        self.fields = tuple(self._places)
+        self.fields = tuple(self._locations)
         self._file = path.open("rb", buffering=0)
         weakref.finalize(self, self._file.close)
 
     def read(self, name: str) -> np.ndarray:
-        """Return all of a field."""
-        length = self._places[name].length
+        """Return a whole field of the graph as an array.
+
+        Args:
+            name: The name of the field.
+        """
+        length = self._locations[name].length
         field, rows = self.empty(name, length)
         self.fill(rows, name, 0, 0, length)
         return field
 
     def empty(self, name: str, length: int) -> tuple[np.ndarray, list[memoryview]]:
-        """Return an array for so many elements of a field, and the bytes of each row before its axis."""
-        place = self._places[name]
-        field = np.empty((*place.before, length, *place.inside), place.dtype)
-        rows = field.reshape(math.prod(place.before), -1).view(np.uint8) if field.size else ()
+        """Return an empty array for some elements of a field, and the bytes of each of its rows for `fill`.
+
+        Args:
+            name: The name of the field.
+            length: The number of elements along the axis of the field.
+        """
+        location = self._locations[name]
+        field = np.empty((*location.before, length, *location.inside), location.dtype)
+        rows = field.reshape(math.prod(location.before), -1).view(np.uint8) if field.size else ()
         return field, [row.data for row in rows]
 
     def fill(self, rows: Sequence[memoryview], name: str, at: int, start: int, length: int) -> None:
         """Read some elements of a field into an array.
 
         Args:
-            rows: Of the array, from `empty`; it may be filled from several files.
-            name: Of the field.
-            at: Where in the array they go.
-            start: Where on the axis of the field they begin.
-            length: How many there are.
+            rows: The bytes of each row of the array, from `empty`; an array may be filled from several files.
+            name: The name of the field.
+            at: The position in the array at which the first element is put.
+            start: The position in the file of the first element.
+            length: The number of elements along the axis of the field.
         """
-        place = self._places[name]
+        location = self._locations[name]
         for number, row in enumerate(rows):
-            self._file.seek(place.start + (number * place.length + start) * place.width)
-            self._file.readinto(row[at * place.width : (at + length) * place.width])
+            self._file.seek(location.start + (number * location.length + start) * location.width)
+            self._file.readinto(row[at * location.width : (at + length) * location.width])
 
 
-class _Place(NamedTuple):
-    """Where a field lies in the file: its first byte, its elements along its axis, the bytes of one, its shape around."""
+class _Location(NamedTuple):
+    """The location of a field in the file.
+
+    Attributes:
+        start: Position of its first byte.
+        length: Number of elements along its axis.
+        width: Bytes of one element.
+        dtype: Type of its numbers.
+        before: Shape before its axis.
+        inside: Shape of one element.
+    """
 
     start: int
     length: int
@@ -123,8 +144,8 @@ class _Place(NamedTuple):
     inside: tuple[int, ...]
 
     @classmethod
-    def of(cls, values: pa.Array, whole: pa.Buffer, shape: tuple[int, ...], along: int) -> _Place:
-        """Return the place of a flat field whose shape has -1 along its axis, unless that is given."""
+    def of(cls, values: pa.Array, whole: pa.Buffer, shape: tuple[int, ...], along: int) -> _Location:
+        """Return the location of a flat field whose shape has -1 along its axis, or the length of the axis."""
         data, dtype = values.buffers()[1], np.dtype(values.type.to_pandas_dtype())
         before, inside = shape[:along], shape[along + 1 :]
         elements = math.prod((*before, *inside))
@@ -133,7 +154,7 @@ class _Place(NamedTuple):
         return cls(start, length, math.prod(inside) * dtype.itemsize, dtype, before, inside)
 
 
-def _mapped(path: Path) -> tuple[mmap.mmap, pa.RecordBatch, pa.Buffer]:
+def _open(path: Path) -> tuple[mmap.mmap, pa.RecordBatch, pa.Buffer]:
     try:
         with path.open("rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
@@ -150,7 +171,7 @@ def _shapes(batch: pa.RecordBatch) -> dict[str, tuple[int, ...]]:
 
 
 def _view(memory: mmap.mmap, whole: pa.Buffer, values: pa.Array) -> np.ndarray:
-    """Look at an Arrow array inside the mapped file; Arrow's own views are read-only, which torch does not take."""
+    """Return an Arrow array as a view of the mapped file; Arrow's own views are read-only, which torch does not accept."""
     data = values.buffers()[1]
     dtype = values.type.to_pandas_dtype()
     if data is None or not len(values):

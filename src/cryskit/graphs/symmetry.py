@@ -1,4 +1,4 @@
-"""The space group of a crystal, and its orbits: atoms that no invariant network can tell apart.
+"""The space group of a crystal, and the orbits of its atoms: atoms for which every invariant network gives the same.
 
 Symmetry is detected (moyopy) and never read from a file: most published CIFs are written as P1.
 """
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from cryskit.types import GraphSpec
 
 TOLERANCE = 1e-4
-"""Angstrom: how far an operation may miss an atom. Tight, so that the reduced graph is the same function."""
+"""Largest distance, in angstrom, between an atom and the image of another one under an operation of the space group. It is
+tight, so that an encoder gives the same for the reduced graph as for the full one."""
 
 NAMED_TOLERANCE = 1e-2
-"""Angstrom: how far an operation may miss an atom where the space group is only named; what the Materials Project uses."""
+"""The same distance, in angstrom, where only the name of the space group is wanted; that of the Materials Project."""
 
 SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
-"""The crystal systems."""
+"""The crystal systems, from the lowest to the highest symmetry."""
 
 _LAST_GROUPS = (2, 15, 74, 142, 167, 194, 230)  # of the crystal systems
 
@@ -45,7 +46,7 @@ def orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
 
     Args:
         crystal: The crystal.
-        spec: The neighbourhood in which equivalent atoms must agree.
+        spec: The kind of graph, in whose neighbourhoods equivalent atoms must have the same neighbours.
     """
     alone = np.arange(len(crystal))
     found = detect(crystal, TOLERANCE)
@@ -74,17 +75,21 @@ def space_group(crystal: Crystal) -> tuple[int, int]:
 
 
 def system_of(number: int) -> int:
-    """Return the place in SYSTEMS of the crystal system of a space group, 1..230."""
+    """Return the position in SYSTEMS of the crystal system of a space group.
+
+    Args:
+        number: The number of the space group, 1..230.
+    """
     return bisect_left(_LAST_GROUPS, number)
 
 
 class Isometries(NamedTuple):
-    """Operations x -> rotation x + translation that turn a crystal into itself, the identity among them.
+    """The operations x -> rotation x + translation that map a crystal onto itself, the identity included.
 
     Attributes:
-        rotations: (S, 3, 3) float64, of Cartesian columns.
-        translations: (S, 3) float64, angstrom, each up to a translation of the lattice.
-        lattice: (3, 3) float64, angstrom, rows: all of the crystal's translations.
+        rotations: (S, 3, 3) float64, rotation matrices for Cartesian column vectors.
+        translations: (S, 3) float64, translations in angstrom, each up to one of the lattice.
+        lattice: (3, 3) float64, rows in angstrom, which span all translations of the crystal.
     """
 
     rotations: np.ndarray
@@ -96,7 +101,7 @@ def isometries(crystal: Crystal) -> Isometries:
     """Return the operations of the space group, those that the cell of a supercell cannot hold included.
 
     Args:
-        crystal: One whose symmetry cannot be found has the identity only.
+        crystal: The crystal; if its symmetry cannot be found only the identity is returned.
     """
     found = detect(crystal, TOLERANCE)
     if found is not None and len(found.prim_std_cell.numbers) < len(crystal):
@@ -117,13 +122,16 @@ def _primitive(crystal: Crystal, found: moyopy.MoyoDataset) -> Crystal:
     return Crystal(crystal.id, linear.T @ crystal.lattice, fractional, crystal.numbers[first])
 
 
+# A Crystal is hashed by identity, so a result is found again only for the same object. Two entries, one for each tolerance, let
+# callers that follow one another on one crystal (orbits, then isometries) share a search; more would only keep crystals in
+# memory.
 @lru_cache(maxsize=2)
 def detect(crystal: Crystal, tolerance: float) -> moyopy.MoyoDataset | None:
-    """Return what moyo finds of the symmetry of a crystal; None where it finds none.
+    """Return the symmetry of a crystal as moyo detects it, or None where it detects none.
 
     Args:
         crystal: The crystal.
-        tolerance: Angstrom: how far an operation may miss an atom.
+        tolerance: Largest distance between an atom and the image of another one under an operation, in angstrom.
     """
     cell = moyopy.Cell(crystal.lattice.tolist(), crystal.fractional.tolist(), crystal.numbers.tolist())
     with _without_warnings():
@@ -152,7 +160,13 @@ def _without_warnings() -> Iterator[None]:
 
 
 def agree(crystal: Crystal, representative: np.ndarray, spec: GraphSpec) -> bool:
-    """Tell whether every atom sees the same elements at the same distances as its representative."""
+    """Return whether every atom has the same elements at the same distances as its representative.
+
+    Args:
+        crystal: The crystal.
+        representative: (N,) int64, for each atom another one that should be equivalent.
+        spec: The kind of graph, in whose neighbourhoods they are compared.
+    """
     found = neighbours(crystal, np.arange(len(crystal)), spec)
     shells = [_surroundings(crystal, found, atom) for atom in range(len(crystal))]
     for atom, other in enumerate(representative):

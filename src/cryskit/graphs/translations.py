@@ -1,4 +1,4 @@
-"""How long the translations of a crystal are, whatever the cell it is written in.
+"""The lengths of the shortest translations of a crystal, whatever the cell it is written in.
 
 Two translations are of one class if they differ by twice a translation. Besides that of zero there are seven classes, and
 the shortest length in each is a property of the lattice that changes continuously with it (Conway and Sloane 1992, doi
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 COUNT = 6
-"""Lengths that are given: all classes but the one that is longest."""
+"""Number of lengths that are returned: those of all classes but the longest one."""
 
 _ACUTE = 1e-9  # relative to the square of the longest vector
 
 
-def shortest(crystal: Crystal) -> np.ndarray:
+def shortest_translations(crystal: Crystal) -> np.ndarray:
     """Return the lengths of the shortest translations of a crystal in six classes, (6,), angstrom, ascending.
 
     Args:
-        crystal: In any cell; where its symmetry cannot be found, its cell counts as primitive.
+        crystal: The crystal, in any cell; where its symmetry cannot be found, its cell counts as primitive.
     """
     found = detect(crystal, TOLERANCE)
     one, two, three, _ = obtuse(crystal.lattice if found is None else np.array(found.prim_std_cell.basis))
@@ -37,10 +37,12 @@ def shortest(crystal: Crystal) -> np.ndarray:
 
 
 def obtuse(lattice: np.ndarray) -> np.ndarray:
-    """Return four vectors that span a lattice, add up to zero and pairwise meet at no acute angle, (4, 3).
+    """Return four vectors that span a lattice, add up to zero and pairwise meet at no acute angle, (4, 3) in angstrom.
+
+    They are found by Selling's reduction (1874).
 
     Args:
-        lattice: (3, 3) angstrom, rows.
+        lattice: (3, 3) the lattice vectors as rows, in angstrom.
     """
     vectors = np.concatenate([lattice, -lattice.sum(0, keepdims=True)])
     while True:

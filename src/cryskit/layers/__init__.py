@@ -1,1 +1,1 @@
-"""Parts that two or more encoders or objectives use."""
+"""Layers of networks that two or more encoders or objectives use."""

@@ -1,9 +1,10 @@
-"""Attention over the edges of each atom, or over the atoms or edges of each crystal: segments of any length.
+"""Softmax attention within segments of any length: the edges of each atom, or the atoms or edges of each crystal.
 
     a_k = exp(s_k) / sum_l w_l exp(s_l),   y = sum_k w_k a_k x_k
 
-The sums run over one segment. A row that stands for several (an orbit, a merged edge) has their number as its weight w. The
-largest score of a segment is taken off all of its scores first, so that no exponential overflows.
+The sums run over one segment. A row that stands for several equal ones (a node for its orbit, an edge for equal edges) has
+their number as its weight w. The largest score of a segment is subtracted from all of its scores first, so that no exponential
+overflows. The backward pass is made of public operations of torch only.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
 
 class Segments(NamedTuple):
-    """Runs of consecutive rows that belong together.
+    """Runs of consecutive rows over which attention is taken.
 
     Attributes:
-        segment: (rows,) int64, that each row is in, sorted.
-        counts: (segments,) int64, rows of each segment, 0 for an empty one.
-        weight: (rows,) how many rows each stands for, or None for one.
+        segment: (rows,) int64, the segment of each row, sorted.
+        counts: (segments,) int64, the number of rows in each segment, 0 for an empty one.
+        weight: (rows,) the number of equal rows that each row stands for, or None if it is 1 for all.
     """
 
     segment: Tensor
@@ -39,50 +40,71 @@ class Segments(NamedTuple):
 
     @classmethod
     def of_atoms(cls, neighbourhoods: Neighbourhoods) -> Segments:
-        """Return the edges of each atom."""
-        return cls(neighbourhoods.wired.centre, neighbourhoods.degree, neighbourhoods.wired.copies)
+        """Return the edges of each atom as segments, weighted with their multiplicity.
+
+        Args:
+            neighbourhoods: The edges.
+        """
+        return cls(neighbourhoods.edges.centre, neighbourhoods.degree, neighbourhoods.edges.multiplicity)
 
     @classmethod
     def of_crystals(cls, graph: Graph) -> Segments:
-        """Return the nodes of each crystal, weighted with their multiplicity."""
+        """Return the nodes of each crystal as segments, weighted with their multiplicity.
+
+        Args:
+            graph: The batch.
+        """
         counts = torch.bincount(graph.crystal_of_atom, minlength=graph.crystals)
         return cls(graph.crystal_of_atom, counts, graph.multiplicity)
 
     @classmethod
     def edges_of_crystals(cls, graph: Graph, neighbourhoods: Neighbourhoods) -> Segments:
-        """Return the edges of each crystal, weighted with their copies and the multiplicity of their centre."""
-        centre, copies = neighbourhoods.wired.centre, neighbourhoods.wired.copies
+        """Return the edges of each crystal as segments, weighted with their multiplicity times that of their centre.
+
+        Args:
+            graph: The batch.
+            neighbourhoods: The edges of the batch.
+        """
+        centre, multiplicity = neighbourhoods.edges.centre, neighbourhoods.edges.multiplicity
         crystal = graph.crystal_of_atom[centre]
-        weight = graph.multiplicity[centre] if copies is None else graph.multiplicity[centre] * copies
+        weight = graph.multiplicity[centre] if multiplicity is None else graph.multiplicity[centre] * multiplicity
         return cls(crystal, torch.bincount(crystal, minlength=graph.crystals), weight)
 
 
 def softmax(scores: Float[Tensor, "rows heads"], segments: Segments) -> Float[Tensor, "rows heads"]:
-    """Return the shares of the rows of each segment, head by head; times weight they add up to one."""
+    """Return the softmax of the scores within each segment, for each head alone.
+
+    Args:
+        scores: The score of each row in each head.
+        segments: The segments of the rows.
+
+    Returns:
+        The share a of each row; times the weights they add up to 1 in every segment and head.
+    """
     segment, counts, weight = segments
     highest = scores.new_full((len(counts), scores.shape[1]), -torch.inf)
     highest = highest.scatter_reduce(0, segment[:, None].expand_as(scores), scores.detach(), "amax")
     powers = torch.exp(scores - highest[segment])
-    counted = powers if weight is None else powers * weight[:, None].to(powers.dtype)
-    total = scores.new_zeros(highest.shape).index_add(0, segment, counted)
+    weighted = powers if weight is None else powers * weight[:, None].to(powers.dtype)
+    total = scores.new_zeros(highest.shape).index_add(0, segment, weighted)
     return powers / total[segment]
 
 
 def attend(
     shares: Float[Tensor, "rows heads"], values: Float[Tensor, "rows features"], segments: Segments
 ) -> Float[Tensor, "segments width"]:
-    """Return the sum over the rows of each segment, and over the heads, of weight times share times values.
+    """Return for each segment the sum over its rows and the heads of weight times share times value.
 
     Args:
-        shares: Of the rows, for each head.
-        values: Of the rows; every head has a run of width = features / heads of them.
-        segments: Of the rows.
+        shares: The share of each row in each head, from `softmax`.
+        values: The values of each row: those of the first head, then those of the second, each of width = features / heads.
+        segments: The segments of the rows.
     """
     return apply(_Attend, shares, values, segments)
 
 
 class _Attend(Function):
-    """A weighted embedding row_sum: one head of one row is looked up, the heads and rows of one segment are a row_sum."""
+    """One weighted embedding bag per segment, whose terms are the heads of its rows."""
 
     @staticmethod
     def forward(ctx: Any, shares: Tensor, values: Tensor, segments: Segments) -> Tensor:
@@ -92,13 +114,13 @@ class _Attend(Function):
         width = values.shape[1] // heads
         if not rows:
             return values.new_zeros(len(segments.counts), width)
-        counted = shares if segments.weight is None else shares * segments.weight[:, None].to(shares.dtype)
+        weighted = shares if segments.weight is None else shares * segments.weight[:, None].to(shares.dtype)
         return embedding_bag(
             torch.arange(rows * heads, device=values.device),
             values.reshape(rows * heads, width),
             (segments.counts.cumsum(0) - segments.counts) * heads,
             mode="sum",
-            per_sample_weights=counted.reshape(-1).to(values.dtype),
+            per_sample_weights=weighted.reshape(-1).to(values.dtype),
         )
 
     @staticmethod
@@ -106,8 +128,8 @@ class _Attend(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         shares, values = ctx.saved_tensors
         _, counts, weight = ctx.segments
-        back = torch.repeat_interleave(gradient, counts, dim=0, output_size=len(values))
+        grad_rows = torch.repeat_interleave(gradient, counts, dim=0, output_size=len(values))
         if weight is not None:
-            back = back * weight[:, None].to(back.dtype)
-        of_shares = torch.bmm(values.reshape(*shares.shape, -1), back[:, :, None].to(values.dtype)).squeeze(2)
-        return of_shares, (shares[:, :, None] * back[:, None, :]).flatten(1), None
+            grad_rows = grad_rows * weight[:, None].to(grad_rows.dtype)
+        grad_shares = torch.bmm(values.reshape(*shares.shape, -1), grad_rows[:, :, None].to(values.dtype)).squeeze(2)
+        return grad_shares, (shares[:, :, None] * grad_rows[:, None, :]).flatten(1), None

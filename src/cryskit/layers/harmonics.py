@@ -1,4 +1,4 @@
-"""What the directions of bonds say: learned bond-orientational order parameters.
+"""Learned bond-orientational order parameters: invariants of the directions of the bonds of each atom.
 
     q_lm = sum_j w_ij Y_lm(r_ij)        Q_l = sum_m q_lm^2 / (2 l + 1)
 
@@ -27,11 +27,19 @@ if TYPE_CHECKING:
     from cryskit.types import Graph
 
 DEGREES = 4
-"""Degrees l = 1 to 4: the least that tells an octahedron (l = 4) and a tetrahedron (l = 3) from a sphere."""
+"""The highest degree l of the harmonics: the least that distinguishes an
+octahedron (l = 4) and a tetrahedron (l = 3) from a sphere."""
 
 
 def harmonics(directions: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges 24"]:
-    """Return the real spherical harmonics of degree 1 to 4 of unit vectors, scaled so that sum_m Y_lm^2 = 2 l + 1."""
+    """Return the real spherical harmonics of degree 1 to 4, scaled so that sum_m Y_lm^2 = 2 l + 1.
+
+    Args:
+        directions: The unit vectors along the edges.
+
+    Returns:
+        The three harmonics of l = 1, then the five of l = 2, the seven of l = 3 and the nine of l = 4.
+    """
     x, y, z = directions.unbind(1)
     xx, yy, zz = x * x, y * y, z * z
     planar, cross = xx - yy, x * y
@@ -66,39 +74,43 @@ def harmonics(directions: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges 24"]
     return torch.stack(first + second + third + fourth, dim=1)
 
 
-class BondOrder:
-    """The directions of a batch's edges, prepared for every layer of an encoder.
+class OrderParameters:
+    """The spherical harmonics of a batch's edges, prepared for the order parameters of every layer of an encoder.
 
     Args:
         graph: The batch.
-        wired: Its edges as the network sees them: equal ones have equal weights, so their harmonics are added up once.
+        edges: The edges that carry messages. Equal edges have equal weights, so their harmonics are added up once.
     """
 
-    def __init__(self, graph: Graph, wired: Edges) -> None:
-        centre, edges, atoms = wired.centre, len(wired.centre), graph.atoms
+    def __init__(self, graph: Graph, edges: Edges) -> None:
+        centre, edge_count, atoms = edges.centre, len(edges.centre), graph.atoms
         values = harmonics(normalize(graph.vectors, dim=1))
         components = values.shape[1]
-        if wired.kind is not None:
-            values = values.new_zeros(edges, components).index_add(0, wired.kind, values)
+        if edges.row_of_edge is not None:
+            values = values.new_zeros(edge_count, components).index_add(0, edges.row_of_edge, values)
         device = centre.device
         degree = torch.bincount(centre, minlength=atoms)
         starts = degree.cumsum(0) - degree
         self._component = torch.arange(components, device=device)
         self.sums = RowSum(
-            torch.arange(edges, device=device).repeat(components),
+            torch.arange(edge_count, device=device).repeat(components),
             values.t().reshape(-1),
-            (self._component[:, None] * edges + starts).reshape(-1),
+            (self._component[:, None] * edge_count + starts).reshape(-1),
         )
         self._centre, self._values = centre, values
         self._shape = (components, atoms, -1)
 
     @cached_property
     def back(self) -> RowSum:
-        """The transposed sum, made when the first backward pass asks for it."""
+        """The transposed sum, made when the first backward pass needs it."""
         return RowSum.regular(self._centre[:, None] + self._component * self._shape[1], self._values)
 
     def __call__(self, weights: Float[Tensor, "edges channels"]) -> Float[Tensor, "atoms invariants"]:
-        """Return Q_l of each atom for each channel of weights, the channels of l = 1 first."""
+        """Return the order parameters Q_l of each atom for each channel, all channels of l = 1 first.
+
+        Args:
+            weights: The weight w of each edge in each channel.
+        """
         squares = apply(_Moments, weights, self).view(self._shape).square()
         starts = [degree**2 - 1 for degree in range(1, DEGREES + 2)]
         return torch.cat([squares[a:b].mean(0) for a, b in pairwise(starts)], dim=1)
@@ -108,7 +120,7 @@ class _Moments(Function):
     """The sums q_lm of all components and atoms, (components * atoms, channels)."""
 
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, order: BondOrder) -> Tensor:
+    def forward(ctx: Any, weights: Tensor, order: OrderParameters) -> Tensor:
         ctx.order = order
         return order.sums.sum(weights.contiguous())
 

@@ -1,4 +1,4 @@
-"""From crystal vectors to properties, in the space where they are learned and in their own units."""
+"""Prediction heads: from crystal vectors to properties, standardised as they are learned and in physical units."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({"silu
 
 
 class PropertyHeads(nn.Module):
-    """One perceptron per property, over standardised, transformed values.
+    """One perceptron per property, which predicts the transformed value, standardised over the training rows.
 
     Args:
-        width: Of the crystal vectors.
-        properties: What is predicted, in the order of the columns.
-        hidden: Width of each perceptron.
-        depth: Hidden layers of each perceptron.
-        activation: Of the hidden layers ("softplus" is CGCNN's).
-        activate_input: Whether the crystal vectors pass the activation first, as CGCNN's do.
+        width: Width of the crystal vectors.
+        properties: The properties that are predicted, in the order of the columns.
+        hidden: Width of the hidden layers of each perceptron.
+        depth: Number of hidden layers of each perceptron.
+        activation: Activation behind each hidden layer: "silu", or "softplus" as in CGCNN.
+        activate_input: Whether the activation is applied to the crystal vectors first, as in CGCNN.
+
+    Attributes:
+        mean: (properties,) the mean of the transformed targets of the training rows.
+        deviation: (properties,) their standard deviation.
     """
 
     mean: Tensor
@@ -58,15 +62,22 @@ class PropertyHeads(nn.Module):
         self.register_buffer("deviation", torch.ones(len(self.properties)))
 
     def forward(self, crystals: Float[Tensor, "crystals width"]) -> Float[Tensor, "crystals properties"]:
-        """Return standardised predictions."""
-        given = self.activation(crystals) if self.activate_input else crystals
-        hidden: Tensor = self.activation(self.hidden(given)).unflatten(1, self.last.shape)
+        """Return standardised predictions of every property.
+
+        Args:
+            crystals: The vectors of the crystals.
+        """
+        inputs = self.activation(crystals) if self.activate_input else crystals
+        hidden: Tensor = self.activation(self.hidden(inputs)).unflatten(1, self.last.shape)
         for layer in self.deeper:
             hidden = self.activation(layer(hidden))
         return (hidden * self.last).sum(2) + self.bias
 
     def fit_scale(self, targets: Float[Tensor, "crystals properties"]) -> None:
-        """Take mean and deviation of the transformed targets of the training rows.
+        """Set the mean and the deviation to those of the transformed targets of the training rows.
+
+        Args:
+            targets: The targets of the training rows, each in the unit of its property, NaN where unknown.
 
         Raises:
             DataError: A property has fewer than two known values there.
@@ -83,16 +94,31 @@ class PropertyHeads(nn.Module):
             self.deviation[column] = known.std().clamp_min(1e-8)
 
     def transformed(self, targets: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
-        """Return targets as they are learned; NaN where unknown or where the logarithm does not exist."""
+        """Return targets on the scale on which they are learned: the value itself, or its decimal logarithm.
+
+        Args:
+            targets: The targets, each in the unit of its property, NaN where unknown.
+
+        Returns:
+            The transformed targets; NaN where unknown or where the logarithm does not exist.
+        """
         logarithmic = self._logarithmic(targets.device)
         return torch.where(logarithmic, torch.where(targets > 0, targets, torch.nan).log10(), targets)
 
     def standardised(self, targets: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
-        """Return targets on the scale of `forward`."""
+        """Return targets transformed and standardised, on the scale of what `forward` returns.
+
+        Args:
+            targets: The targets, each in the unit of its property, NaN where unknown.
+        """
         return (self.transformed(targets) - self.mean) / self.deviation
 
     def physical(self, predictions: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
-        """Return standardised predictions in the properties' own units."""
+        """Return predictions in the unit of each property.
+
+        Args:
+            predictions: The standardised predictions that `forward` returns.
+        """
         learned = predictions * self.deviation + self.mean
         return torch.where(self._logarithmic(learned.device), 10**learned, learned)
 
@@ -101,11 +127,11 @@ class PropertyHeads(nn.Module):
 
 
 class _Layer(nn.Module):
-    """One hidden layer of each of several perceptrons.
+    """One hidden layer of several perceptrons side by side.
 
     Args:
-        perceptrons: How many.
-        width: Of each.
+        perceptrons: Number of perceptrons.
+        width: Width of the layer in each perceptron.
     """
 
     def __init__(self, perceptrons: int, width: int) -> None:

@@ -1,4 +1,4 @@
-"""Look at what the layers of an encoder say of the atoms, without the encoder knowing."""
+"""The hidden states of an encoder: the atom vectors behind its layers, read by forward hooks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from torch import Tensor, nn
 from cryskit.errors import PlanError
 
 if TYPE_CHECKING:
+    from cryskit.protocols import Encoder
     from cryskit.types import Encoding, Graph
 
 
-def encode_with_hidden_states(encoder: nn.Module, graph: Graph, layers: int) -> tuple[Encoding, list[Tensor]]:
+def encode_with_hidden_states(encoder: Encoder, graph: Graph, layers: int) -> tuple[Encoding, list[Tensor]]:
     """Encode a graph and give the atom vectors behind each of the last layers, too.
 
     Args:
-        encoder: Any encoder; its layers are the entries of its last `ModuleList`.
+        encoder: The encoder; its layers are the entries of its last `ModuleList`.
         graph: The batch.
-        layers: How many, counted from the end; the last gives the atom vectors of the encoding.
+        layers: Number of layers, counted from the end; the last gives the atom vectors of the encoding.
 
     Returns:
         The encoding, and `layers` tensors of atom vectors, (N, width) each, the last layer's last.
@@ -26,20 +27,20 @@ def encode_with_hidden_states(encoder: nn.Module, graph: Graph, layers: int) -> 
     Raises:
         PlanError: The encoder has fewer layers, or one of them gives no atom vectors.
     """
-    seen: list[Any] = []
-    taps = [
-        layer.register_forward_hook(lambda _layer, _given, made: seen.append(made))
+    outputs: list[Any] = []
+    hooks = [
+        layer.register_forward_hook(lambda _layer, _inputs, output: outputs.append(output))
         for layer in _below_last(encoder, layers)
     ]
     try:
-        encoding: Encoding = encoder(graph)
+        encoding = encoder(graph)
     finally:
-        for tap in taps:
-            tap.remove()
-    return encoding, [*(_atoms(made, graph) for made in seen), encoding.atoms]
+        for hook in hooks:
+            hook.remove()
+    return encoding, [*(_atom_vectors(output, graph) for output in outputs), encoding.atoms]
 
 
-def _below_last(encoder: nn.Module, layers: int) -> list[nn.Module]:
+def _below_last(encoder: Encoder, layers: int) -> list[nn.Module]:
     """Return the layers to tap, all but the last."""
     if layers == 1:
         return []
@@ -50,8 +51,8 @@ def _below_last(encoder: nn.Module, layers: int) -> list[nn.Module]:
     return found[-layers:-1]
 
 
-def _atoms(made: Any, graph: Graph) -> Tensor:
-    for part in made if isinstance(made, tuple) else (made,):
+def _atom_vectors(output: Any, graph: Graph) -> Tensor:
+    for part in output if isinstance(output, tuple) else (output,):
         if isinstance(part, Tensor) and part.ndim == 2 and len(part) == graph.atoms:
             return part
     raise PlanError("A layer of the encoder gives no atom vectors", "Match one layer only")

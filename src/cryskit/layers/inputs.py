@@ -1,6 +1,6 @@
-"""What a network is told of an element: ninety-two named bits, some of them, a learned vector, or bits and vector.
+"""Input layers: from atomic numbers to vectors, by 92 binary element features, a learned embedding, or both.
 
-All of them depend on the atomic number alone, so their linear map is applied to the table of elements and the result is
+Every input layer depends on the atomic number alone, so its linear map is applied to the table of elements and the result is
 gathered: one row per element instead of one per atom.
 """
 
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 
 class ElementFeatures(nn.Module):
-    """The 92 bits of CGCNN (doi 10.1103/PhysRevLett.120.145301) under a linear map; see `elements` for their names.
+    """A linear map of the 92 binary element features of CGCNN.
 
-    The bits are stored with the weights, so a saved model does not change when an element library does.
+    The features are those of Xie and Grossman (2018, doi 10.1103/PhysRevLett.120.145301); `elements` names each of them. Their
+    table is stored with the weights, so a saved model does not change when an element library does.
 
     Args:
-        width: Of the vectors it gives.
-        bias: Whether the map has one.
+        width: Width of the vectors that the layer returns.
+        bias: Whether the linear map has a bias.
+
+    Attributes:
+        bits: (101, 92) uint8, the element features by atomic number. The name is that of the tensor in model files.
     """
 
     bits: Tensor
@@ -34,10 +38,14 @@ class ElementFeatures(nn.Module):
     def __init__(self, width: int, *, bias: bool = True) -> None:
         super().__init__()
         self.register_buffer("bits", torch.from_numpy(elements.features().astype("uint8")))
-        self.linear = nn.Linear(elements.BITS, width, bias=bias)
+        self.linear = nn.Linear(elements.FEATURE_COUNT, width, bias=bias)
 
     def forward(self, numbers: Int[Tensor, " atoms"]) -> Float[Tensor, "atoms width"]:
-        """Return the vector of each atom."""
+        """Return the vector of each atom.
+
+        Args:
+            numbers: The atomic number of each atom.
+        """
         table: Tensor = self.linear(self.bits.to(self.linear.weight.dtype))
         return table[numbers]
 
@@ -46,7 +54,7 @@ class ElementEmbedding(nn.Embedding):
     """A learned vector for each element.
 
     Args:
-        width: Of the vectors.
+        width: Width of the vectors.
     """
 
     def __init__(self, width: int) -> None:
@@ -54,10 +62,10 @@ class ElementEmbedding(nn.Embedding):
 
 
 class ElementBoth(nn.Module):
-    """The sum of the mapped bits and a learned vector: like elements start alike, and all can differ.
+    """The sum of the mapped element features and a learned vector: like elements start alike, and all can differ.
 
     Args:
-        width: Of the vectors.
+        width: Width of the vectors.
     """
 
     def __init__(self, width: int) -> None:
@@ -66,7 +74,11 @@ class ElementBoth(nn.Module):
         self.embedding = ElementEmbedding(width)
 
     def forward(self, numbers: Int[Tensor, " atoms"]) -> Float[Tensor, "atoms width"]:
-        """Return the vector of each atom."""
+        """Return the vector of each atom.
+
+        Args:
+            numbers: The atomic number of each atom.
+        """
         total: Tensor = self.features(numbers) + self.embedding(numbers)
         return total
 
@@ -83,12 +95,12 @@ INPUTS = Registry(
 
 
 def make_input(inputs: str | Mapping[str, Any], width: int) -> nn.Module:
-    """Make an input layer.
+    """Return a new input layer.
 
     Args:
-        inputs: "features" (the 92 bits), "embedding" (a learned vector), "both", "selector" (the bits that matter), or a
-            name and arguments: {"name": "selector", "penalty": 0.3}.
-        width: Of the vectors it gives.
+        inputs: Name of the layer: "features" (92 element features), "embedding" (a learned vector), "both" (their sum) or
+            "selector" (the element features that matter); or name and arguments: {"name": "selector", "penalty": 0.3}.
+        width: Width of the vectors that the layer returns.
 
     Raises:
         UnknownNameError: There is no such input, or it has no such argument.

@@ -1,4 +1,4 @@
-"""Batch norm that also trains where a batch has one row."""
+"""Batch normalisation that accepts a batch of one row in training."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from torch.nn.functional import batch_norm
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch norm; a single row, which has no variance, is normalised in training as in evaluation."""
+    """Batch normalisation that treats a single row, which has no variance, in training as in evaluation."""
 
     def forward(self, values: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
-        """Return the normalised rows."""
+        """Return the normalised rows.
+
+        Args:
+            values: A vector for each row.
+        """
         if self.training and len(values) < 2:
             return batch_norm(values, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
         normed: Tensor = super().forward(values)

@@ -1,4 +1,4 @@
-"""From atoms to crystals."""
+"""Pooling: from atom vectors to crystal vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 def mean_pool(atoms: Float[Tensor, "atoms width"], graph: Graph) -> Float[Tensor, "crystals width"]:
-    """Return the mean over the atoms of each crystal, every node counting as often as its multiplicity."""
+    """Return the mean of the atom vectors of each crystal, weighted with the multiplicity of the nodes.
+
+    Args:
+        atoms: The vectors of the nodes.
+        graph: The batch.
+    """
     weight = graph.multiplicity.to(atoms.dtype)
     total = atoms.new_zeros(graph.crystals).index_add(0, graph.crystal_of_atom, weight)
     share = weight / total[graph.crystal_of_atom]

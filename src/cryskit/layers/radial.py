@@ -1,4 +1,4 @@
-"""Distances as smooth features."""
+"""Radial features: a distance as the values of Gaussians."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-_NOTHING = 1e-12  # products of the tails far below it are too small to be normal numbers, at which processors are slow
+_SMALLEST = 1e-12  # products of smaller values would be denormal numbers, with which processors are slow
 
 
 class Gaussians(nn.Module):
-    """exp(-(d - mu)^2 / width^2) at equally spaced mu, the bond features of CGCNN (doi 10.1103/PhysRevLett.120.145301).
+    """Gaussians exp(-(d - mu)^2 / width^2) of a distance d, at equally spaced mu.
+
+    They are the bond features of CGCNN (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301).
 
     The features are a function of one distance, so encoders evaluate them on a fine grid of distances and interpolate
-    linearly between its points (see `neighbourhoods`). No feature is off by more than (grid spacing / 2 width)^2: with 4096 points
-    over 8 angstrom and a width of 0.2 angstrom that is 3e-5.
+    linearly between its points (`message_passing.Neighbourhoods`). No feature is off by more than
+    (grid spacing / 2 width)^2: with 4096 points over 8 angstrom and a width of 0.2 angstrom that is 3e-5.
 
     Args:
-        radius: Angstrom; the end of the grid.
-        step: Angstrom, spacing of the Gaussians.
-        points: Points of the grid.
-        width: Angstrom, of the Gaussians; the spacing by default.
-        first: Angstrom, the first centre.
-        last: Angstrom, the last centre; the radius by default.
+        radius: The last point of the grid, in angstrom; the first is 0.
+        step: The spacing of the Gaussians, in angstrom.
+        points: The number of points of the grid.
+        width: The width of each Gaussian, in angstrom; the spacing by default.
+        first: The centre of the first Gaussian, in angstrom.
+        last: The centre of the last Gaussian, in angstrom; the radius by default.
+
+    Attributes:
+        feature_count: The number of Gaussians.
+        grid: (points, Gaussians) the features on the grid.
     """
 
     centres: Tensor
@@ -41,13 +47,17 @@ class Gaussians(nn.Module):
         super().__init__()
         self.radius = radius
         self.points = points
-        self.spread = step if width is None else width
+        self._gaussian_width = step if width is None else width
         centres = torch.arange(first, (radius if last is None else last) + step / 2, step)
-        self.width = len(centres)
+        self.feature_count = len(centres)
         self.register_buffer("centres", centres, persistent=False)
         self.register_buffer("grid", self.evaluate(torch.linspace(0, radius, points)), persistent=False)
 
     def evaluate(self, distances: Float[Tensor, " edges"]) -> Float[Tensor, "edges features"]:
-        """Return the features of these distances in angstrom; where they are next to nothing they are zero."""
-        features = torch.exp(-(((distances[:, None] - self.centres) / self.spread) ** 2))
-        return features.masked_fill(features < _NOTHING, 0.0)
+        """Return the values of all Gaussians at some distances; values below 1e-12 are set to zero.
+
+        Args:
+            distances: The distances, in angstrom.
+        """
+        features = torch.exp(-(((distances[:, None] - self.centres) / self._gaussian_width) ** 2))
+        return features.masked_fill(features < _SMALLEST, 0.0)

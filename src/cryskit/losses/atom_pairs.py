@@ -40,8 +40,8 @@ class Pairs:
         """Return how many edges of each class every pair has.
 
         Args:
-            classes: Of all edges of the graph, 0..number-1.
-            number: Of classes.
+            classes: Class of each edge of the graph, 0..number-1.
+            number: Number of classes.
         """
         crystals, size = self.atoms.shape
         flat = self.place * number + classes[self.edges]

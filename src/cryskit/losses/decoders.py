@@ -1,4 +1,4 @@
-"""What pre-training asks of the vectors of atoms: the bits of their elements, their pairs, where they belong."""
+"""Decoders of pre-training: from vectors of atoms to scores of their pairs and to their displacements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Bilinear(nn.Module):
     the same set of functions with more parameters.
 
     Args:
-        width: Of the atom vectors.
+        width: Length of the atom vectors.
         classes: Number of scores.
     """
 
@@ -45,8 +45,8 @@ class Displacements(nn.Module):
     """A vector for each atom that turns with the crystal: d_i = sum_j f(v_i, v_j, r_ij) r_ij / |r_ij|.
 
     Args:
-        width: Of the atom vectors.
-        radius: Angstrom, of the graph.
+        width: Length of the atom vectors.
+        radius: Radius of the graph, angstrom.
         hidden: Width of the perceptron f.
     """
 
@@ -55,7 +55,7 @@ class Displacements(nn.Module):
         self.radial = Gaussians(radius)
         self.centre = nn.Linear(width, hidden)
         self.neighbour = nn.Linear(width, hidden, bias=False)
-        self.bond = nn.Linear(self.radial.width, hidden, bias=False)
+        self.bond = nn.Linear(self.radial.feature_count, hidden, bias=False)
         self.last = nn.Linear(hidden, 1)
 
     def forward(self, atoms: Float[Tensor, "atoms width"], graph: Graph) -> Float[Tensor, "atoms 3"]:

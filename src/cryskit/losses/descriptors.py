@@ -1,4 +1,4 @@
-"""What a chemist would write down of a crystal without calculating it: what its atoms and its bonds are like in the mean.
+"""Descriptors of a crystal that need no calculation: means and deviations of its elements, its bonds and its size.
 
     m_q = <q_i>,  s_q = <(q_i - m_q)^2>^(1/2),  a_q = <|q_i - q_j|>,  p_q = <q_i q_j>,  <d_ij>,  log(V / N),  log(c / N)
 

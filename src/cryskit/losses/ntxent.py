@@ -1,4 +1,4 @@
-"""Contrast of vectors: those that belong together near one another, the others apart."""
+"""Contrastive loss over labelled vectors: those of one label near one another, the others apart (NT-Xent)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NTXent(nn.Module):
     s is the cosine; k runs over the vectors of other labels than i's.
 
     Args:
-        temperature: tau.
+        temperature: The temperature tau, by which cosines are divided.
     """
 
     def __init__(self, temperature: float = 0.07) -> None:

@@ -1,7 +1,7 @@
-"""Rebuild the crystal from the vectors of its atoms: the bits of their elements, who neighbours whom, at what distance.
+"""Losses of reconstruction: the elements of atoms, which atoms are neighbours and at what distance, the crystal as a whole.
 
-These losses are given crystal by crystal, with their weight in a mean over all atoms or pairs of a batch. From the vector of
-the crystal itself it is told what the whole is like.
+Losses of atoms and of their pairs are given crystal by crystal, with their weight in a mean over all atoms or pairs of a batch;
+those of the vector of the crystal are means over crystals.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from cryskit.types import Graph
 
 CLASSES = 6
-"""Of connectivity: 0, 1, 2, 3, 4, and 5 or more edges."""
+"""Number of classes of connectivity: 0, 1, 2, 3, 4, and 5 or more edges."""
 
 BINS = 4
-"""Of bond lengths, rounded to angstrom: at most 1, 2, 3, at least 4."""
+"""Number of bins of bond lengths, rounded to angstrom: at most 1, 2, 3, at least 4."""
 
 _UNCONNECTED = 0.1  # weight of the class "no edge", which most pairs are in
-_SEEN = 0.25  # weight of the bits of an atom that is not hidden, where others are
+_SEEN = 0.25  # weight of the features of an atom that is not masked, where others are
 
 
 class Losses(NamedTuple):
@@ -53,32 +53,32 @@ class Losses(NamedTuple):
 
 
 class Bits(nn.Module):
-    """BCE of the 92 bits of each atom, linear in its vector.
+    """Binary cross-entropy of the 92 element features of each atom, which are bits; linear in its vector.
 
     Args:
-        width: Of the atom vectors.
+        width: Length of the atom vectors.
     """
 
     table: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.decoder = nn.Linear(width, elements.BITS)
+        self.decoder = nn.Linear(width, elements.FEATURE_COUNT)
         self.register_buffer("table", torch.from_numpy(elements.features().astype("uint8")), persistent=False)
 
     def forward(
-        self, atoms: Float[Tensor, "atoms width"], graph: Graph, hidden: Bool[Tensor, " atoms"] | None = None
+        self, atoms: Float[Tensor, "atoms width"], graph: Graph, masked: Bool[Tensor, " atoms"] | None = None
     ) -> Losses:
-        """Return the losses; where atoms are hidden, those that are not count a quarter.
+        """Return the losses; where atoms are masked, those that are not count a quarter.
 
         Args:
-            atoms: Their vectors.
-            graph: With the true atomic numbers.
-            hidden: Which atoms the network was not shown.
+            atoms: Vectors of the atoms.
+            graph: The batch with the true atomic numbers.
+            masked: Which atoms the network was not shown.
         """
         logits = self.decoder(atoms)
         each = binary_cross_entropy_with_logits(logits, self.table[graph.numbers].to(logits), reduction="none")
-        weight = graph.multiplicity if hidden is None else graph.multiplicity * torch.where(hidden, 1, _SEEN)
+        weight = graph.multiplicity if masked is None else graph.multiplicity * torch.where(masked, 1, _SEEN)
         totals = weight.new_zeros(graph.crystals, 2)
         sums = totals.index_add(0, graph.crystal_of_atom, torch.stack([each.mean(1) * weight, weight], dim=1))
         return Losses(sums[:, 0] / sums[:, 1], sums[:, 1])
@@ -91,9 +91,9 @@ class Connections(nn.Module):
     length has the BCE of one.
 
     Args:
-        width: Of the atom vectors.
+        width: Length of the atom vectors.
         connectivity: Whether connectivity is asked for.
-        lengths: Whether the bins are.
+        lengths: Whether the bins of bond lengths are asked for.
     """
 
     rarity: Tensor
@@ -129,12 +129,12 @@ class Connections(nn.Module):
 
 
 class CrystalLevelLosses(nn.Module):
-    """Losses of the vector of the crystal: by what it was swollen, and what its descriptors are (`losses.descriptors`).
+    """Losses of the vector of the crystal: its volume scaling, and its descriptors (`losses.descriptors`).
 
     Args:
-        width: Of the crystal vectors.
-        scale: Whether the swelling is asked for.
-        descriptors: Whether the descriptors are.
+        width: Length of the crystal vectors.
+        scale: Whether the volume scaling is asked for.
+        descriptors: Whether the descriptors are asked for.
     """
 
     def __init__(self, width: int, *, scale: bool, descriptors: bool) -> None:
@@ -144,18 +144,18 @@ class CrystalLevelLosses(nn.Module):
         self.descriptors = Descriptors()
 
     def forward(
-        self, crystals: Float[Tensor, "crystals width"], graph: Graph, swelling: Float[Tensor, " crystals"]
+        self, crystals: Float[Tensor, "crystals width"], graph: Graph, scaling: Float[Tensor, " crystals"]
     ) -> dict[str, Tensor]:
         """Return the mean losses by name: "scale" and "descriptors", as far as they are asked for.
 
         Args:
-            crystals: Their vectors.
-            graph: As it was before anything was hidden or corrupted.
-            swelling: In units of its deviation.
+            crystals: Vectors of the crystals.
+            graph: The batch before anything was masked or corrupted.
+            scaling: Logarithm of the factor on all distances, in units of its standard deviation.
         """
         losses: dict[str, Tensor] = {}
         if self.scale is not None:
-            losses["scale"] = (self.scale(crystals)[:, 0] - swelling).pow(2).mean()
+            losses["scale"] = (self.scale(crystals)[:, 0] - scaling).pow(2).mean()
         if self.described is not None:
             losses["descriptors"] = smooth_l1_loss(self.described(crystals), self.descriptors(graph))
         return losses

@@ -1,4 +1,4 @@
-"""What labels teach: the loss of each property over the crystals that have a label for it."""
+"""Supervised losses: one for each property, over the crystals that have a label for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryskit.layers.heads import PropertyHeads
 
 Loss = Literal["absolute", "squared", "huber"]
-"""Of a label: "absolute" (what the MAE asks for), "squared" (CGCNN's) or "huber"."""
+"""The loss of a label: "absolute" (as in the MAE), "squared" (CGCNN's) or "huber"."""
 
 _LOSSES: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
     {"absolute": l1_loss, "squared": mse_loss, "huber": huber_loss}
@@ -27,9 +27,9 @@ class Supervision(nn.Module):
     """L_p = weight_p * mean over known labels of loss((y - mean_p) / deviation_p, prediction).
 
     Args:
-        heads: Its scale is that of the training rows (`PropertyHeads.fit_scale`).
-        loss: Of a label.
-        weights: Property name to weight; 1 where absent.
+        heads: The property heads, with the scale of the training crystals (`PropertyHeads.fit_scale`).
+        loss: The loss of a label.
+        weights: Property name to the weight of its loss; 1 where absent.
     """
 
     def __init__(

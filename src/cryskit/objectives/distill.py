@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
@@ -25,96 +26,104 @@ from cryskit.errors import PlanError
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.layers.pool import mean_pool
 from cryskit.losses.supervised import Loss, Supervision, penalties
-from cryskit.registry import preset_of
+from cryskit.objectives.base import Settings, chosen
+from cryskit.protocols import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cryskit.layers.heads import PropertyHeads
-    from cryskit.types import Graph, GraphSpec
+    from cryskit.protocols import Encoder
+    from cryskit.types import Graph
 
-PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+
+class DistillSettings(Settings):
+    """How labels and the teacher's vectors share the loss, and how vectors are compared.
+
+    Attributes:
+        delta: Share of the labels in the loss, 0 to 1; with a rising schedule, at the start. At 1 no vectors are learned: the
+            teacher gives labels only (`training.plan.Teacher`).
+        schedule: Whether delta is "fixed" or "rising" (to 1, linearly in the steps of the run).
+        weight: The factor w on L_KD.
+        matching: How vectors are compared: "square", "cosine" or "standard".
+        projector: Whether there is a linear map P: "always", "never", or where "needed" because widths differ.
+        layers: Number of layers that are matched, counted from the end of both networks.
+        loss: The loss of a label: "absolute", "squared" or "huber".
+        weights: Property name to the weight of its loss; 1 where absent.
+    """
+
+    delta: Annotated[float, Field(ge=0, le=1)] = 0.5
+    schedule: Literal["fixed", "rising"] = "fixed"
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    matching: Literal["square", "cosine", "standard"] = "square"
+    projector: Literal["always", "never", "needed"] = "never"
+    layers: Annotated[int, Field(ge=1)] = 1
+    loss: Loss = "absolute"
+    weights: dict[str, float] = Field(default_factory=dict)
+
+
+PRESETS: Mapping[str, DistillSettings] = MappingProxyType(
     {
-        "paper": MappingProxyType({"delta": 0.5, "matching": "square", "projector": "never", "weight": 1.0}),
-        "standard": MappingProxyType(
-            {"delta": 0.5, "matching": "standard", "projector": "always", "weight": 1.0, "schedule": "rising"}
-        ),
+        "paper": DistillSettings(matching="square", projector="never"),
+        "standard": DistillSettings(matching="standard", projector="always", schedule="rising"),
     }
 )
-"""Settings by name."""
+"""Settings by name; what a preset does not name has its default."""
 
 
-class Distill(nn.Module):
-    """Properties from labels and atom vectors from a teacher.
+class Distill(nn.Module, Objective):
+    """Learn properties from labels and atom vectors from a teacher.
 
     Args:
         encoder: The student, any encoder.
-        heads: Its scale is that of the training rows (`PropertyHeads.fit_scale`).
-        teacher: Width of the teacher's vectors.
-        preset: "standard" (ours) or "paper"; each of the following, if given, wins over it.
-        delta: Share of the labels in the loss, 0 to 1; with a rising schedule, at the start. At 1 no vectors are learned: the
-            teacher gives labels only (`training.plan.Teacher`).
-        schedule: "fixed" or "rising" (to 1, linearly in the steps of the run).
-        weight: Of L_KD besides.
-        matching: "square", "cosine" or "standard".
-        projector: "always", "never", or where "needed" because widths differ.
-        layers: How many layers are matched, counted from the end of both networks.
-        loss: Of a label: "absolute", "squared" or "huber".
-        weights: Property name to weight; 1 where absent.
+        heads: The property heads, with the scale of the training crystals (`PropertyHeads.fit_scale`).
+        teacher: Length of the teacher's vectors.
+        preset: "standard" (ours) or "paper".
+        settings: Settings that win over those of the preset (`DistillSettings`).
 
     Raises:
         PlanError: A number is out of range, or widths differ and there is to be no projector.
-        UnknownNameError: There is no such preset.
+        UnknownNameError: There is no such preset or setting.
     """
 
+    supervised: ClassVar[bool] = True
+    learns_from_teacher: ClassVar[bool] = True
     progress: Tensor
     mean: Tensor
     deviation: Tensor
 
     def __init__(
-        self,
-        encoder: nn.Module,
-        heads: PropertyHeads,
-        teacher: int,
-        preset: str = "standard",
-        *,
-        delta: float | None = None,
-        schedule: Literal["fixed", "rising"] | None = None,
-        weight: float | None = None,
-        matching: Literal["square", "cosine", "standard"] | None = None,
-        projector: Literal["always", "never", "needed"] | None = None,
-        layers: int = 1,
-        loss: Loss = "absolute",
-        weights: Mapping[str, float] | None = None,
+        self, encoder: Encoder, heads: PropertyHeads, teacher: int, preset: str = "standard", **settings: Any
     ) -> None:
         super().__init__()
-        given = {"delta": delta, "schedule": schedule, "weight": weight, "matching": matching, "projector": projector}
-        chosen = preset_of("distill", PRESETS, preset, given)
-        self.delta, self.weight = chosen["delta"], chosen["weight"]
-        if not 0 <= self.delta <= 1:
-            raise PlanError(f"delta is {self.delta}", "Give a share between 0 (teacher only) and 1 (labels only)")
-        self.rising = chosen.get("schedule") == "rising"
-        self.by_vectors = self.delta < 1
-        self.matching = chosen["matching"]
-        self.layers = layers
-        network: Any = encoder
-        self.needs: GraphSpec = replace(network.needs, origins=True)
+        wanted = chosen(DistillSettings, "distill", PRESETS, preset, settings)
+        self.delta, self.weight = wanted.delta, wanted.weight
+        self.matching, self.layers = wanted.matching, wanted.layers
+        self.rising = wanted.schedule == "rising"
+        self.teacher_layers = wanted.layers if wanted.delta < 1 else 0
+        self.needs = replace(encoder.needs, origins=True)
         self.encoder = encoder
-        self.supervision = Supervision(heads, loss, weights)
-        self.projectors = nn.ModuleList(_projector(chosen["projector"], network.width, teacher) for _ in range(layers))
+        self.supervision = Supervision(heads, wanted.loss, wanted.weights)
+        self.projectors = nn.ModuleList(
+            _projector(wanted.projector, encoder.width, teacher) for _ in range(wanted.layers)
+        )
         self.register_buffer("progress", torch.zeros(()))
-        self.register_buffer("mean", torch.zeros(layers, teacher))
-        self.register_buffer("deviation", torch.ones(layers, teacher))
+        self.register_buffer("mean", torch.zeros(wanted.layers, teacher))
+        self.register_buffer("deviation", torch.ones(wanted.layers, teacher))
 
-    def fit_scale(self, graph: Graph) -> None:
-        """Take mean and deviation of the teacher's vectors over the training atoms."""
-        if self.matching != "standard":
+    def prepare(self, graph: Graph) -> None:
+        """Take mean and standard deviation of the teacher's vectors over the training atoms."""
+        if self.matching != "standard" or not self.teacher_layers:
             return
         vectors, weight = _teacher(graph).double(), graph.multiplicity.double()[:, None, None]
         mean = (vectors * weight).sum(0) / weight.sum()
         variance = ((vectors - mean).square() * weight).sum(0) / weight.sum()
         self.mean.copy_(mean)
         self.deviation.copy_(variance.sqrt().clamp_min(1e-6))
+
+    def advance(self, share: float) -> None:
+        """Take note of the share of the run that is done, with which delta may rise."""
+        self.progress.fill_(share)
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted loss of each property, and in training those of the teacher and of penalties."""
@@ -124,12 +133,12 @@ class Distill(nn.Module):
             return learned
         delta = self.delta + (1 - self.delta) * self.progress if self.rising else self.delta
         losses = {name: delta * loss for name, loss in learned.items()}
-        if self.by_vectors:
+        if self.teacher_layers:
             losses["teacher"] = (1 - delta) * self.weight * self._distance(student, graph)
         return losses | penalties(self)
 
     def sizes(self, graph: Graph) -> dict[str, int]:
-        """Return how many labels each loss is the mean of, so that batches can be averaged."""
+        """Return the number of labels that each loss is the mean of."""
         return self.supervision.sizes(graph.targets)
 
     def _distance(self, student: list[Tensor], graph: Graph) -> Float[Tensor, ""]:

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
 from cryskit.losses.supervised import Loss, Supervision, penalties
+from cryskit.protocols import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryskit.layers.heads import PropertyHeads
+    from cryskit.protocols import Encoder
     from cryskit.types import Graph
 
 
-class PropertyObjective(nn.Module):
+class PropertyObjective(nn.Module, Objective):
     """The mean loss of each property over the crystals that have a label for it (`losses.supervised`).
 
     In training there is the loss "selector" besides: the sum over all modules that have a `penalty()`.
 
     Args:
         encoder: Any encoder.
-        heads: Its scale is that of the training rows (`PropertyHeads.fit_scale`).
-        loss: Of a label: "absolute", "squared" or "huber".
-        weights: Property name to weight; 1 where absent.
+        heads: The property heads, with the scale of the training crystals (`PropertyHeads.fit_scale`).
+        loss: The loss of a label: "absolute", "squared" or "huber".
+        weights: Property name to the weight of its loss; 1 where absent.
     """
+
+    supervised: ClassVar[bool] = True
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: Encoder,
         heads: PropertyHeads,
         loss: Loss = "absolute",
         weights: Mapping[str, float] | None = None,
@@ -45,5 +49,5 @@ class PropertyObjective(nn.Module):
         return losses | (penalties(self) if self.training else {})
 
     def sizes(self, graph: Graph) -> dict[str, int]:
-        """Return how many labels each loss is the mean of, so that batches can be averaged."""
+        """Return the number of labels that each loss is the mean of."""
         return self.supervision.sizes(graph.targets)

@@ -1,1 +1,1 @@
-"""Pictures of a run and of a model, as PNG files."""
+"""Figures of a training run and of a model, as PNG files."""

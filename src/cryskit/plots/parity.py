@@ -1,4 +1,4 @@
-"""The parity plot: predictions against labels, with how either is distributed."""
+"""Parity plots: predictions against labels, with the distributions of both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarForm
 
 from cryskit.errors import DataError
 from cryskit.evaluate.metrics import metrics
-from cryskit.plots.sheet import BLUE, FAINT, GRID, INK, ORANGE, plain, save, sheet, symbol, title, unit
+from cryskit.plots.style import BLUE, FAINT, GRID, INK, ORANGE, new_figure, plain_axes, save, symbol, title, unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,25 +26,34 @@ _DENSITY = LinearSegmentedColormap.from_list("density", ["#b3cbe2", BLUE, "#0c2b
 
 
 def plot_parity(truth: ArrayLike, values: ArrayLike, prop: Property, path: Path) -> None:
-    """Draw predictions against labels; rows that lack either are left out.
+    """Draw predictions against labels; rows without a label or a prediction are left out.
 
     The axes are logarithmic where the property is learned as its logarithm; rows that are not positive are then counted
     but not drawn. More than 1500 rows are drawn as a density.
 
     Args:
-        truth: (n,) labels, in the unit of the property.
-        values: (n,) predictions, in the same unit.
-        prop: What they are.
+        truth: (n,) the labels, in the unit of the property, NaN where unknown.
+        values: (n,) the predictions, in the same unit, NaN where there is none.
+        prop: The property that is predicted.
         path: The PNG file to write.
 
     Raises:
-        DataError: There is nothing to draw.
+        DataError: There is no row to draw.
     """
     save(draw_parity(truth, values, prop), path)
 
 
 def draw_parity(truth: ArrayLike, values: ArrayLike, prop: Property) -> Figure:
-    """Return the parity plot as a figure; the arguments are those of `plot_parity`."""
+    """Return a parity plot as a figure.
+
+    Args:
+        truth: (n,) the labels, in the unit of the property, NaN where unknown.
+        values: (n,) the predictions, in the same unit, NaN where there is none.
+        prop: The property that is predicted.
+
+    Raises:
+        DataError: There is no row to draw.
+    """
     known, predicted = np.asarray(truth, dtype=np.float64), np.asarray(values, dtype=np.float64)
     found = metrics(predicted, known, prop.transform)
     logarithmic = prop.transform == "log10"
@@ -54,7 +63,7 @@ def draw_parity(truth: ArrayLike, values: ArrayLike, prop: Property) -> Figure:
     if not drawn.any():
         raise DataError(f"No row of {prop.name} is positive, as its logarithm needs", "Check the labels and their unit")
     known, predicted = known[drawn], predicted[drawn]
-    figure = sheet(5.6, 5.9)
+    figure = new_figure(5.6, 5.9)
     grid = figure.add_gridspec(2, 2, width_ratios=(8, 1), height_ratios=(1, 8), wspace=0.02, hspace=0.02)
     main = figure.add_subplot(grid[1, 0])
     limits = _limits(known, predicted, logarithmic=logarithmic)
@@ -105,7 +114,7 @@ def _main(
         axes.scatter(known, predicted, size, color=BLUE, alpha=0.55, edgecolors="white", linewidths=0.3)
     axes.plot(limits, limits, color=ORANGE, linewidth=1.1, zorder=3)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
-    plain(axes)
+    plain_axes(axes)
     _ticks(axes, limits, logarithmic=logarithmic)
 
 

@@ -1,1 +1,1 @@
-"""A trained model as one file, and what it says of crystals."""
+"""Predict with trained models: model files, their cards, and the tables they fill."""

@@ -1,56 +1,73 @@
-"""The card of a model: everything needed to rebuild it, use it rightly and cite it."""
+"""The card of a model: everything needed to rebuild it, use it rightly and cite it.
+
+A card has a format number, "major.minor". A new minor format only adds fields that a reader may leave alone, so an older
+cryskit reads it and keeps what it does not know; whatever changes how a model is rebuilt or used is a new major format.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
 from cryskit.errors import ModelError
+from cryskit.predict.published import version_of
 from cryskit.types import GraphSpec, Property
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CARD = "cryskit"
-"""Under which the card stands in the metadata of a model file."""
+"""Key of the card in the metadata of a model file."""
+FIRST_FORMAT = "1.0"
+"""Format of the cards that do not name theirs: these were written before formats had numbers."""
+FORMAT = "1.1"
+"""Format that this version of cryskit writes; 1.1 added `format` and `version`."""
+
+_UPGRADE = "Upgrade cryskit: pip install --upgrade cryskit"
 
 
 class Card(BaseModel):
-    """What a model file says of itself.
+    """What a model file says besides its weights.
 
     Attributes:
-        name: Of the model.
+        format: Number of the card's format, "major.minor".
+        name: Name of the model.
+        version: Version of the model, such as "2026.11"; "" if it has none.
         description: One or two sentences.
         encoder: Registry name and constructor arguments.
         heads: Constructor arguments besides width and properties.
         spec: The graph it was trained on, so that prediction can never build another.
-        properties: With units, in the order of the heads; none if it was pre-trained, without labels.
+        properties: Properties it predicts, with units, in the order of the heads; none if it was pre-trained, without labels.
         elements: Atomic numbers in the training crystals; others are warned of.
         plan: The plan of the run.
         start: The file its encoder started from, and how many tensors were moved, reinitialised and left.
         teacher: The file whose vectors it learned besides labels, and that file's digest.
         text: Name and hash of the text encoder whose vectors it reads.
         data: Source and manifest hash of the data set. If it was pre-trained: the names of the data sets, and name and
-            SHA-256 of the manifest file, which lies beside the model and lists every crystal it has seen.
+            SHA-256 of the manifest file, which is stored with the model and lists every crystal it has seen.
         sources: If it was pre-trained: each data set with its manifest hash.
         split: Name and hash of the split. If it was pre-trained: each data set that was split with the hash of the split.
-        rows: How many crystals trained, chose the epoch, could not be used, were duplicates, were held out, had no
+        rows: Numbers of crystals that trained, chose the epoch, could not be used, were duplicates, were held out, had no
             description.
         epoch: The best epoch on the validation crystals.
         metrics: Property (or loss, if it was pre-trained) to metric to value, on the validation crystals unless named
             otherwise.
-        versions: Of cryskit and what it stands on.
-        licence: Of the weights.
+        versions: Versions of cryskit and of the packages it stands on.
+        licence: Licence of the weights.
         citation: DOIs and titles of method and data.
     """
 
     # The range of a property that the registry does not know is infinite, which JSON has no number for.
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(extra="allow", ser_json_inf_nan="strings")
 
+    format: str = Field(default=FORMAT, pattern=r"^\d+\.\d+$")
     name: str
+    version: str = ""
     description: str = ""
     encoder: dict[str, Any]
     heads: dict[str, Any] = Field(default_factory=dict)
@@ -71,20 +88,64 @@ class Card(BaseModel):
     licence: str = ""
     citation: list[str] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _no_unknown_fields(self) -> Self:
+        """Refuse fields that no card of this format has; those that a newer minor format adds to the card itself are kept."""
+        tolerated = _numbers(self.format) > _numbers(FORMAT)
+        unknown = [] if tolerated else list(self.model_extra or ())
+        parts: list[GraphSpec | Property] = [self.spec, *self.properties]
+        unknown += [name for part in parts for name in vars(part).keys() - {field.name for field in fields(part)}]
+        if unknown:
+            raise ValueError(f"A card of format {self.format} has no field {', '.join(unknown)}")
+        return self
+
+    @property
+    def full_name(self) -> str:
+        """Name and version of the model, as in `cryskit-mp@2026.11`; the name alone if it has no version."""
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+    def to_json(self) -> str:
+        """Return the card as a model file holds it, in this version's format or, if that is newer, its own."""
+        newest = max(self.format, FORMAT, key=_numbers)
+        return self.model_copy(update={"format": newest}).model_dump_json()
+
 
 def read_card(path: Path) -> Card:
     """Return the card in a model file without loading its weights.
 
+    Args:
+        path: The model file. The card of a published model that does not name its version is given it.
+
     Raises:
-        ModelError: It is no model of cryskit.
+        ModelError: It is no model of cryskit, or one in a format that this version of cryskit cannot read.
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return Card.model_validate_json(file.metadata()[CARD])
-    except (SafetensorError, OSError, KeyError, TypeError, ValidationError) as error:
-        raise ModelError(
-            f"{path} is no model file of cryskit ({error})", "Give a file that `cryskit train` wrote"
-        ) from error
+            found = {"format": FIRST_FORMAT, **json.loads(file.metadata()[CARD])}
+        written = _numbers(found["format"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _no_model(path, error) from error
+    if written[0] > _numbers(FORMAT)[0]:
+        raise _too_new(path, found["format"])
+    try:
+        card = Card.model_validate(found)
+    except ValidationError as error:
+        too_new = written > _numbers(FORMAT)
+        raise (_too_new(path, found["format"]) if too_new else _no_model(path, error)) from error
+    return card if card.version else card.model_copy(update={"version": version_of(path)})
+
+
+def _numbers(form: str) -> tuple[int, ...]:
+    """Return major and minor number of a format."""
+    return tuple(map(int, form.split(".")))
+
+
+def _no_model(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"{path} is no model file of cryskit ({error})", "Give a file that `cryskit train` wrote")
+
+
+def _too_new(path: Path, form: str) -> ModelError:
+    return ModelError(f"The card of {path} has the format {form}, this cryskit reads up to {FORMAT}", _UPGRADE)
 
 
 def digest(path: Path) -> str:

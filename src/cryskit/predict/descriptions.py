@@ -1,4 +1,4 @@
-"""What a model that reads words is told of crystals: their descriptions, made where they have none, as vectors."""
+"""Descriptions as the input of a model: those that crystals bring along, or made for those that have none, as vectors."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class TextInput:
-    """The reader of a model.
+    """Gives the graphs of a model the vectors of descriptions, by the text encoder that it was trained with.
 
     Args:
-        name: Of the text encoder.
-        known: Name and hash of the one that the model was trained with; empty if it has not been trained.
-        cache: A folder where vectors are kept; None if they are made anew.
+        name: Name of the text encoder.
+        known: Name and hash of the text encoder that the model was trained with; empty if it has not been trained.
+        cache: Folder where vectors are kept; None if they are computed anew each time.
     """
 
     def __init__(self, name: str, known: dict[str, str], cache: Path | None = None) -> None:
@@ -54,11 +54,11 @@ class TextInput:
         return {"name": self.encoder.name, "hash": self.encoder.hash}
 
     def attach(self, graph: Graph, crystals: Sequence[Crystal]) -> Graph:
-        """Return the graph with the words that its crystals bring along.
+        """Return the graph with the vectors of the descriptions that its crystals bring along.
 
         Args:
-            graph: B crystals.
-            crystals: Those of the graph.
+            graph: Graph of B crystals.
+            crystals: The same B crystals.
         """
         return with_text(graph, [crystal.text for crystal in crystals], self.encoder, self._cache)
 
@@ -66,19 +66,19 @@ class TextInput:
         """Return the vectors of both parts of descriptions, (texts, 2, width) float32; NaN where there is none.
 
         Args:
-            texts: None where there is none.
+            texts: Descriptions, None where there is none.
         """
         return vectors_of(texts, self.encoder, self._cache)
 
     def attach_or_describe(self, graph: Graph, crystals: Sequence[Crystal]) -> tuple[Graph, list[str]]:
-        """Return the graph with words, made for the crystals that bring none, and why some have no full description.
+        """Return the graph with the vectors of descriptions, made for the crystals that bring none.
 
         Args:
-            graph: B crystals.
-            crystals: Those of the graph.
+            graph: Graph of B crystals.
+            crystals: The same B crystals.
 
         Returns:
-            The graph, and for each crystal a reason, "" where it is described.
+            The graph, and for each crystal why it has no description, "" where it has one.
         """
         texts, reasons = zip(*map(_text, crystals), strict=True) if crystals else ((), ())
         return with_text(graph, texts, self.encoder, self._cache), list(reasons)
@@ -90,6 +90,7 @@ def _text(crystal: Crystal) -> tuple[str | None, str]:
 
 
 def _made(crystal: Crystal) -> tuple[str | None, str]:
+    """Return a description made of a crystal, and why there is none."""
     from cryskit.text.describe import describe  # noqa: PLC0415 - takes seconds to import
 
     try:

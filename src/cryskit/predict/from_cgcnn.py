@@ -1,11 +1,18 @@
-"""Weights in the form in which other programs publish them, as predictors of cryskit."""
+"""Published weights of CGCNN as predictors of cryskit (doi 10.1103/PhysRevLett.120.145301).
+
+The program of that paper saves its networks as pickles, which can run code when they are opened. None is opened here: the tensors
+come from a safetensors file, or from a state dictionary that the caller has read.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from cryskit.errors import ModelError
 from cryskit.predict.card import Card
@@ -14,14 +21,78 @@ from cryskit.types import GraphSpec, Property
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
+MEAN, DEVIATION = "normalizer.mean", "normalizer.std"
+"""Tensors of a safetensors file that hold the mean and the standard deviation of the published targets."""
+
+_SAFELY = (
+    "Save its tensors as safetensors: checkpoint = torch.load(FILE, weights_only=True); "
+    "safetensors.torch.save_file(checkpoint['state_dict'], 'cgcnn.safetensors')"
+)
+_TABLE = "Give the atom_init.json of the published program: atomic number to a list of zeros and ones"
 _CURE = "Give the state of the published CrystalGraphConvNet for regression, and its element table if it has another"
 _HEADS = {"conv_to_fc.weight": "hidden.weight", "conv_to_fc.bias": "hidden.bias", "fc_out.bias": "bias"}
 _INPUTS = {"embedding.weight": "inputs.linear.weight", "embedding.bias": "inputs.linear.bias"}
 _BITS = "encoder.inputs.bits"
 _NORMS = {"bn1": "edge_norm", "bn2": "atom_norm"}
+_NO_SCALE = {MEAN: 0.0, DEVIATION: 1.0}
+
+
+class PublishedState(NamedTuple):
+    """The tensors of a published network.
+
+    Attributes:
+        state: Its state dictionary.
+        mean: Mean of the targets it was trained on, 0 if the file does not say.
+        deviation: Standard deviation of these targets, 1 if the file does not say.
+    """
+
+    state: dict[str, Tensor]
+    mean: float
+    deviation: float
+
+
+def read_published_state(path: Path) -> PublishedState:
+    """Read the tensors of a published network; no part of the file is executed.
+
+    Args:
+        path: A safetensors file with the state dictionary, and with the tensors `normalizer.mean` and `normalizer.std` if the
+            targets were normalised.
+
+    Raises:
+        ModelError: It is no safetensors file. A pickle (`.pth.tar`) is refused, since opening one can run code.
+    """
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is no safetensors file ({error}); pickles are not opened", _SAFELY) from error
+    scale = {name: float(state.pop(name)) if name in state else default for name, default in _NO_SCALE.items()}
+    return PublishedState(state, scale[MEAN], scale[DEVIATION])
+
+
+def read_element_table(path: Path) -> Tensor:
+    """Read the features of the elements as the published program keeps them.
+
+    Args:
+        path: A JSON file, atomic number to a list of zeros and ones, as its `atom_init.json`.
+
+    Returns:
+        (Z, features) float32, row Z the features of the element of atomic number Z, row 0 unused.
+
+    Raises:
+        ModelError: It is no such file.
+    """
+    try:
+        rows = {int(number): row for number, row in json.loads(path.read_text(encoding="utf-8")).items()}
+        table = torch.zeros(max(rows) + 1, len(rows[1]))
+        for number, row in rows.items():
+            table[number] = torch.tensor(row, dtype=torch.float32)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise ModelError(f"{path} is no table of element features ({error})", _TABLE) from error
+    return table
 
 
 def from_published_cgcnn(
@@ -36,14 +107,14 @@ def from_published_cgcnn(
     """Make a predictor that computes the same function as the published CGCNN (doi 10.1103/PhysRevLett.120.145301).
 
     Args:
-        state: Its `state_dict`: embedding, convs.N (fc_full, bn1, bn2), conv_to_fc, fcs.N, fc_out.
-        wanted: What it predicts; if this is learned as a logarithm, so were the published targets.
-        mean: Of the normaliser of its targets.
-        deviation: Of the normaliser of its targets.
-        table: (Z, bits) of zeros and ones, row Z the features of the element of atomic number Z (the rows of its
-            atom_init.json, row 0 unused); cryskit's own bits by default.
-        spec: Which graph; by default the published one, a plain cut at 12 neighbours within 8 angstrom in the full cell.
-            Whole shells make its predictions independent of the choice of cell, symmetry reduction makes them fast.
+        state: State dictionary of the network: embedding, convs.N (fc_full, bn1, bn2), conv_to_fc, fcs.N, fc_out.
+        wanted: Property it predicts; if this is learned as a logarithm, so were the published targets.
+        mean: Mean of the targets it was trained on.
+        deviation: Standard deviation of these targets.
+        table: (Z, features) of zeros and ones, row Z the features of the element of atomic number Z (the rows of its
+            atom_init.json, row 0 unused); cryskit's own element features by default.
+        spec: Graph it is evaluated on; by default the published one, a plain cut at 12 neighbours within 8 angstrom in the full
+            cell. Whole shells make its predictions independent of the choice of cell, symmetry reduction makes them fast.
 
     Returns:
         It predicts, embeds and is saved like any other.

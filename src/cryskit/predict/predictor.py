@@ -7,16 +7,16 @@ from Python and from a reloaded file. No part of the file is executed.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from cryskit.batching import Batcher
+from cryskit.batching import Batcher, to
 from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
@@ -24,39 +24,64 @@ from cryskit.graphs.build import build_usable
 from cryskit.layers.heads import PropertyHeads
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict import published
-from cryskit.predict.card import CARD, Card, read_card
+from cryskit.predict.card import CARD, read_card
 from cryskit.predict.descriptions import TextInput
-from cryskit.predict.tables import atom_table, embedding_table, prediction_table
+from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
 from cryskit.registry import ENCODERS
-from cryskit.types import Crystal, Encoding, Failure, Prediction
+from cryskit.types import Crystal, Failure, Prediction
 from cryskit.weights import save_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
+    import pyarrow as pa
 
     from cryskit.errors import CrystalError
-    from cryskit.types import Graph, GraphSpec
+    from cryskit.predict.card import Card
+    from cryskit.protocols import Encoder
+    from cryskit.types import Encoding, Graph, GraphSpec
 
-_CHUNK = 512
-_EDGES = 30_000
+CHUNK = 512
+"""Crystals whose graphs are held at a time unless the caller says otherwise."""
+BATCH_EDGES = 30_000
+"""Edges in a batch unless the caller says otherwise."""
 
 
 class Predictor(nn.Module):
     """A trained model.
 
     Args:
-        encoder: Of the kind and size that the card says.
-        heads: Likewise; None in a pre-trained model, which embeds crystals but predicts nothing.
-        card: What the model file says of itself.
-        cache: A folder where the vectors of descriptions are kept, for a model that reads them.
+        encoder: The network of the kind and size that the card names.
+        heads: Its heads, one per property; None in a pre-trained model, which embeds crystals but predicts nothing.
+        card: Everything that the model file says besides its weights.
+        cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
+        chunk: Crystals whose graphs are held in memory at a time.
+        batch_edges: Edges that are computed at a time; more need more memory.
+
+    Example:
+        >>> import cryskit
+        >>> predictor = cryskit.load("cryskit-mp")
+        >>> table = predictor.predict("examples/NaCl.cif", ["band_gap"])
+        >>> table["status"].tolist(), bool(table["band_gap"][0] > 4)
+        (['ok'], True)
     """
 
     heads: PropertyHeads
 
-    def __init__(self, encoder: nn.Module, heads: PropertyHeads | None, card: Card, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        heads: PropertyHeads | None,
+        card: Card,
+        cache: Path | None = None,
+        *,
+        chunk: int = CHUNK,
+        batch_edges: int = BATCH_EDGES,
+    ) -> None:
         super().__init__()
+        self.chunk = chunk
+        self.batch_edges = batch_edges
         self.encoder = encoder
         self.register_module("heads", heads)
         self.card = card
@@ -64,20 +89,31 @@ class Predictor(nn.Module):
         self.eval()
 
     @classmethod
-    def from_card(cls, card: Card, cache: Path | None = None) -> Predictor:
-        """Make a predictor with fresh weights."""
+    def from_card(cls, card: Card, cache: Path | None = None, **sizes: int) -> Predictor:
+        """Make a predictor with fresh weights.
+
+        Args:
+            card: The card that says which network and which heads.
+            cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
+            sizes: `chunk` and `batch_edges` of the predictor.
+        """
         encoder = ENCODERS.build(card.encoder)
         heads = PropertyHeads(encoder.width, card.properties, **card.heads) if card.properties else None
-        return cls(encoder, heads, card, cache)
+        return cls(encoder, heads, card, cache, **sizes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes: the device of its weights, chosen by `.to(device)`."""
+        return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), torch.device("cpu"))
 
     @property
     def properties(self) -> list[str]:
-        """Names of what it predicts."""
+        """Names of the properties it predicts."""
         return [p.name for p in self.card.properties]
 
     @property
     def units(self) -> dict[str, str]:
-        """Property name to unit."""
+        """Units by the names of the properties."""
         return {p.name: p.unit for p in self.card.properties}
 
     def forward(self, graph: Graph) -> torch.Tensor:
@@ -99,71 +135,111 @@ class Predictor(nn.Module):
             limit: Most atoms in a cell.
 
         Returns:
-            One row per structure in order: id, a column per property in its own unit (units in `attrs["units"]`), status,
-            reason.
+            One row per structure in order: the columns of `schema(properties)`. `attrs` has the `model` with its version and
+            the `units` of the columns.
 
         Raises:
             ModelError: The model was pre-trained only.
             UnknownNameError: It does not predict one of the properties.
         """
-        self.require_heads()
-        return prediction_table(self.stream(read(structures, limit=limit)), self._chosen(properties), self.units)
+        schema = self.schema(properties)
+        rows = map(prediction_row, self.stream(read(structures, limit=limit)))
+        return frame(rows, schema, self.facts(schema))
 
     def embed(self, structures: Any, *, limit: int = LIMIT) -> pd.DataFrame:
         """Return a table of crystal vectors: id, `vector` (width floats), status, reason; one row per structure."""
-        rows = []
-        for items, graph, failures, _ in self._chunks(read(structures, limit=limit)):
-            vectors = iter(self._run(graph, lambda batch: self._encode(batch).crystals))
-            rows += [
-                (item.id, None, "failed", str(failures[i])) if i in failures else (item.id, next(vectors), "ok", "")
-                for i, item in enumerate(items)
-            ]
-        return embedding_table(rows)
+        rows = self.stream_embeddings(read(structures, limit=limit))
+        return frame(rows, EMBEDDINGS, self.facts(EMBEDDINGS))
 
     def embed_atoms(self, structures: Any, layers: int = 1, *, limit: int = LIMIT) -> pd.DataFrame:
         """Return a table of the vectors of all atoms of each cell, from which `cryskit train --teacher` learns.
 
         Args:
-            structures: As for `predict`.
-            layers: How many layers, counted from the end of the encoder.
+            structures: Whatever `predict` takes.
+            layers: Number of layers, counted from the end of the encoder.
             limit: Most atoms in a cell.
 
         Returns:
             One row per structure in order: id, `vectors` (atoms x layers x width floats in a row), layers, width, status,
             reason.
         """
-        spec = replace(self.card.spec, reduce=False)
+        rows = self.stream_atom_embeddings(read(structures, limit=limit), layers)
+        return frame(rows, ATOM_EMBEDDINGS, self.facts(ATOM_EMBEDDINGS))
 
-        def read_out(graph: Graph) -> torch.Tensor:
-            return torch.stack(encode_with_hidden_states(self.encoder, graph, layers)[1], dim=1)
+    def schema(self, properties: Sequence[str] | None = None) -> pa.Schema:
+        """Return the columns of a table of predictions: id, one per property in its own unit, status, reason.
 
-        width = cast("int", self.encoder.width)
-        rows: list[tuple[str, Any, int, int, str, str]] = []
-        for items, graph, failures, _ in self._chunks(read(structures, limit=limit), spec):
-            sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
-            vectors = iter(np.split(self._run(graph, read_out), np.cumsum(sizes)[:-1]))
-            rows += [
-                (item.id, None, layers, width, "failed", str(failures[i]))
-                if i in failures
-                else (item.id, next(vectors).ravel(), layers, width, "ok", "")
-                for i, item in enumerate(items)
-            ]
-        return atom_table(rows)
+        Args:
+            properties: Names or aliases; all that the model knows by default.
+
+        Raises:
+            ModelError: The model was pre-trained only.
+            UnknownNameError: It does not predict one of the properties.
+        """
+        self.require_heads()
+        known = {alias: p for p in self.card.properties for alias in (*p.aliases, p.name)}
+        for name in properties or ():
+            if name not in known:
+                raise UnknownNameError(f"property of the model {self.card.name}", name, self.properties)
+        return prediction_schema(dict.fromkeys(known[name] for name in properties or self.properties))
+
+    def facts(self, schema: pa.Schema) -> dict[str, Any]:
+        """Return what holds for a whole table of this model: the model with its version, the units of the columns.
+
+        Args:
+            schema: Columns of the table.
+        """
+        return {"model": self.card.full_name, "units": units_of(schema)}
 
     def stream(self, items: Iterable[Crystal | Failure]) -> Iterator[Prediction]:
-        """Predict for crystals as they come; one prediction per item, in order, failed ones with their reason.
+        """Predict for validated crystals as they come, with `chunk` of them in memory.
+
+        Args:
+            items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
+
+        Yields:
+            One prediction per item, in order; failed ones with their reason.
 
         Raises:
             ModelError: The model was pre-trained only.
         """
         self.require_heads()
-        for chunk, graph, failures, reasons in self._chunks(items):
-            values = iter(self.values(graph))
-            for position, item in enumerate(chunk):
-                if isinstance(item, Failure) or position in failures:
-                    yield Prediction(item.id, {}, status="failed", reason=str(failures[position]))
-                else:
-                    yield self._prediction(item, next(values), reasons.get(position, ""))
+        for item, values, reason in self._outcomes(items, self, self.card.spec):
+            if isinstance(item, Failure) or values is None:
+                yield Prediction(item.id, {}, status="failed", reason=reason)
+            else:
+                yield self.prediction_of(item, values, reason)
+
+    def stream_embeddings(self, items: Iterable[Crystal | Failure]) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the table that `embed` gives as crystals come.
+
+        Args:
+            items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
+        """
+
+        def vectors_of(graph: Graph) -> torch.Tensor:
+            encoding: Encoding = self.encoder(graph)
+            return encoding.crystals
+
+        for item, vector, reason in self._outcomes(items, vectors_of, self.card.spec):
+            yield {"id": item.id, "vector": vector, **_outcome(vector, reason)}
+
+    def stream_atom_embeddings(self, items: Iterable[Crystal | Failure], layers: int = 1) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the table that `embed_atoms` gives as crystals come.
+
+        Args:
+            items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
+            layers: Number of layers, counted from the end of the encoder.
+        """
+
+        def vectors_of(graph: Graph) -> torch.Tensor:
+            return torch.stack(encode_with_hidden_states(self.encoder, graph, layers)[1], dim=1)
+
+        size = {"layers": layers, "width": self.encoder.width}
+        spec = replace(self.card.spec, reduce=False)
+        for item, vectors, reason in self._outcomes(items, vectors_of, spec, per_atom=True):
+            row = None if vectors is None else vectors.ravel()
+            yield {"id": item.id, "vectors": row, **size, **_outcome(row, reason)}
 
     def read_out(
         self, items: Iterable[Crystal | Failure], what: Callable[[Graph], torch.Tensor]
@@ -171,14 +247,11 @@ class Predictor(nn.Module):
         """Yield for each item, in order, its id, what is read out of its graph, and why it is None where it failed.
 
         Args:
-            items: Crystals; their descriptions are not read.
-            what: Of a batch, with one row per crystal.
+            items: Crystals and failures; the descriptions of crystals are not read.
+            what: Function from a batch to a tensor with one row per crystal.
         """
-        for chunk, graph, failures, _ in self._chunks(items, replace(self.card.spec, text="")):
-            values = iter(self._run(graph, what))
-            for position, item in enumerate(chunk):
-                failed = position in failures
-                yield item.id, None if failed else next(values), str(failures[position]) if failed else ""
+        for item, value, reason in self._outcomes(items, what, replace(self.card.spec, text="")):
+            yield item.id, value, reason
 
     def values(self, graph: Graph) -> np.ndarray:
         """Return predictions for a graph of any size, batch by batch, in the properties' own units, (B, P).
@@ -202,9 +275,16 @@ class Predictor(nn.Module):
 
     def save(self, path: Path | str) -> None:
         """Write the model file, whole or not at all."""
-        save_tensors(self.state_dict(), {CARD: self.card.model_dump_json()}, Path(path))
+        save_tensors(self.state_dict(), {CARD: self.card.to_json()}, Path(path))
 
-    def _prediction(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
+    def prediction_of(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
+        """Return the prediction for a crystal whose values are known.
+
+        Args:
+            crystal: The crystal.
+            values: (P,) what the model computed, in the properties' own units.
+            reason: What the model lacked of the crystal; "" if nothing.
+        """
         if not np.isfinite(values).all():
             return Prediction(
                 crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
@@ -216,56 +296,89 @@ class Predictor(nn.Module):
             reason = f"{absent}. {reason}" if reason else absent
         return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason)
 
+    def _outcomes(
+        self,
+        items: Iterable[Crystal | Failure],
+        what: Callable[[Graph], torch.Tensor],
+        spec: GraphSpec,
+        *,
+        per_atom: bool = False,
+    ) -> Iterator[tuple[Crystal | Failure, np.ndarray | None, str]]:
+        """Yield each item in order with what is read out of its graph, and why it is None or what the crystal lacks.
+
+        Args:
+            items: Crystals and failures.
+            what: Function from a batch to a tensor with one row per crystal, or per atom.
+            spec: Which graph.
+            per_atom: Whether `what` gives one row per atom; then each crystal has the rows of its atoms.
+        """
+        for chunk, graph, failures, lacks in self._chunks(items, spec):
+            values = self._run(graph, what)
+            sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
+            found = iter(np.split(values, np.cumsum(sizes)[:-1]) if per_atom else values)
+            for position, item in enumerate(chunk):
+                if position in failures:
+                    yield item, None, str(failures[position])
+                else:
+                    yield item, next(found), lacks.get(position, "")
+
     def _chunks(
-        self, items: Iterable[Crystal | Failure], spec: GraphSpec | None = None
+        self, items: Iterable[Crystal | Failure], spec: GraphSpec
     ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, CrystalError], dict[int, str]]]:
         """Yield some items, the graph of the usable ones, why others are not, and what the usable ones lack, by position."""
         items = iter(items)
-        while chunk := list(islice(items, _CHUNK)):
+        while chunk := list(islice(items, self.chunk)):
             failures = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
             read_well = {i: item for i, item in enumerate(chunk) if isinstance(item, Crystal)}
-            graph, errors = build_usable(list(read_well.values()), spec or self.card.spec)
+            graph, errors = build_usable(list(read_well.values()), spec)
             positions = list(read_well)
             failures |= {positions[i]: error for i, error in errors.items()}
             lacks: dict[int, str] = {}
-            if self.text_input and (spec or self.card.spec).text:
+            if self.text_input and spec.text:
                 usable = [position for i, position in enumerate(positions) if i not in errors]
                 graph, reasons = self.text_input.attach_or_describe(graph, [read_well[position] for position in usable])
                 lacks = {position: reason for position, reason in zip(usable, reasons, strict=True) if reason}
             yield chunk, graph, failures, lacks
 
     @torch.inference_mode()
-    def _run(self, graph: Graph, read_out: Any) -> np.ndarray:
+    def _run(self, graph: Graph, what: Callable[[Graph], torch.Tensor]) -> np.ndarray:
+        """Return what is read out of a graph of any size, batch by batch, on the device of the weights."""
         batcher = Batcher(graph)
-        parts = [read_out(batcher.take(rows)).cpu().numpy() for rows in batcher.batches(_EDGES)]
+        batches = (to(batcher.take(rows), self.device) for rows in batcher.batches(self.batch_edges))
+        parts = [what(batch).cpu().numpy() for batch in batches]
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
-    def _encode(self, graph: Graph) -> Encoding:
-        encoding: Encoding = self.encoder(graph)
-        return encoding
 
-    def _chosen(self, properties: Sequence[str] | None) -> list[str]:
-        names = {alias: p.name for p in self.card.properties for alias in (*p.aliases, p.name)}
-        for name in properties or ():
-            if name not in names:
-                raise UnknownNameError(f"property of the model {self.card.name}", name, self.properties)
-        return [names[name] for name in properties or self.properties]
+def _outcome(found: np.ndarray | None, reason: str) -> dict[str, str]:
+    """Return status and reason of a row that holds a vector, or None where there is none."""
+    status = "failed" if found is None else "warned" if reason else "ok"
+    return {"status": status, "reason": reason}
 
 
-def load(model: str | Path, cache: Path | None = None) -> Predictor:
+def load(model: str | Path, cache: Path | None = None, *, batch_edges: int = BATCH_EDGES) -> Predictor:
     """Load a published model by name, or a model file.
 
     Args:
         model: A name that `models()` lists, or the path of a `.safetensors` file.
-        cache: A folder where the vectors of descriptions are kept, for a model that reads them.
+        cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
+        batch_edges: Edges that are computed at a time; more need more memory.
+
+    Returns:
+        The predictor, on the CPU; `.to(device)` moves it.
 
     Raises:
         ModelError: The file is missing, damaged, or no model of cryskit.
         UnknownNameError: It is neither a published name nor a file.
+
+    Example:
+        >>> import cryskit
+        >>> predictor = cryskit.load("cryskit-mp")
+        >>> predictor.units["band_gap"]
+        'eV'
     """
     path = published.path_of(model)
     card = read_card(path)
-    predictor = Predictor.from_card(card, cache)
+    predictor = Predictor.from_card(card, cache, batch_edges=batch_edges)
     try:
         with safe_open(path, framework="pt") as file:
             predictor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

@@ -1,7 +1,11 @@
-"""The models that come with the package."""
+"""The models that come with the package: names, versions, files.
+
+A published version never changes. `cryskit-mp@2026.11` is one version, the bare name `cryskit-mp` is the newest one.
+"""
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,29 +13,67 @@ from cryskit.errors import ModelError, UnknownNameError
 
 DEFAULT = "cryskit-mp"
 """The model used where none is named."""
+INDEX = "versions.json"
+"""File in the folder of the models: name to version to file."""
 
 _SUFFIX = ".safetensors"
 
 
-def models() -> dict[str, Path]:
-    """Return the published models: name to file."""
+def versions() -> dict[str, dict[str, Path]]:
+    """Return the published models: name to version to file, the newest version last."""
     folder = Path(str(files("cryskit") / "models"))
-    return {path.stem: path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+    index: dict[str, dict[str, str]] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    return {
+        name: {version: folder / found[version] for version in sorted(found, key=_numbers)}
+        for name, found in sorted(index.items())
+    }
+
+
+def models() -> dict[str, Path]:
+    """Return the published models: name to the file of its newest version.
+
+    Example:
+        >>> import cryskit
+        >>> "cryskit-mp" in cryskit.models()
+        True
+    """
+    return {name: list(found.values())[-1] for name, found in versions().items()}
 
 
 def path_of(model: str | Path) -> Path:
-    """Return the file of a published name, or the file itself.
+    """Return the file of a published model, or the file itself.
+
+    Args:
+        model: A name (`cryskit-mp`), a name with a version (`cryskit-mp@2026.11`), or a path.
 
     Raises:
-        ModelError: It looks like a path but there is no file.
+        ModelError: It looks like a path but there is no file, or the model has no such version.
         UnknownNameError: There is neither a model nor a file of this name.
     """
-    known = models()
-    if str(model) in known:
-        return known[str(model)]
+    name, _, version = str(model).partition("@")
+    known = versions()
+    found = known.get(name, {})
+    if found and str(model) == name:
+        return list(found.values())[-1]
+    if version in found:
+        return found[version]
     path = Path(model)
     if path.is_file():
         return path
     if path.suffix == _SUFFIX or len(path.parts) > 1:
         raise ModelError(f"There is no model file {path}", "Check the path, or name one of `cryskit models list`")
+    if found:
+        raise ModelError(f"There is no version {version!r} of the model {name}", f"Known: {', '.join(found)}")
     raise UnknownNameError("model", str(model), known)
+
+
+def version_of(path: Path) -> str:
+    """Return the version of a published model file, "" for any other file."""
+    wanted = path.resolve()
+    found = (version for every in versions().values() for version, file in every.items() if file.resolve() == wanted)
+    return next(found, "")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, so that 2026.9 comes before 2026.11."""
+    return tuple(map(int, version.split(".")))

@@ -1,18 +1,19 @@
-"""Crystals found by words: those whose graph lies nearest to the words in the space that a contrast made (`objectives.contrast`)."""
+"""Search for crystals by words: their graphs are compared with the words in the space that `objectives.contrast` has learned."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import torch
 from torch.nn.functional import cosine_similarity
 
 from cryskit.errors import ModelError, PlanError
+from cryskit.predict.tables import RANKING, frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pandas as pd
 
     from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Failure, Graph
@@ -22,9 +23,9 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
     """Rank crystals by how well they fit words; their own descriptions are not read.
 
     Args:
-        predictor: Of a model with a fused encoder that a contrast has trained.
-        items: The crystals to rank.
-        words: What is looked for.
+        predictor: Predictor of a model that `cryskit pretrain contrast` has made.
+        items: Crystals to rank; failures are ranked last.
+        words: Description of what is looked for.
 
     Returns:
         id, similarity (cosine, -1 to 1), status and reason; the best first, what could not be used last.
@@ -42,14 +43,14 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
         raise PlanError("There are no words to search for", "Say what is looked for")
     encoder: Any = predictor.encoder
     with torch.inference_mode():
-        wanted = encoder.of_words(torch.from_numpy(predictor.text_input.vectors([words])))
+        wanted = encoder.project_text(torch.from_numpy(predictor.text_input.vectors([words])).to(predictor.device))
 
     def read_out(graph: Graph) -> torch.Tensor:
         return cosine_similarity(encoder.of_graph(encoder.graph(graph).crystals), wanted, dim=1)
 
     rows = [
-        (name, np.nan if value is None else float(value), "ok" if value is not None else "failed", reason)
+        {"id": name, "similarity": value, "status": "failed" if value is None else "ok", "reason": reason}
         for name, value, reason in predictor.read_out(items, read_out)
     ]
-    table = pd.DataFrame(rows, columns=["id", "similarity", "status", "reason"])
+    table = frame(rows, RANKING, predictor.facts(RANKING))
     return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True)

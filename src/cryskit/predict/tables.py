@@ -1,50 +1,128 @@
-"""Predictions and embeddings as data frames."""
+"""The tables that models fill: their columns, their rows, and the same as data frames and as plain values.
+
+The columns of a table follow from the model alone, never from its rows. A schema names them with their types; a unit is in the
+metadata of its column.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from cryskit.types import Prediction
+    import pandas as pd
+
+    from cryskit.types import Prediction, Property
+
+_OUTCOME = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
+_UNIT = "unit"
+
+EMBEDDINGS = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32())), *_OUTCOME])
+"""One vector per crystal."""
+ATOM_EMBEDDINGS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("vectors", pa.list_(pa.float32())),
+        ("layers", pa.int64()),
+        ("width", pa.int64()),
+        *_OUTCOME,
+    ]
+)
+"""Vectors of all atoms of each crystal: atoms x layers x width numbers in a row."""
+RANKING = pa.schema([("id", pa.string()), ("similarity", pa.float64()), *_OUTCOME])
+"""Crystals ranked by how well they fit words."""
 
 
-def prediction_row(prediction: Prediction, properties: Sequence[str]) -> dict[str, Any]:
-    """Return one row of the output of predict: id, properties (with _std, _lo, _hi where given), status, reason."""
-    row: dict[str, Any] = {"id": prediction.id}
-    for name in properties:
-        row[name] = prediction.values.get(name)
-        if name in prediction.deviations:
-            row[f"{name}_std"] = prediction.deviations[name]
-        if name in prediction.intervals:
-            row[f"{name}_lo"], row[f"{name}_hi"] = prediction.intervals[name]
+def prediction_schema(
+    properties: Iterable[Property], *, deviations: bool = False, intervals: bool = False
+) -> pa.Schema:
+    """Return the columns of predictions: id, those of each property, status, reason.
+
+    Args:
+        properties: Properties in the order of their columns.
+        deviations: Whether the model gives standard deviations; then each property has a column `<property>_std`.
+        intervals: Whether the model gives intervals; then each property has columns `<property>_lo` and `<property>_hi`.
+    """
+    endings = ["", *["_std"] * deviations, *["_lo", "_hi"] * intervals]
+    values = [
+        pa.field(f"{wanted.name}{ending}", pa.float64(), metadata={_UNIT: wanted.unit})
+        for wanted in properties
+        for ending in endings
+    ]
+    return pa.schema([("id", pa.string()), *values, *_OUTCOME])
+
+
+def units_of(schema: pa.Schema) -> dict[str, str]:
+    """Return the unit of each column that holds a physical quantity, "" where it has no dimension."""
+    return {field.name: field.metadata[_UNIT.encode()].decode() for field in schema if field.metadata}
+
+
+def prediction_row(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as a row: column to value, for all that the model gives."""
+    row: dict[str, Any] = {"id": prediction.id, **prediction.values}
+    row |= {f"{name}_std": deviation for name, deviation in prediction.deviations.items()}
+    for name, (low, high) in prediction.intervals.items():
+        row |= {f"{name}_lo": low, f"{name}_hi": high}
     return row | {"status": prediction.status, "reason": prediction.reason}
 
 
-def prediction_table(
-    predictions: Iterable[Prediction], properties: Sequence[str], units: dict[str, str]
-) -> pd.DataFrame:
-    """Return one row per prediction, in order.
+def frame(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, facts: Mapping[str, Any]) -> pd.DataFrame:
+    """Return rows as a data frame.
 
     Args:
-        predictions: Of any model.
-        properties: The columns wanted.
-        units: Property name to unit, kept in `attrs["units"]`.
+        rows: Column to value; what a row lacks is missing, what is no column is left out.
+        schema: Columns of the frame.
+        facts: Values that hold for the whole table, kept in its `attrs`.
     """
-    rows = [prediction_row(prediction, properties) for prediction in predictions]
-    table = pd.DataFrame(rows, columns=None if rows else ["id", *properties, "status", "reason"])
-    table.attrs["units"] = {name: units[name] for name in properties}
-    return table.astype(dict.fromkeys(properties, float))
+    table: pd.DataFrame = arrow_table(list(rows), schema).to_pandas()
+    table.attrs.update(facts)
+    return table
 
 
-def embedding_table(rows: Sequence[tuple[str, Any, str, str]]) -> pd.DataFrame:
-    """Return a table with the columns id, vector, status, reason."""
-    return pd.DataFrame(rows, columns=["id", "vector", "status", "reason"])
+def arrow_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as an Arrow table.
+
+    Args:
+        rows: Column to value; what a row lacks is missing, what is no column is left out.
+        schema: Columns of the table, which keeps the schema's metadata.
+    """
+    columns = [[row.get(name) for row in rows] for name in schema.names]
+    arrays = [
+        pa.array([_valid(text) for text in column] if field.type == pa.string() else column, field.type)
+        for field, column in zip(schema, columns, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def atom_table(rows: Sequence[tuple[str, Any, int, int, str, str]]) -> pd.DataFrame:
-    """Return a table with the columns id, vectors (atoms x layers x width numbers), layers, width, status, reason."""
-    return pd.DataFrame(rows, columns=["id", "vectors", "layers", "width", "status", "reason"])
+def _valid(text: str | None) -> str | None:
+    """Return a text as UTF-8 can hold it: the name of a file may have bytes that are no UTF-8."""
+    return text if text is None or text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a data frame as dictionaries that JSON can hold.
+
+    Args:
+        table: Columns of text, numbers or arrays.
+    """
+    columns = {str(name): [plain(value) for value in table[name]] for name in table.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it; what is missing, NaN or infinite is None, an array is a list."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def plain_row(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the values of these columns in their order, None where the row has none."""
+    return {name: plain(row.get(name)) for name in names}

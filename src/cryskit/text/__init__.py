@@ -1,4 +1,4 @@
-"""Words for crystals, and vectors for words."""
+"""Descriptions of crystals in words, and text encoders that turn them into vectors."""
 
 TOKENS_OF = "tokens:"
-"""Before the name of a language model: not its vectors but its tokens, for a model that trains it (see `tokens`)."""
+"""Prefix of the name of a language model that asks for its tokens, not its vectors, for a model that trains it (see `tokens`)."""

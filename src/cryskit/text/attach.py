@@ -1,7 +1,7 @@
-"""Give the crystals of a graph what a text encoder makes of their descriptions.
+"""Vectors of descriptions, attached to the graph of the crystals described.
 
-A description has two parts, one line each: what it says of the whole crystal (mineral, space group, dimensionality, what it is
-made of) and what it says of the sites (coordination, bond lengths). A description of one line is_main_process of the whole.
+A description has two parts, one line each: one on the whole crystal (mineral, space group, dimensionality, what it is made of)
+and one on the sites (coordination, bond lengths). A description of one line is on the whole crystal.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def with_text(graph: Graph, texts: Sequence[str | None], encoder: Embedder, cach
     """Return the graph with the vectors of descriptions.
 
     Args:
-        graph: B crystals.
-        texts: Of each crystal; None where it has none.
-        encoder: Who reads them.
-        cache: A folder where vectors are kept.
+        graph: Graph of B crystals.
+        texts: Description of each crystal; None where it has none.
+        encoder: Text encoder that makes the vectors.
+        cache: Folder where vectors are kept; None to keep none.
     """
     return replace(graph, text=torch.from_numpy(vectors_of(texts, encoder, cache)))
 
@@ -39,9 +39,9 @@ def vectors_of(texts: Sequence[str | None], encoder: Embedder, cache: Path | Non
     """Return the vectors of both parts of descriptions, (texts, 2, width) float32; NaN where there is none.
 
     Args:
-        texts: None where there is none.
-        encoder: Who reads them.
-        cache: A folder where vectors are kept.
+        texts: Descriptions; None where there is none.
+        encoder: Text encoder that makes the vectors.
+        cache: Folder where vectors are kept; None to keep none.
     """
     parts = [part for text in texts for part in parts_of(text)]
     found: np.ndarray = vectors(parts, encoder, cache).reshape(len(texts), 2, encoder.width)
@@ -49,6 +49,6 @@ def vectors_of(texts: Sequence[str | None], encoder: Embedder, cache: Path | Non
 
 
 def parts_of(text: str | None) -> tuple[str | None, str | None]:
-    """Return what a description says of the whole crystal, and of its sites; None where it says nothing."""
+    """Return the part of a description on the whole crystal, and the one on its sites; None where there is none."""
     whole, _, sites = (text or "").strip().partition("\n")
     return whole.strip() or None, sites.strip() or None

@@ -1,6 +1,6 @@
 """Vectors of texts on disk: computed once, kept by what was read and by what read it.
 
-A cache is a folder with a folder for each encoder, called by the first 32 digits of its hash. In that lie any number of Parquet
+A cache is a folder with a folder for each encoder, called by the first 32 digits of its hash. That holds any number of Parquet
 files, each one chunk of texts, with the columns `text` (SHA-256 of the text, hexadecimal) and `vector` (a list of float32 of
 fixed width), and in the metadata the encoder's `name` and `hash`. A file is written whole or not at all and never changed, so
 that several programs may read and extend the same cache, and a killed one loses the chunk that it was at.
@@ -29,19 +29,19 @@ def key_of(text: str) -> str:
     """Return the name of a text in the cache: its SHA-256.
 
     Args:
-        text: As it is given to the encoder.
+        text: The text, exactly as it is given to the encoder.
     """
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Cache:
-    """The vectors of one encoder.
+    """The vectors of one encoder on disk.
 
     Args:
-        folder: Of the cache, shared by all encoders; made when something is written.
-        name: Of the encoder.
-        digest: Of the encoder, its hash.
-        width: Of a vector.
+        folder: Folder of the cache, shared by all encoders; made when something is written.
+        name: Name of the encoder.
+        digest: Hash of the encoder, hexadecimal.
+        width: Number of components of a vector.
     """
 
     def __init__(self, folder: Path, name: str, digest: str, width: int) -> None:
@@ -68,8 +68,8 @@ class Cache:
         """Keep the vectors of a chunk of texts.
 
         Args:
-            keys: The names of the texts.
-            vectors: (texts, width) float32.
+            keys: Names of the texts, from `key_of`.
+            vectors: (texts, width) float32, the vectors of the texts.
         """
         flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
         columns = [pa.array(keys), pa.FixedSizeListArray.from_arrays(flat, type=self._schema.field("vector").type)]

@@ -1,4 +1,4 @@
-"""Crystals described in words, one at a time and within a time limit.
+"""Descriptions of crystals in words, each within a time limit, in this process or in several.
 
 A description has two parts, kept apart: the global one (mineral, space group, dimensionality, what the crystal is made up of)
 and the local one (sites, bond lengths, angles). A crystal that Robocrystallographer cannot describe, or not in time, gets a
@@ -7,23 +7,22 @@ short description by rule.
 
 from __future__ import annotations
 
-import faulthandler
 import hashlib
-import os
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Literal
 
-from cryskit.errors import CryskitError, DescriptionError
-from cryskit.text.short import short
+from cryskit.errors import CryskitError, DescriptionError, ProcessEndedError
+from cryskit.parallel import Lost, Pool
+from cryskit.text.short import one_line, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
     from cryskit.text.robocrys import Robocrys
@@ -33,20 +32,19 @@ TIMEOUT = 60.0
 """Seconds that describing one crystal may take unless the caller says otherwise."""
 
 _FORM = 1  # goes up when the same crystal and the same Robocrystallographer give another text
-_INSISTENCE = 1.0  # seconds after which a time-out that went unheard is said again
-GRACE = 10.0
-"""Seconds after its time-out when a process that does not hear of it is ended."""
+_INSISTENCE = 1.0  # seconds after which a time-out that a library swallowed is raised again
+_GRACE = 10.0  # seconds after its time-out when a process that did not notice it, in compiled code, is ended
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is said of one crystal; one per input, in order.
+    """The description of one crystal; one per input, in order.
 
     Attributes:
-        id: Of the crystal.
-        fingerprint: Of its content; "" if there is no crystal.
-        overall: The global part.
-        local: The local part; "" in a short description.
+        id: Name of the crystal in its data set.
+        fingerprint: SHA-256 of the crystal's content; "" if there is no crystal.
+        overall: The global part, on the whole crystal.
+        local: The local part, on the sites; "" in a short description.
         status: "described", "short" (a rule stood in) or "failed" (there is no crystal).
         reason: Why it was not described.
     """
@@ -87,7 +85,7 @@ def describe(crystal: Crystal, timeout: float = TIMEOUT) -> Description:
     """Describe a crystal in this process. The first call takes some seconds, for it reads the tables.
 
     Args:
-        crystal: The crystal.
+        crystal: The crystal to describe.
         timeout: Seconds that it may take. Kept where the system has timers, and in the main thread only.
 
     Raises:
@@ -96,20 +94,20 @@ def describe(crystal: Crystal, timeout: float = TIMEOUT) -> Description:
     robocrys = ready()
     try:
         with _limit(timeout):
-            words = robocrys.words(crystal)
+            parts = robocrys.describe(crystal)
     except _LateError:
         return stand_in(crystal, f"Describing it took longer than {timeout:g} s")
     except DescriptionError as error:
         return stand_in(crystal, error.problem)
-    return Description(crystal.id, crystal.fingerprint, words.overall, words.local)
+    return Description(crystal.id, crystal.fingerprint, parts.overall, parts.local)
 
 
 def stand_in(crystal: Crystal, reason: str) -> Description:
     """Return a short description of a crystal.
 
     Args:
-        crystal: The crystal.
-        reason: Why there is no other.
+        crystal: The crystal to describe.
+        reason: Why there is no other description of it.
     """
     return Description(crystal.id, crystal.fingerprint, short(crystal), status="short", reason=reason)
 
@@ -117,6 +115,41 @@ def stand_in(crystal: Crystal, reason: str) -> Description:
 def failed(failure: Failure) -> Description:
     """Return the row of what is no crystal."""
     return Description(failure.id, status="failed", reason=" ".join(str(failure.error).split()))
+
+
+def processes(workers: int, timeout: float = TIMEOUT) -> Pool:
+    """Return processes that describe, for `describe_each`; scripts that use them are guarded by `if __name__ == "__main__"`.
+
+    Args:
+        workers: Number of processes.
+        timeout: Seconds that one crystal may take, preparations not counted.
+    """
+    return Pool(workers, timeout + _GRACE, ready)
+
+
+def describe_each(crystals: Iterable[Crystal], pool: Pool, timeout: float = TIMEOUT) -> Iterator[Description]:
+    """Describe crystals in several processes, in order; one on which a process ends or fails gets a short description.
+
+    Args:
+        crystals: Crystals, taken as they are needed, some for each process.
+        pool: Processes that describe, from `processes`.
+        timeout: Seconds that one crystal may take.
+
+    Raises:
+        CryskitError: Robocrystallographer cannot be imported.
+    """
+    bare = (replace(crystal, text=None, targets={}) for crystal in crystals)  # lighter to send
+    for found in pool.map(partial(describe, timeout=timeout), bare):
+        yield _stood_in(found) if isinstance(found, Lost) else found
+
+
+def _stood_in(lost: Lost[Crystal]) -> Description:
+    """Return a short description of a crystal that could not be described, unless none can."""
+    if isinstance(lost.error, ProcessEndedError):
+        return stand_in(lost.item, lost.error.problem)
+    if isinstance(lost.error, CryskitError):
+        raise lost.error
+    return stand_in(lost.item, one_line(lost.error))
 
 
 class _LateError(BaseException):
@@ -152,18 +185,3 @@ def _limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def ended_after(seconds: float) -> Iterator[None]:
-    """End this whole process if the block is not done in time: for what is deaf to its time-out, in compiled code.
-
-    Args:
-        seconds: From now on.
-    """
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - devnull is no path of ours
-        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()

@@ -1,4 +1,4 @@
-"""Vectors for texts, by any encoder, each text read once.
+"""Vectors of texts, by any encoder, each text read once.
 
 encoder = embedder("minilm")                      # or "matscibert", a name on the hub, a folder
 encoder = embedder("terms", texts=training)       # the control: a bag of terms, fitted
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 DEFAULT = "matscibert"
-"""The encoder that CrysMMNet reads with."""
+"""Name of the text encoder of CrysMMNet."""
 
 CHUNK = 256
-"""Texts between two writes to the cache: what a killed run can lose."""
+"""Number of texts between two writes to the cache: what a killed run can lose."""
 
 
 class Embedder(Protocol):
     """Anything that turns texts into vectors, always the same vector for the same text.
 
     Attributes:
-        name: Which one it is, for cards and messages.
-        hash: SHA-256 of all that its vectors depend on.
-        width: Of a vector.
+        name: Name of the encoder, for cards and messages.
+        hash: SHA-256 of all that its vectors depend on, hexadecimal.
+        width: Number of components of a vector.
     """
 
     @property
     def name(self) -> str:
-        """Which one it is, for cards and messages."""
+        """Name of the encoder, for cards and messages."""
 
     @property
     def hash(self) -> str:
@@ -46,7 +46,7 @@ class Embedder(Protocol):
 
     @property
     def width(self) -> int:
-        """Of a vector."""
+        """Number of components of a vector."""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of texts, (texts, width) float32."""
@@ -58,9 +58,9 @@ def embedder(name: str = DEFAULT, *, texts: Iterable[str] | None = None, **setti
     Args:
         name: "matscibert", "minilm", the name of a model on the HuggingFace hub, a folder that holds one; "terms", or a file
             with a fitted bag of terms. "tokens:" before a language model gives its tokens instead (see `tokens`).
-        texts: Of training crystals, to fit an encoder on that has to be fitted; the others leave them unread.
-        settings: Of `transformer.Pretrained` (pooling, max_length, revision, download, device) or of `terms.Terms.fit` (width,
-            vocabulary, rarest).
+        texts: Descriptions of training crystals, to fit an encoder on that has to be fitted; the others leave them unread.
+        settings: Arguments of `transformer.Pretrained` (pooling, max_length, revision, download, device) or of
+            `terms.Terms.fit` (width, vocabulary, rarest).
 
     Raises:
         ModelError: The model is not on this computer or cannot be read.
@@ -83,16 +83,16 @@ def vectors(
     cache: Path | None = None,
     *,
     chunk: int = CHUNK,
-    told: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Return the vectors of texts, (texts, width) float32; NaN where there is no text.
 
     Args:
-        texts: Each begins with what matters most, the global part of a description, for the end of a long one may be cut off.
-        encoder: Who reads them; it is asked once for each text that is not in the cache, equal ones counting once.
-        cache: A folder where vectors are kept, if any (see `cache`).
-        chunk: How many texts are encoded between two writes to the cache.
-        told: Called after each chunk with how many texts are done, of how many that have to be encoded.
+        texts: Texts; each begins with what matters most, the global part of a description, for a long one may be cut off.
+        encoder: Text encoder; it is asked once for each text that is not in the cache, equal ones counting once.
+        cache: Folder where vectors are kept, if any (see `cache`).
+        chunk: Number of texts that are encoded between two writes to the cache.
+        progress: Function that is called after each chunk with the numbers of texts done and of texts to encode.
 
     Raises:
         DataError: A file in the cache is damaged.
@@ -110,8 +110,8 @@ def vectors(
             kept.add(part, found)
         known.update(zip(part, found, strict=True))
         done += len(part)
-        if told is not None:
-            told(done, len(new))
+        if progress is not None:
+            progress(done, len(new))
     nothing = np.full(encoder.width, np.nan, dtype=np.float32)
     rows = [nothing if key is None else known[key] for key in keys]
     return np.stack(rows) if rows else np.empty((0, encoder.width), dtype=np.float32)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 
 VERSION = 1
-"""Part of the hash of every encoder; raised with each change of what comes out."""
+"""Number that is raised with each change of what comes out, and a part of the hash of every encoder."""
 
 _GREEK = {chr(code) for code in range(0x0370, 0x0400)}
 _KEPT = {chr(code) for code in range(0x20, 0x7F)} | _GREEK | set("\u00b0\u00b1\u00d7")  # degree, plus-minus, times
@@ -38,7 +38,7 @@ def normalised(text: str) -> str:
     A digit with a bar over it, as in a space group, gets a minus before it: F d 3-bar m becomes Fd-3m.
 
     Args:
-        text: Any.
+        text: Any text.
     """
     spelled: list[str] = []
     for character in unicodedata.normalize("NFKD", "".join(_ALIKE.get(each, each) for each in text)):

@@ -1,4 +1,4 @@
-"""Which known prototypes a crystal can match at all, told without matching it.
+"""A filter that finds the prototypes that a crystal can match at all, without matching them.
 
 A match of two structures without regard to elements compares their primitive cells. It needs as many atoms in one as in the
 other, and a way to pair the elements so that each has as many atoms as its partner. So two structures whose primitive cells
@@ -21,8 +21,8 @@ class Prototype(NamedTuple):
     """A prototype that was made ready for matching.
 
     Attributes:
-        counts: Atoms of each element in the primitive cell, ascending.
-        cell: Its primitive cell, Niggli-reduced: what is matched.
+        counts: Numbers of atoms of each element in the primitive cell, ascending.
+        cell: Primitive cell, Niggli-reduced, which is what is matched; a pymatgen structure.
     """
 
     counts: tuple[int, ...]
@@ -39,11 +39,11 @@ def counts(cell: Any) -> tuple[int, ...]:
     return tuple(sorted(Counter(cell.species).values()))
 
 
-class Prototypes:
+class PrototypeFilter:
     """Prototypes, reduced once, and found by their counts of atoms.
 
     Args:
-        structures: Label of each prototype to its pymatgen structure, ordered.
+        structures: Label of each prototype to its ordered pymatgen structure.
     """
 
     def __init__(self, structures: Mapping[Hashable, Any]) -> None:
@@ -57,7 +57,7 @@ class Prototypes:
 
         Args:
             cell: The reduced primitive cell of the crystal.
-            labels: Of the prototypes, in the order in which they are wanted.
+            labels: Labels of the prototypes to consider, in the order in which they are wanted.
 
         Returns:
             Label and reduced primitive cell of each.

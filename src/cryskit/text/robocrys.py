@@ -1,8 +1,9 @@
-"""Robocrystallographer (Ganose and Jain 2019, doi 10.1557/mrc.2019.94) without its waste: the same words, many times faster.
+"""Robocrystallographer (Ganose and Jain 2019, doi 10.1557/mrc.2019.94) with shared neighbour search and fewer prototype matches.
 
-This is the only file that imports it. What is spared, each by an extension of its own classes:
+The words are the same, many times sooner. This is the only file that imports it. What is saved, each by an extension of its own
+classes:
 
-- Of 180 prototypes only those are matched that can match (see `prototypes`), each reduced once and not for every crystal.
+- Only those of its 180 prototypes are matched that can match (see `prototype_filter`), each reduced once and not for every crystal.
 - The neighbours of an atom and its fingerprint are found once and not three and two times, for mineral, bonds and sites alike.
 - Atoms bonded to an atom, and the atoms next to these, are remembered while a crystal is described.
 - The table of molecule names is not read. It is of use with Open Babel only, and then version 0.2.13 fails on the names that it
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cryskit.errors import CryskitError, DescriptionError
-from cryskit.text.prototype_filter import Prototypes, reduced
-from cryskit.text.short import told
+from cryskit.text.prototype_filter import PrototypeFilter, reduced
+from cryskit.text.short import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ _LISTS = (
 """Lists that come in any order, and what stands in them."""
 
 
-class Words(NamedTuple):
+class Parts(NamedTuple):
     """The two parts of a description.
 
     Attributes:
@@ -92,7 +93,7 @@ def clean(text: str) -> str:
     come in an order that changes from one start of Python to the next; they are sorted.
 
     Args:
-        text: From Robocrystallographer.
+        text: Description by Robocrystallographer.
     """
     text = _NUMPY.sub(r"\1", text)
     for listed, item in _LISTS:
@@ -112,11 +113,11 @@ class Robocrys:
         self._condenser = _Condenser()
         self._describer = StructureDescriber(return_parts=True)
 
-    def words(self, crystal: Crystal) -> Words:
+    def describe(self, crystal: Crystal) -> Parts:
         """Describe a crystal.
 
         Args:
-            crystal: The crystal.
+            crystal: The crystal to describe.
 
         Raises:
             DescriptionError: Robocrystallographer cannot describe it.
@@ -127,9 +128,9 @@ class Robocrys:
                 structure = Structure(crystal.lattice, crystal.numbers.tolist(), crystal.fractional)
                 parts = self._describer.describe(self._condenser.condense_structure(structure))
         except _ERRORS as error:
-            raise DescriptionError(f"Robocrystallographer: {told(error)}", "Check the crystal") from error
+            raise DescriptionError(f"Robocrystallographer: {one_line(error)}", "Check the crystal") from error
         overall = " ".join(part for part in (parts["mineral"], parts["component_makeup"]) if part)
-        return Words(clean(overall), clean(parts["components"]))
+        return Parts(clean(overall), clean(parts["components"]))
 
 
 class _Bonds(StructureGraph):
@@ -217,7 +218,7 @@ class _Fingerprints:
 class _Candidates(ReducedAflowPrototypeMatcher):
     """Matches the prototypes that can match, in the order given."""
 
-    def __init__(self, minerals: _Minerals, ranked: Any, prototypes: Prototypes) -> None:
+    def __init__(self, minerals: _Minerals, ranked: Any, prototypes: PrototypeFilter) -> None:
         tolerances = (minerals.initial_ltol, minerals.initial_stol, minerals.initial_angle_tol)
         super().__init__(*tolerances, mineral_db=ranked)
         self._prototypes = prototypes
@@ -243,7 +244,7 @@ class _Minerals(MineralMatcher):
         self.mineral_db: Any = self.mineral_db.reset_index(drop=True)  # several rows have one label
         self._fingerprints = fingerprints
         self._prints = [np.array(row) for row in self.mineral_db["fingerprint"]]
-        self._prototypes = Prototypes(dict(self.mineral_db["structure"].items()))
+        self._prototypes = PrototypeFilter(dict(self.mineral_db["structure"].items()))
         self._ranked: Any = None
         self._structure: Any = None
 
@@ -271,7 +272,7 @@ class _Minerals(MineralMatcher):
 
 
 class _Sites(SiteAnalyzer):
-    """Tells what surrounds each site."""
+    """Finds what surrounds each site."""
 
     def __init__(self, bonds: _Bonds, fingerprints: _Fingerprints, symmetry: Any) -> None:
         self.bonded_structure = bonds
@@ -296,7 +297,7 @@ class _Sites(SiteAnalyzer):
 
 
 class _Condenser(StructureCondenser):
-    """Finds out all that is told of a structure, in the library's own form."""
+    """Finds all that a description says of a structure, in the library's own form."""
 
     def __init__(self) -> None:
         neighbours = _Neighbours()
@@ -304,7 +305,7 @@ class _Condenser(StructureCondenser):
         super().__init__(near_neighbors=neighbours, mineral_matcher=_Minerals(self._fingerprints))
 
     def condense_structure(self, structure: Any) -> dict[str, Any]:
-        """Return what is told of a structure."""
+        """Return what a description says of a structure."""
         self.mineral_matcher.forget()
         given = structure.get_sorted_structure()
         given.translate_sites(range(len(given)), [1, 1, 1])  # into the cell
@@ -324,13 +325,13 @@ class _Condenser(StructureCondenser):
             "distances": sites.get_all_bond_distance_summaries(),
             "angles": sites.get_all_connectivity_angle_summaries(),
             "nnn_distances": sites.get_all_nnn_distance_summaries(),
-            "components": {i: self._told(kind, sites) for i, kind in enumerate(kinds)},
+            "components": {i: self._component(kind, sites) for i, kind in enumerate(kinds)},
             "component_makeup": [i for i, kind in enumerate(kinds) for _ in range(kind["count"])],
-            "vdw_heterostructure_info": None,  # which no sentence is_main_process of
+            "vdw_heterostructure_info": None,  # which no sentence mentions
         }
 
     @staticmethod
-    def _told(component: dict[str, Any], sites: _Sites) -> dict[str, Any]:
+    def _component(component: dict[str, Any], sites: _Sites) -> dict[str, Any]:
         return {
             "formula": get_component_formula(component),
             "dimensionality": component["dimensionality"],

@@ -1,4 +1,4 @@
-"""One or two sentences of our own for a crystal that Robocrystallographer cannot describe."""
+"""Short descriptions, by rule, of crystals that Robocrystallographer cannot describe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def short(crystal: Crystal) -> str:
     space group. The second counts atoms and elements and gives the density, in g/cm3.
 
     Args:
-        crystal: The crystal.
+        crystal: The crystal to describe.
     """
     symbols = [chemical_symbols[number] for number in np.unique(crystal.numbers)]
     volume = abs(np.linalg.det(crystal.lattice))
@@ -34,7 +34,7 @@ def short(crystal: Crystal) -> str:
     return f"{_symmetry(crystal)} The cell holds {atoms} of {kinds}; the density is {density:.2f} g/cm3."
 
 
-def told(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Return the kind of an error and, on one line, the first 200 characters of what it says."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
 

@@ -1,10 +1,11 @@
-"""Descriptions on disk: one row per input, in order, and a run that goes on where it was stopped.
+"""The table of descriptions: written with one row per input, in order, by runs that go on where they were stopped; and read.
 
 Columns: `id`, `text` (null where there is no crystal), its parts `global` and `local`, `hash` (SHA-256 of the text), `fingerprint`
-(of the crystal), `version` (of what described), `status` ("described", "short" or "failed") and `reason`.
+(of the crystal), `version` (of what described), `status` ("described", "short" or "failed") and `reason`. Any Parquet file with
+`id` and `text` is read, too.
 
-While a run lasts, what is finished lies in small files in a folder beside the table, by the content of the crystal. The next
-run that is to write the same table takes it from there. When the table is whole, the folder goes.
+While a run lasts, what is finished is kept in small files in a folder next to the table, by the content of the crystal. The
+next run that is to write the same table takes it from there. When the table is whole, the folder goes.
 """
 
 from __future__ import annotations
@@ -21,19 +22,21 @@ import pyarrow.parquet as pq
 
 from cryskit.atomic_write import replacing
 from cryskit.data.interchange import ROWS
-from cryskit.text.describe import TIMEOUT, Description, failed, version
-from cryskit.text.pool import Pool
+from cryskit.errors import DataError
+from cryskit.text.describe import TIMEOUT, Description, describe_each, failed, processes, version
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cryskit.parallel import Pool
     from cryskit.types import Failure
 
-_PART = 32  # descriptions that are kept together, and the most that a killed run loses
+_GROUP = 32  # descriptions that are kept together, and the most that a killed run loses
 _TIMEOUT = b"timeout"
-_NAMES = ("id", "text", "global", "local", "hash", "fingerprint", "version", "status", "reason")
+_PARTS = ("global", "local")
+_NAMES = ("id", "text", *_PARTS, "hash", "fingerprint", "version", "status", "reason")
 _SCHEMA = pa.schema([(name, pa.string()) for name in _NAMES])
 
 
@@ -43,34 +46,34 @@ def write(
     """Describe crystals and write the table, whole or not at all.
 
     Args:
-        path: The Parquet file; the folder is called after it.
-        rows: From a reader; taken as they are needed.
-        workers: Processes that describe. Scripts that call this have to be guarded by `if __name__ == "__main__"`.
+        path: The Parquet file to write; the folder of the run is called after it.
+        rows: Crystals and failures from a reader, taken as they are needed.
+        workers: Number of processes. Scripts that call this have to be guarded by `if __name__ == "__main__"`.
         timeout: Seconds that one crystal may take.
 
     Returns:
-        How many rows have each status.
+        Number of rows of each status.
 
     Raises:
         CryskitError: Robocrystallographer is not installed.
     """
     made = version()
-    parts = _Parts(path.with_name(f"{path.name}.parts"), made, timeout)
+    finished = _Finished(path.with_name(f"{path.name}.parts"), made, timeout)
     statuses = Counter({"described": 0, "short": 0, "failed": 0})
-    with Pool(workers, timeout) as pool, replacing(path) as temporary:
-        described = _described(iter(rows), parts, pool)
+    with processes(workers, timeout) as pool, replacing(path) as temporary:
+        described = _described(iter(rows), finished, pool, timeout)
         try:
             with pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer:
                 while group := list(islice(described, ROWS)):
                     writer.write_table(_table(group, made))
                     statuses.update(description.status for description in group)
         finally:
-            parts.save()
-    parts.remove()
+            finished.save()
+    finished.remove()
     return statuses
 
 
-class _Parts:
+class _Finished:
     """What was described so far, by this run and by those before it.
 
     A short description is taken from an earlier run only if that gave a crystal as much time as this one.
@@ -97,7 +100,7 @@ class _Parts:
     def add(self, description: Description) -> None:
         """Keep a new description; it is on disk when there are enough of them, or on `save`."""
         self._new.append(description)
-        if len(self._new) == _PART:
+        if len(self._new) == _GROUP:
             self.save()
 
     def save(self) -> None:
@@ -113,20 +116,22 @@ class _Parts:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _described(rows: Iterator[Crystal | Failure], parts: _Parts, pool: Pool) -> Iterator[Description]:
+def _described(
+    rows: Iterator[Crystal | Failure], finished: _Finished, pool: Pool, timeout: float
+) -> Iterator[Description]:
     ordered: deque[Description | None] = deque()  # None for one that the pool has yet to give
 
     def unknown() -> Iterator[Crystal]:
         for row in rows:
-            known = parts.find(row) if isinstance(row, Crystal) else failed(row)
+            known = finished.find(row) if isinstance(row, Crystal) else failed(row)
             ordered.append(known)
             if isinstance(row, Crystal) and known is None:
                 yield row
 
-    for description in pool.describe(unknown()):
+    for description in describe_each(unknown(), pool, timeout):
         while (known := ordered.popleft()) is not None:
             yield known
-        parts.add(description)
+        finished.add(description)
         yield description
     yield from (known for known in ordered if known is not None)
 
@@ -134,3 +139,37 @@ def _described(rows: Iterator[Crystal | Failure], parts: _Parts, pool: Pool) -> 
 def _table(descriptions: Sequence[Description], made: str) -> pa.Table:
     rows = [(d.id, d.text, d.overall, d.local, d.hash, d.fingerprint, made, d.status, d.reason) for d in descriptions]
     return pa.table([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], schema=_SCHEMA)
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """Return the description of each crystal by its id: on the whole crystal, and on a second line on the sites.
+
+    Args:
+        path: A Parquet file with the columns `id` and either `global` and `local`, or `text` for one that is not divided.
+
+    Raises:
+        DataError: It is no such file, or two rows have one id.
+    """
+    try:
+        names = pq.read_schema(path).names
+        columns = ["id", *(_PARTS if set(_PARTS) <= set(names) else ("text",))]
+        rows = pq.read_table(path, columns=columns).to_pylist()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise DataError(
+            f"{path} is no table of descriptions ({error})", "Give a Parquet file that `cryskit describe` wrote"
+        ) from error
+    texts = {row["id"]: "\n".join(row[name] for name in columns[1:] if row[name]) for row in rows}
+    if len(texts) < len(rows):
+        raise DataError(f"{path} has {len(rows)} rows but {len(texts)} ids", "Give each crystal an id of its own")
+    return {name: text for name, text in texts.items() if text}
+
+
+def with_texts(crystals: Iterable[Crystal], texts: Mapping[str, str]) -> Iterator[Crystal]:
+    """Yield the crystals with their descriptions; those of which there is none keep what they have.
+
+    Args:
+        crystals: Crystals in order.
+        texts: Descriptions by the id of the crystal, from `read_texts`.
+    """
+    for crystal in crystals:
+        yield replace(crystal, text=texts.get(crystal.id, crystal.text))

@@ -51,18 +51,18 @@ def terms(text: str) -> list[str]:
     """Return the terms of a text, in order.
 
     Words are in lower case; numbers with a fraction are rounded to one decimal (bond lengths in 0.1 angstrom); a formula gives
-    itself ("TiO6") and its elements ("=Ti", "=O"); a space group, known by the words "space group" beside it, is one term
+    itself ("TiO6") and its elements ("=Ti", "=O"); a space group, known by the words "space group" near it, is one term
     ("#Pm-3m").
 
     Args:
-        text: It is normalised here.
+        text: Any text; it is normalised here.
     """
     found: list[str] = []
     chunks = [chunk.strip(_AROUND) for chunk in _LABEL.sub("", normalised(text)).split()]
     for place, chunk in enumerate(chunks):
         bare, following = chunk.rstrip(_STOPS), chunks[place + 1 : place + 3]
-        beside = chunks[max(0, place - 2) : place], [each.rstrip(_STOPS) for each in following]
-        if ["space", "group"] in beside and _GROUP.fullmatch(bare) and bare not in _ENGLISH:
+        near = chunks[max(0, place - 2) : place], [each.rstrip(_STOPS) for each in following]
+        if ["space", "group"] in near and _GROUP.fullmatch(bare) and bare not in _ENGLISH:
             found.append(f"#{bare}")
         else:
             found.extend(_pieces(bare, following[0] if following else ""))
@@ -73,13 +73,13 @@ class Terms:
     """A vocabulary with weights, and the directions that its texts spread along.
 
     Args:
-        vocabulary: V terms.
-        weights: (V,) of each term, more for rarer ones.
-        directions: (V, width) to project on.
+        vocabulary: The V terms that are known.
+        weights: (V,) weight of each term, more for rarer ones.
+        directions: (V, width) directions to project on.
 
     Attributes:
-        name: For cards.
-        width: Of a vector.
+        name: Name of the encoder, for cards.
+        width: Number of components of a vector.
     """
 
     name = "terms"
@@ -101,10 +101,10 @@ class Terms:
         """Return the encoder of some texts.
 
         Args:
-            texts: Of training crystals only, for what is counted here is knowledge of them.
-            width: Of a vector; directions that the texts do not have are zero.
-            vocabulary: At most so many terms, the commonest; of equally common ones the first by the alphabet.
-            rarest: Leave out terms of fewer texts.
+            texts: Descriptions of training crystals only, for what is counted here is knowledge of them.
+            width: Number of components of a vector; those for directions that the texts do not have are zero.
+            vocabulary: Most terms to know, the commonest; of equally common ones the first by the alphabet.
+            rarest: Smallest number of texts that a known term is in.
 
         Raises:
             DataError: The texts have no term in common.
@@ -134,7 +134,7 @@ class Terms:
         """Return the vectors of texts, (texts, width) float32; zero where a text has no known term.
 
         Args:
-            texts: Any.
+            texts: Any texts.
         """
         found = np.zeros((len(texts), self.width), dtype=np.float32)
         for row, text in enumerate(texts):
@@ -146,7 +146,7 @@ class Terms:
         """Return places in the vocabulary, and the weights x there, of norm one.
 
         Args:
-            counts: Term to how often the text has it.
+            counts: Number of times that the text has each term.
         """
         known = sorted((self._place[term], count) for term, count in counts.items() if term in self._place)
         places = np.array([place for place, _ in known], dtype=np.int64)
@@ -157,7 +157,7 @@ class Terms:
         """Write the encoder as a safetensors file, whole or not at all.
 
         Args:
-            path: The file; its folder is made.
+            path: File to write; its folder is made.
         """
         tensors = {"weights": torch.from_numpy(self.weights), "directions": torch.from_numpy(self.directions)}
         save_tensors(tensors, {_CARD: self._card}, path)

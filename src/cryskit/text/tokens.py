@@ -1,4 +1,4 @@
-"""Tokens in place of vectors: what a model is told of a text whose language model is trained with it."""
+"""Tokens in place of vectors of texts, for a model that trains its language model, too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Tokens:
     """The tokens of texts, each a number, as rows of one length.
 
     Args:
-        reader: The language model, which is not run.
+        reader: Language model whose tokenizer is used; it is not run.
     """
 
     def __init__(self, reader: Pretrained) -> None:
@@ -43,7 +43,7 @@ class Tokens:
 
     @property
     def width(self) -> int:
-        """Of a row: the longest text that is read."""
+        """Number of tokens in a row: the longest text that is read."""
         longest: int = self._module.max_length
         return longest
 
@@ -64,10 +64,10 @@ def read(module: TextTransformer, rows: Float[Tensor, "texts parts tokens"]) -> 
 
     Args:
         module: The language model.
-        rows: From `Tokens.encode`; NaN where there is no text.
+        rows: (texts, parts, tokens) tokens from `Tokens.encode`, float32; NaN where there is no text.
     """
-    told = ~rows.isnan().any(2)
-    vectors = rows.new_full((*told.shape, module.width), torch.nan)
-    if told.any():
-        vectors[told] = module([row[row >= 0].long() for row in rows[told]])
+    known = ~rows.isnan().any(2)
+    vectors = rows.new_full((*known.shape, module.width), torch.nan)
+    if known.any():
+        vectors[known] = module([row[row >= 0].long() for row in rows[known]])
     return vectors

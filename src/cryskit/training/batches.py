@@ -1,4 +1,4 @@
-"""In which order crystals are shown, and how they are cut into batches."""
+"""Batches of about equal cost, and the order in which crystals are shown."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class EdgeBatches(Sampler[list[int]]):
     of even the rarest in a batch.
 
     Args:
-        batcher: Of the data set.
-        edges: About how many edges a batch has.
-        seed: Of the order; None for the order of the data.
-        processes: Among how many the batches are dealt.
+        batcher: The data set.
+        edges: Number of edges that a batch has, about.
+        seed: Seed of the order; None for the order of the data.
+        processes: Number of processes among which the batches are dealt.
     """
 
     def __init__(self, batcher: Batcher, edges: int, seed: int | None, processes: int) -> None:

@@ -2,7 +2,8 @@
 
 It is given training and validation rows and nothing else. The weights it ends with are the averaged weights of the epoch
 with the lowest validation loss. It checkpoints after every epoch, so a run killed at any moment goes on from there and
-ends with the weights that an uninterrupted run ends with.
+ends with the weights that an uninterrupted run ends with. The random state of the process, and the levels of foreign loggers,
+are afterwards what they were before.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import logging
 import time
 import warnings
 from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer, seed_everything
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
@@ -28,23 +30,32 @@ from cryskit.training.checkpoint import SafetensorsIO
 from cryskit.training.log import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
 
+    from cryskit.protocols import Objective
     from cryskit.training.plan import Optimisation
     from cryskit.types import Graph
 
 VALIDATION = "validation/loss"
+
+ENOUGH = 20
+"""Fewer validation crystals than these choose an epoch by chance."""
+
 _LAST, _BEST = "last", "best"
-_BITS = 32  # of the number of a step, behind those of the seed of the run
+_BITS = 32  # for the number of a step, behind the seed of the run
 _SUFFIX = ".safetensors"
 _IDENTITY = "identity.json"
 
 
+class FewValidationCrystals(UserWarning):
+    """So few crystals choose the epoch that the choice is mostly chance."""
+
+
 def fit(
-    objective: nn.Module,
+    objective: Objective,
     training: Graph | Batcher,
     validation: Graph | Batcher,
     optimisation: Optimisation,
@@ -57,12 +68,12 @@ def fit(
     """Minimise the sum of an objective's losses; its weights are changed in place.
 
     Args:
-        objective: Turns a Graph into named losses. Parameters that require no gradient stay as they are, and a module
+        objective: What is minimised (`protocols.Objective`). Parameters that require no gradient stay as they are, and a module
             all of whose parameters are such stays in evaluation mode, so that its batch norms do, too.
         training: The training crystals with their targets, in memory or (`graphs.shards.Shards`) on disk.
         validation: The crystals that choose the epoch.
         optimisation: The loop's settings.
-        folder: Of the run: `log.jsonl` and the checkpoints. If it holds an unfinished run of the same identity, that run
+        folder: Folder for `log.jsonl` and the checkpoints. If it holds an unfinished run of the same identity, that run
             goes on.
         identity: Names what is trained on what (hashes of plan and data).
         rates: Name of a parameter of the objective to what its learning rate is multiplied with; 1 where absent.
@@ -73,13 +84,39 @@ def fit(
 
     Raises:
         PlanError: There are no crystals to train or validate on, or the folder holds another run.
+
+    Warns:
+        FewValidationCrystals: There are fewer than 20 validation crystals.
+
+    Example:
+        One epoch of supervised learning, the last crystals choosing the epoch:
+
+        >>> from dataclasses import replace
+        >>> from itertools import islice
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> import numpy as np
+        >>> import cryskit
+        >>> from cryskit import properties
+        >>> from cryskit.batching import with_targets
+        >>> from cryskit.data.sources import open_source
+        >>> from cryskit.layers.heads import PropertyHeads
+        >>> from cryskit.registry import ENCODERS, OBJECTIVES
+        >>> from cryskit.training.plan import Optimisation
+        >>> crystals = list(islice(open_source("elastic_tensor"), 60))
+        >>> encoder = ENCODERS.build({"name": "cgcnn", "width": 8, "layers": 1})
+        >>> heads = PropertyHeads(encoder.width, [properties.get("bulk_modulus")])
+        >>> objective = OBJECTIVES.build({"name": "property", "encoder": encoder, "heads": heads})
+        >>> targets = np.array([[crystal.targets["bulk_modulus"]] for crystal in crystals])
+        >>> graphs = [
+        ...     with_targets(cryskit.build_graphs(part, objective.needs), known)
+        ...     for part, known in ((crystals[:40], targets[:40]), (crystals[40:], targets[40:]))
+        ... ]
+        >>> cryskit.fit(objective, *graphs, Optimisation(epochs=1), Path(mkdtemp()))
+        0
     """
     training, validation = _batcher(training), _batcher(validation)
-    if not (len(training) and len(validation)):
-        raise PlanError(
-            f"There are {len(training)} training and {len(validation)} validation crystals with labels",
-            "Give both at least one; change the split or the properties",
-        )
+    _check(len(training), len(validation))
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, identity)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
@@ -89,9 +126,7 @@ def fit(
     last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
     best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
     resume = folder / f"{_LAST}{_SUFFIX}"
-    with warnings.catch_warnings():
-        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-        warnings.filterwarnings("ignore", module="lightning")  # it advises workers for loaders; slices need none
+    with seeded(optimisation.seed), _quiet():
         trainer = _trainer(optimisation, loop.epochs, folder, [best, last], progress=progress)
         trainer.fit(
             loop,
@@ -105,18 +140,54 @@ def fit(
     return int(kept["epoch"])
 
 
-def seed(value: int) -> None:
-    """Seed the generators from which initial weights are drawn."""
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw random numbers of torch from a seed within the context, and leave the random state as it was before.
+
+    Args:
+        seed: Seed of all devices.
+    """
+    used = torch.cuda.is_initialized()
+    with torch.random.fork_rng(range(torch.cuda.device_count()) if used else ()):
+        torch.manual_seed(seed)
+        yield
+    if not used and torch.cuda.is_initialized():  # as it would have been, had it been used before
+        torch.cuda.manual_seed_all(torch.initial_seed())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from the user what Lightning advises on hardware and loaders: slices of a batcher need no workers."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        seed_everything(value, verbose=False)
+        logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _check(training: int, validation: int) -> None:
+    """Refuse a part without crystals; warn of few validation crystals."""
+    if not (training and validation):
+        raise PlanError(
+            f"There are {training} training and {validation} validation crystals with labels",
+            "Give both at least one; change the split or the properties",
+        )
+    if validation < ENOUGH:
+        message = (
+            f"Only {validation} validation crystals choose the epoch; with fewer than {ENOUGH} it is mostly chance"
+        )
+        warnings.warn(message, FewValidationCrystals, stacklevel=3)
 
 
 def _batcher(data: Graph | Batcher) -> Batcher:
     return data if isinstance(data, Batcher) else Batcher(data)
 
 
-def _set_modes(objective: nn.Module) -> None:
+def _set_modes(objective: Objective) -> None:
     """Put all but what is frozen into training mode; Lightning leaves every module in the mode it is in."""
     objective.train()
     for module in objective.modules():
@@ -180,13 +251,13 @@ class _Average:
 
 
 class _Loop(LightningModule):
-    """What Lightning is told of an objective."""
+    """An objective as Lightning trains it."""
 
     def __init__(
-        self, objective: nn.Module, optimisation: Optimisation, rates: Mapping[str, float], batches: int, log: Path
+        self, objective: Objective, optimisation: Optimisation, rates: Mapping[str, float], batches: int, log: Path
     ) -> None:
         super().__init__()
-        self.objective: Any = objective
+        self.objective = objective
         self._losses: Any = torch.compile(objective, dynamic=True) if optimisation.compile else objective
         self._optimisation = optimisation
         self._rates = rates
@@ -219,11 +290,10 @@ class _Loop(LightningModule):
         return batching.to(batch, device, non_blocking=True)
 
     def training_step(self, batch: Graph, batch_idx: int) -> Tensor:
-        """Return the sum of the losses; an objective with a buffer `progress` is told the share of the run that is done."""
+        """Return the sum of the losses."""
         del batch_idx
         torch.manual_seed((self._optimisation.seed << _BITS) + self.global_step)  # a resumed run drops what others drop
-        if hasattr(self.objective, "progress"):
-            self.objective.progress.fill_(self.global_step / self._steps)
+        self.objective.advance(self.global_step / self._steps)
         losses = self._losses(batch)
         for name, loss in losses.items():
             self._training_losses[name].append(loss.detach())
@@ -234,11 +304,12 @@ class _Loop(LightningModule):
         self._started = time.monotonic()
 
     def validation_step(self, batch: Graph, batch_idx: int) -> None:
-        """Collect losses and how many labels they are means of."""
+        """Collect losses and the number of crystals, or labels, that they are means of."""
         del batch_idx
         sizes = self.objective.sizes(batch)
         for name, loss in self.objective(batch).items():
-            self._validation_losses[name].append(torch.stack([loss * sizes[name], loss.new_tensor(float(sizes[name]))]))
+            size = loss.new_tensor(float(sizes.get(name, batch.crystals)))
+            self._validation_losses[name].append(torch.stack([loss * size, size]))
 
     def on_validation_epoch_end(self) -> None:
         """Average over the whole validation set and write a line of the log."""

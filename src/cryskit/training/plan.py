@@ -23,17 +23,17 @@ class Optimisation(BaseModel):
     Attributes:
         epochs: Passes over the training crystals.
         steps: Steps of the optimiser, rounded to whole passes; where given, `epochs` counts for nothing.
-        edges: About how many edges a batch has; batches are cut by cost, not by count of crystals.
+        edges: Number of edges that a batch has, about; batches are cut by cost, not by count of crystals.
         rate: Highest learning rate of the one-cycle schedule (AdamW).
         warmup: Share of the steps in which the rate rises.
-        weight_decay: Of AdamW.
+        weight_decay: Weight decay of AdamW.
         averaging: Decay of the moving average of the weights, which is what is validated and kept; 0 switches it off.
         clip: Largest norm of the gradient.
         patience: Epochs without a better validation loss after which the run stops; None for never.
-        seed: Of the initial weights and the order of crystals.
+        seed: Seed of the initial weights and of the order of crystals.
         precision: Lightning's name of the numerical precision ("32-true", "bf16-mixed", "16-mixed").
         accelerator: Lightning's name of the hardware.
-        devices: How many of them.
+        devices: Number of devices.
         tensorboard: Also log for TensorBoard (the `track` extra).
         compile: Compile the objective with torch.compile.
     """
@@ -62,7 +62,7 @@ class Optimisation(BaseModel):
 
 
 class Start(BaseModel):
-    """Whose weights the encoder begins with; see `training.transfer`.
+    """The model whose weights the encoder begins with; see `training.transfer`.
 
     Attributes:
         file: A model file, or the name of a published model.
@@ -82,13 +82,13 @@ class Start(BaseModel):
 
 
 class Teacher(BaseModel):
-    """Whose atom vectors are learned besides labels; see `objectives.distill`.
+    """The teacher whose atom vectors are learned besides labels; see `objectives.distill`.
 
     Attributes:
         file: A model file, the name of a published model, or a table of vectors (Parquet; see `training.teacher`).
         digest: SHA-256 of the file; "" until a run has read it.
         unlabelled: Data sets from which the student is shown, without labels, every crystal that its teacher was trained on
-            (the manifest beside it, or beside the model it started from, lists them) and that is in no part of the split.
+            (the manifest in its folder, or in that of the model it started from, lists them) and that is in no part of the split.
         labels: Whether these crystals are given the teacher's predictions as labels.
     """
 
@@ -101,11 +101,11 @@ class Teacher(BaseModel):
 
 
 class About(BaseModel):
-    """What the card of the model says besides what is measured; it changes nothing in the run.
+    """Lines for the card of the model besides what is measured; they change nothing in the run.
 
     Attributes:
         description: One or two sentences.
-        licence: Of the weights.
+        licence: Licence of the weights.
         citation: DOIs or titles of method and data.
     """
 
@@ -123,11 +123,17 @@ class Plan(BaseModel):
         properties: Registry names (or columns of the data) to learn, one or many; absent where no labels are read.
         encoder: Its registry name and constructor arguments, {"name": "cgcnn", "width": 64}.
         objective: Its registry name and constructor arguments besides encoder and heads.
-        start: Whose weights the encoder begins with; None for random ones. Where it is given, the arguments of the encoder
+        start: The model whose weights the encoder begins with; None for random ones. Where it is given, the arguments of the encoder
             that are not given are those of the file.
-        teacher: Whose atom vectors are learned besides labels; None for labels only.
-        optimisation: The loop.
-        about: What the model's card says besides.
+        teacher: The teacher whose atom vectors are learned besides labels; None for labels only.
+        optimisation: Settings of the training loop.
+        about: Lines for the card of the model.
+
+    Example:
+        >>> from cryskit import Plan
+        >>> plan = Plan.make({"properties": ["band_gap"], "encoder": {"name": "cgcnn", "width": 32}})
+        >>> plan.objective["name"], plan.optimisation.epochs
+        ('property', 100)
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

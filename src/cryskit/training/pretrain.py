@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cryskit.batching import TextBatcher
 from cryskit.data.corpus import Assignment, Corpus, manifest_path
-from cryskit.errors import PlanError
-from cryskit.graphs.shards import Shards, problems_of, processes, shards, structures_of
-from cryskit.plots.curves import plot_curves
+from cryskit.graphs.shards import Shards, problems_of, shards, structures_of
+from cryskit.parallel import Pool
+from cryskit.plots.loss_curves import plot_curves
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
-from cryskit.training.fit import fit, seed
+from cryskit.training.fit import fit, seeded
 from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, digest_of, note_plan, start_from, text_hash
-from cryskit.training.start import with_start_resolved
+from cryskit.training.settle import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,12 +27,41 @@ if TYPE_CHECKING:
     from cryskit.data.splits import Split
     from cryskit.graphs.shards import Shard
     from cryskit.predict.card import Card
+    from cryskit.protocols import Objective
     from cryskit.training.plan import Plan
+    from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, GraphSpec
 
 
+class _Data(NamedTuple):
+    """The crystals of a run, each read once.
+
+    Attributes:
+        corpus: Every crystal of every data set by name.
+        shards: Graphs on disk.
+        texts: Description of each crystal, or None.
+        assignments: (crystals,) whether a crystal trains, chooses the epoch, or neither (`data.corpus.Assignment`).
+        splits: Data set to the hash of its split, where it has one.
+    """
+
+    corpus: Corpus
+    shards: list[Shard]
+    texts: list[str | None]
+    assignments: np.ndarray
+    splits: dict[str, str]
+
+    def part(self, assignment: Assignment) -> Shards:
+        """Return the graphs of the crystals with an assignment."""
+        return Shards(self.shards, np.flatnonzero(self.assignments == assignment))
+
+    def problems(self) -> dict[str, str]:
+        """Return for each crystal that cannot be used, by id, the reason."""
+        rows = np.flatnonzero(self.assignments == Assignment.UNUSABLE)
+        return dict(zip(self.corpus.ids(rows), problems_of(self.shards, rows), strict=True))
+
+
 def pretrain(
-    plan: Plan,
+    plan: Plan | SettledPlan,
     sources: Mapping[str, Iterable[Crystal]],
     out: Path,
     folder: Path,
@@ -47,17 +75,17 @@ def pretrain(
     """Train an encoder on crystals without looking at their labels, and write a model file that embeds.
 
     The crystals are read once, one after the other, and their graphs are kept on disk; memory holds neither. Of several
-    crystals of one structure the first is kept. Beside the model lies `<stem>.manifest.parquet`, which lists every crystal
+    crystals of one structure the first is kept. In the folder of the model `<stem>.manifest.parquet` lists every crystal
     that was seen. A run that was killed goes on from the last shard of graphs, or the last checkpoint in `folder`.
 
     Args:
-        plan: By which objective, which network, and how.
+        plan: Objective and network, and how the one is minimised.
         sources: Name or path of each data set to its crystals; 90 % train and 10 % choose the epoch.
         out: The model file to write.
-        folder: Of the run: plan, log, checkpoints, loss curve.
-        splits: Of the data sets that have one: its training crystals train, its validation crystals choose the epoch, and its
+        folder: Folder of the run, for plan, log, checkpoints, loss curve.
+        splits: Splits of those data sets that have one: training crystals train, validation crystals choose the epoch, and
             test crystals are held out, with all of the same structure in the other data sets.
-        name: Of the model; the stem of `out` by default.
+        name: Name of the model; the stem of `out` by default.
         cache: Where built graphs are kept; `folder` by default.
         workers: Processes that build graphs. A script that asks for several is guarded by `if __name__ == "__main__"`.
         progress: Show a progress bar.
@@ -68,31 +96,82 @@ def pretrain(
     Raises:
         DataError: A data set cannot be divided.
         PlanError: The objective needs labels, a split is of none of the data sets, or `folder` holds another run.
+
+    Warns:
+        FewValidationCrystals: Fewer than 20 crystals choose the epoch.
+
+    Example:
+        A small network, pre-trained for one epoch on three hundred crystals that come with the package:
+
+        >>> from itertools import islice
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> import cryskit
+        >>> from cryskit.data.sources import open_source
+        >>> crystals = islice(open_source("elastic_tensor"), 300)
+        >>> network = {"name": "cgcnn", "width": 8, "layers": 1}
+        >>> plan = cryskit.Plan.make(
+        ...     {"encoder": network, "objective": {"name": "crysae"}, "optimisation": {"epochs": 1}}
+        ... )
+        >>> folder = Path(mkdtemp())
+        >>> card = cryskit.pretrain(plan, {"elastic": crystals}, folder / "model.safetensors", folder / "run")
+        >>> table = cryskit.load(folder / "model.safetensors").embed("examples/NaCl.cif")
+        >>> len(table["vector"][0])
+        8
     """
-    plan = with_start_resolved(plan).model_copy(update={"properties": ()})
-    _refuse_labels(plan.objective)
-    card = card_of(plan, [], name or out.stem)
-    seed(plan.optimisation.seed)
-    predictor = Predictor.from_card(card, cache or folder)
-    objective = OBJECTIVES.build({**plan.objective, "encoder": predictor.encoder})
-    corpus, built, texts = _build_corpus(sources, objective.needs, cache or folder, workers)
-    assignments = corpus.divide(structures_of(built), splits, plan.optimisation.seed)
-    shares = start_from(plan, predictor, folder)
-    parts = [Shards(built, np.flatnonzero(assignments == each)) for each in (Assignment.TRAIN, Assignment.VALIDATION)]
-    card.sources, card.split = corpus.manifests, {name: split.hash for name, split in corpus.matched(splits).items()}
-    card.elements, card.rows = parts[0].elements(), _counts(assignments)
-    note_plan(plan, _problems(corpus, built, np.flatnonzero(assignments == Assignment.UNUSABLE)), folder)
-    identity = digest_of(plan.hash, corpus.manifests, card.split, card.rows, *text_hash(predictor, texts))
-    training, validation = (_with_text(predictor, part, texts) for part in parts)
-    settings: dict[str, Any] = {"identity": identity, "rates": shares, "progress": progress}
-    card.epoch = fit(objective, training, validation, plan.optimisation, folder, **settings)
-    card.metrics = _losses(folder, card.epoch)
-    seen = manifest_path(out)
-    digest = corpus.write_manifest(seen, assignments)
-    card.data = {"source": ", ".join(corpus.manifests), "manifest": digest, "file": seen.name}
+    settled, cache = settle(plan, labels=False).plan, cache or folder
+    begun = card_of(settled, [], name or out.stem)
+    with seeded(settled.optimisation.seed):
+        predictor = Predictor.from_card(begun, cache)
+        objective = OBJECTIVES.build({**settled.objective, "encoder": predictor.encoder})
+        data = _read(sources, splits, objective.needs, cache, workers, settled.optimisation.seed)
+        note_plan(settled, data.problems(), folder)
+        facts = _learn(settled, predictor, objective, data, folder, progress=progress)
+    path = manifest_path(out)
+    digest = data.corpus.write_manifest(path, data.assignments)
+    origin = {"source": ", ".join(data.corpus.manifests), "manifest": digest, "file": path.name}
+    predictor.card = begun.model_copy(update={**facts, "data": origin})
     predictor.save(out)
     plot_curves(read_log(folder / LOG), folder / "curve.png")
-    return card
+    return predictor.card
+
+
+def _learn(
+    plan: Plan,
+    predictor: Predictor,
+    objective: Objective,
+    data: _Data,
+    folder: Path,
+    *,
+    progress: bool,
+) -> dict[str, Any]:
+    """Train the encoder of a predictor and return what its card says of the run.
+
+    Args:
+        plan: The settled plan.
+        predictor: The predictor, in which the weights of the best epoch are left.
+        objective: The objective around its encoder.
+        data: The crystals.
+        folder: Folder of the run.
+        progress: Show a progress bar.
+    """
+    start = start_from(plan, predictor, folder)
+    sources, rows = data.corpus.manifests, _counts(data.assignments)
+    identity = digest_of(plan.hash, sources, data.splits, rows, *text_hash(predictor, data.texts))
+    parts = [data.part(each) for each in (Assignment.TRAIN, Assignment.VALIDATION)]
+    training, validation = (_with_text(predictor, part, data.texts) for part in parts)
+    running: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress}
+    epoch = fit(objective, training, validation, plan.optimisation, folder, **running)
+    return {
+        "sources": sources,
+        "split": data.splits,
+        "rows": rows,
+        "elements": parts[0].elements(),
+        "start": start.facts,
+        "text": predictor.text_input.facts if predictor.text_input else {},
+        "epoch": epoch,
+        "metrics": _losses(folder, epoch),
+    }
 
 
 def _losses(folder: Path, epoch: int) -> dict[str, dict[str, float]]:
@@ -101,19 +180,25 @@ def _losses(folder: Path, epoch: int) -> dict[str, dict[str, float]]:
     return {loss: {"loss": value} for loss, value in found["validation"].items()}
 
 
-def _build_corpus(
-    sources: Mapping[str, Iterable[Crystal]], spec: GraphSpec, cache: Path, workers: int
-) -> tuple[Corpus, list[Shard], list[str | None]]:
-    """Read every data set once: list its crystals, build their graphs, and keep descriptions, which graphs do not hold."""
+def _read(
+    sources: Mapping[str, Iterable[Crystal]],
+    splits: Sequence[Split],
+    spec: GraphSpec,
+    cache: Path,
+    workers: int,
+    seed: int,
+) -> _Data:
+    """Read every data set once: list its crystals, build their graphs, keep descriptions, which graphs do not hold, and divide."""
     corpus = Corpus(sources)
     texts: list[str | None] = []
-    with processes(workers) if workers > 1 else nullcontext() as pool:
+    with Pool(workers) if workers > 1 else nullcontext() as pool:
         built = [
             shard
             for source, crystals in sources.items()
             for shard in shards(corpus.listed(source, _collect_texts(crystals, texts)), spec, cache, pool)
         ]
-    return corpus, built, texts
+    assignments = corpus.divide(structures_of(built), splits, seed)
+    return _Data(corpus, built, texts, assignments, {name: s.hash for name, s in corpus.matched(splits).items()})
 
 
 def _collect_texts(crystals: Iterable[Crystal], texts: list[str | None]) -> Iterator[Crystal]:
@@ -124,16 +209,10 @@ def _collect_texts(crystals: Iterable[Crystal], texts: list[str | None]) -> Iter
 
 
 def _with_text(predictor: Predictor, part: Shards, texts: Sequence[str | None]) -> Batcher:
-    """Return a part of the corpus with words if the model reads them."""
+    """Return a part of the corpus with vectors of descriptions if the model reads them."""
     if predictor.text_input is None:
         return part
-    predictor.card.text = predictor.text_input.facts
     return TextBatcher(part, predictor.text_input.vectors([texts[row] for row in part.rows]))
-
-
-def _problems(corpus: Corpus, built: Sequence[Shard], rows: np.ndarray) -> dict[str, str]:
-    """Return for some crystals, by id, why they cannot be used."""
-    return dict(zip(corpus.ids(rows), problems_of(built, rows), strict=True))
 
 
 def _counts(assignments: np.ndarray) -> dict[str, int]:
@@ -142,13 +221,3 @@ def _counts(assignments: np.ndarray) -> dict[str, int]:
     counts = np.bincount(assignments, minlength=len(Assignment)).tolist()
     met = {name: counts[assignment] for assignment, name in names.items() if counts[assignment]}
     return {"training": counts[Assignment.TRAIN], "validation": counts[Assignment.VALIDATION], **met}
-
-
-def _refuse_labels(objective: Mapping[str, Any]) -> None:
-    """Refuse an objective that learns from labels: it has heads."""
-    free = [name for name in OBJECTIVES if "heads" not in inspect.signature(OBJECTIVES[name]).parameters]
-    if objective.get("name") in OBJECTIVES and objective["name"] not in free:
-        raise PlanError(
-            f"The objective {objective['name']} learns from labels",
-            f"Use `cryskit train`, or one of {', '.join(free)}",
-        )

@@ -1,10 +1,13 @@
-"""What every run does: the card it starts with, the weights it starts from, and the notes it leaves in its folder."""
+"""Steps of every run: the card it begins with, the weights it starts from, and the notes it leaves in its folder.
+
+A run completes its card in one statement, at its end (`train.train`, `pretrain.pretrain`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import write_json
 from cryskit.predict.card import Card
@@ -26,37 +29,44 @@ TRANSFER, UNUSABLE = "transfer.json", "unusable.json"
 _STANDS_ON = ("cryskit", "torch", "numpy", "pymatgen-core", "moyopy", "lightning")
 
 
+class Begun(NamedTuple):
+    """The weights with which a run begins.
+
+    Attributes:
+        facts: What the card says of the file they come from; empty where they are random.
+        rates: Name of a parameter to the factor on its learning rate.
+    """
+
+    facts: dict[str, Any]
+    rates: dict[str, float]
+
+
 def card_of(plan: Plan, wanted: list[Property], name: str) -> Card:
-    """Return the card with which a run starts: what its plan settles before any crystal is seen."""
-    encoder = ENCODERS.build(plan.encoder)
+    """Return the card with which a run begins: what its plan settles before any crystal is seen."""
     return Card(
         name=name,
         description=plan.about.description,
         licence=plan.about.licence,
         citation=list(plan.about.citation),
-        encoder=ENCODERS.config_of(encoder),
+        encoder=ENCODERS.complete(plan.encoder),
         heads=plan.objective.get("heads", {}),
-        spec=encoder.needs,
+        spec=ENCODERS.needs(plan.encoder),
         properties=wanted,
         plan=plan.model_dump(mode="json", exclude={"about"}),
         versions={package: version(package) for package in _STANDS_ON},
     )
 
 
-def start_from(plan: Plan, predictor: Predictor, folder: Path) -> dict[str, float]:
-    """Give the encoder the weights that the plan starts from, and write what became of each.
-
-    Returns:
-        What the learning rates of its parameters are multiplied with.
-    """
+def start_from(plan: Plan, predictor: Predictor, folder: Path) -> Begun:
+    """Give the encoder the weights that the plan starts from, and write what became of each."""
     own = {f"encoder.{name}": share for name, share in getattr(predictor.encoder, "rates", {}).items()}
     if plan.start is None:
-        return own
+        return Begun({}, own)
     report = transfer(predictor.encoder, tensors_of(plan.start), plan.start.parts)
     freeze(predictor.encoder, plan.start.freeze, report)
-    predictor.card.start = plan.start.model_dump() | report.counts
     write_json(report.to_json(), folder / TRANSFER)
-    return rates(predictor.encoder, plan.start.decay, report) | own
+    facts = plan.start.model_dump() | report.counts
+    return Begun(facts, rates(predictor.encoder, plan.start.decay, report) | own)
 
 
 def note_plan(plan: Plan, unusable: Mapping[str, str], folder: Path) -> None:

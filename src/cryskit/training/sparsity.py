@@ -1,4 +1,4 @@
-"""How many features a selector may keep, decided by validation."""
+"""Train a feature selector with several penalties; validation decides how many features it may keep."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import replacing, write_json
 from cryskit.explain.selector import strength_table
+from cryskit.predict.card import read_card
 from cryskit.predict.predictor import load
-from cryskit.training.start import with_start_resolved
+from cryskit.training.fit import seeded
+from cryskit.training.settle import settle
 from cryskit.training.train import train
 
 if TYPE_CHECKING:
@@ -17,21 +19,22 @@ if TYPE_CHECKING:
     from cryskit.data.splits import Split
     from cryskit.predict.card import Card
     from cryskit.training.plan import Plan
+    from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0)
-"""What is tried."""
+"""Penalties that are tried."""
 
 PATH = "selector.json"
-"""File of the path: what each penalty selected, and its error."""
+"""File of a run with what each penalty selected, and its error."""
 
 
 class Chosen(NamedTuple):
     """The sparsest model that is as good as the best.
 
     Attributes:
-        card: Of the model.
-        folder: Of its run.
+        card: Card of the model.
+        folder: Folder of its run.
     """
 
     card: Card
@@ -39,7 +42,7 @@ class Chosen(NamedTuple):
 
 
 def train_sparsest(
-    plan: Plan,
+    plan: Plan | SettledPlan,
     crystals: Sequence[Crystal],
     split: Split,
     out: Path,
@@ -56,43 +59,42 @@ def train_sparsest(
     was killed goes on where it was.
 
     Args:
-        plan: Of the run; its encoder takes a selector as input, whose penalty is set here.
+        plan: Plan of the run; its encoder takes a selector as input, whose penalty is set here.
         crystals: The whole data set that the split divides.
-        split: Which crystals train and which choose.
+        split: Which crystals train and which choose the epoch and the penalty.
         out: The model file to write.
-        folder: Of the path; each run has a folder in it.
-        penalties: What is tried.
-        name: Of the model; the stem of `out` by default.
-        settings: Passed on to `training.train.train`.
+        folder: Folder of the whole; each run has a folder in it.
+        penalties: Penalties to try.
+        name: Name of the model; the stem of `out` by default.
+        settings: Further arguments of `training.train.train`.
 
     Raises:
         DataError: A property has no labels, or the data is not that of the split.
         PlanError: The plan contradicts itself, or `folder` holds another run.
     """
-    plan = with_start_resolved(plan)
-    given = plan.encoder.get("inputs")
-    worn = given if isinstance(given, dict) else {"name": "selector"}
+    settled = settle(plan)
+    given = settled.plan.encoder.get("inputs")
+    inputs = given if isinstance(given, dict) else {"name": "selector"}
     settings.setdefault("cache", folder)
     tried = []
     for penalty in sorted(penalties):
-        encoder = plan.encoder | {"inputs": worn | {"penalty": penalty}}
+        one = settled.with_encoder(settled.plan.encoder | {"inputs": inputs | {"penalty": penalty}})
         place = folder / f"penalty-{penalty:g}"
         file = place / "model.safetensors"
-        one = plan.model_copy(update={"encoder": encoder})
         card = train(one, crystals, split, file, place, name=name or out.stem, **settings)
         tried.append({"penalty": penalty, **error_of(card.metrics), **_counts(file)})
         write_json(tried, folder / PATH)
     place = folder / f"penalty-{sparsest(tried):g}"
     with replacing(out) as temporary:
         temporary.write_bytes((place / "model.safetensors").read_bytes())
-    return Chosen(load(out).card, place)
+    return Chosen(read_card(out), place)
 
 
 def sparsest(tried: Sequence[Mapping[str, float]]) -> float:
     """Return the largest penalty whose error is within one standard error of the lowest.
 
     Args:
-        tried: Each with its `penalty`, `error` and `standard_error`.
+        tried: Figures of each penalty: `penalty`, `error` and `standard_error`.
     """
     best = min(tried, key=lambda one: one["error"])
     most = best["error"] + best["standard_error"]
@@ -105,7 +107,7 @@ def error_of(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     The errors of several properties of a crystal go together, so having several makes the standard error no smaller.
 
     Args:
-        metrics: Of its card.
+        metrics: Validation metrics on the card of the model.
     """
     errors, deviations = [], []
     for found in metrics.values():
@@ -117,6 +119,7 @@ def error_of(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 
 def _counts(file: Path) -> dict[str, int]:
-    table = strength_table(load(file).encoder)
+    with seeded(0):  # a network is made with random weights before those of the file are read
+        table = strength_table(load(file).encoder)
     kept = table[table["strength"] > 0]
     return {"bits": len(kept), "blocks": int(kept["block"].nunique())}

@@ -1,4 +1,4 @@
-"""Which file a plan starts from: its digest, its encoder, its tensors, and what it has seen."""
+"""The file that a plan starts from: its digest, its encoder, its tensors, and the crystals that it has seen."""
 
 from __future__ import annotations
 
@@ -74,19 +74,19 @@ def tensors_of(start: Start) -> dict[str, Tensor]:
 
 
 def manifest_of(model: Path) -> Path:
-    """Return the manifest beside a model file, or beside the one that the model started from.
+    """Return the manifest in the folder of a model file, or of the one that the model started from.
 
     Raises:
         DataError: There is none.
     """
-    beside = manifest_path(model)
-    if beside.is_file():
-        return beside
+    path = manifest_path(model)
+    if path.is_file():
+        return path
     start = read_card(model).start if model.suffix == _MODEL else {}
     if not start:
         raise DataError(
-            f"There is no manifest {beside}, so nobody knows what the model has seen",
-            "Take one that `cryskit pretrain` wrote, with the manifest beside it, or one that started from such a model",
+            f"There is no manifest {path}, so nobody knows which crystals the model has seen",
+            "Take a model that `cryskit pretrain` wrote, with the manifest in its folder, or one that started from such a model",
         )
     return manifest_of(path_of(start["file"]))
 
@@ -98,7 +98,7 @@ def _refuse_conflicts(asked: dict[str, object], inside: dict[str, object], start
                 f"The encoder should have {name} {asked[name]}, but that of {start.file} has {name} {inside[name]}",
                 f"Leave {name} out, or start from another file",
             )
-    here, there = (ENCODERS.build(config).needs for config in ({**inside, **asked}, inside))
+    here, there = (ENCODERS.needs(config) for config in ({**inside, **asked}, inside))
     if here != there:
         raise PlanError(
             f"The encoder should see another graph ({here}) than that of {start.file} ({there})",

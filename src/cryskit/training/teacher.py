@@ -1,4 +1,4 @@
-"""What a teacher says of the atoms of crystals: a model that is asked once, or a table of vectors.
+"""Atom vectors of a teacher: from a model that is run once, or from a table of vectors.
 
 A table is a Parquet file with the columns `id`, `vectors` (all atoms of the cell in their order, each its layers, each layer
 its `width` numbers, in a row), `width` and, unless it is 1, `layers`. `cryskit embed --atoms` writes one; any other program may,
@@ -33,7 +33,7 @@ from cryskit.types import Crystal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cryskit.training.plan import Plan, Teacher
+    from cryskit.training.plan import Teacher
     from cryskit.types import Graph, GraphSpec
 
 _TABLE = ".parquet"
@@ -43,11 +43,11 @@ class Vectors:
     """The vectors of a teacher.
 
     Args:
-        teacher: As named in a plan.
+        teacher: The teacher as a plan names it.
 
     Attributes:
-        named: What the plan says of it, with the digest of its file.
-        width: Of its vectors.
+        named: The teacher as the plan names it, with the digest of its file.
+        width: Length of its vectors.
 
     Raises:
         DataError: The table is none.
@@ -66,14 +66,14 @@ class Vectors:
         """Return the vectors of each crystal, (atoms, layers, width) float32.
 
         Args:
-            crystals: Those to learn from.
-            layers: How many layers, counted from the end of the teacher.
-            cache: A folder where the answers of a model are kept.
+            crystals: Crystals to learn from.
+            layers: Number of layers, counted from the end of the teacher.
+            cache: A folder where the vectors that a model gives are kept.
 
         Raises:
             DataError: The table lacks a crystal, or has other atoms or layers for it; or the model cannot see a crystal.
         """
-        path = self._path if self._path.suffix == _TABLE else self._asked(crystals, layers, cache)
+        path = self._path if self._path.suffix == _TABLE else self._table(crystals, layers, cache)
         columns = _read(path)
         place = {name: row for row, name in enumerate(columns["id"].to_pylist())}
         return [self._row(columns, place, crystal, layers) for crystal in crystals]
@@ -88,12 +88,12 @@ class Vectors:
 
         Args:
             known: Crystals of the run; what has the content of one of them is left out.
-            spec: Which graph.
+            spec: The graph to build.
             cache: A folder where graphs are kept: those of all that the teacher was trained on, which is the same for every
                 run.
 
         Raises:
-            DataError: There is no manifest beside the teacher, or none of the crystals is in it.
+            DataError: There is no manifest of the teacher, or none of the crystals is in it.
             ModelError: The teacher is to give labels and predicts nothing.
         """
         if not self.named.unlabelled:
@@ -121,7 +121,7 @@ class Vectors:
         return found
 
     def _pseudo_labels(self, crystals: Mapping[str, Crystal], cache: Path) -> dict[str, dict[str, float]]:
-        """Return what the teacher predicts of the crystals that it can see, name of crystal to name of property to value."""
+        """Return the predictions of the teacher, name of crystal to name of property to value, for those that it can build."""
         predictor = load(self._path)
         predictor.require_heads()
         graph, errors = build_usable(list(crystals.values()), predictor.card.spec, cache=cache)
@@ -131,8 +131,8 @@ class Vectors:
             name: dict(zip(predictor.properties, row, strict=True)) for name, row in zip(names, values, strict=True)
         }
 
-    def _asked(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
-        """Return a table of what the model says, made if it is not in the cache."""
+    def _table(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
+        """Return a table of the vectors that the model gives, made if it is not in the cache."""
         key = hashlib.sha256(f"{self.named.digest} {layers}".encode())
         for crystal in crystals:
             key.update(f"{crystal.id} {crystal.fingerprint}".encode())
@@ -145,7 +145,7 @@ class Vectors:
 
     def _width(self) -> int:
         if self._path.suffix != _TABLE:
-            return int(ENCODERS.build(read_card(self._path).encoder).width)
+            return ENCODERS.width(read_card(self._path).encoder)
         widths = set(_read(self._path, "width")["width"].to_pylist())
         if len(widths) != 1:
             raise DataError(f"The vectors in {self._path} have widths {sorted(widths)}", "Give all the same width")
@@ -161,7 +161,7 @@ class Vectors:
                 else "no such row"
             )
             raise DataError(
-                f"The teacher says nothing of the crystal {crystal.id} ({why})",
+                f"The teacher has no vectors of the crystal {crystal.id} ({why})",
                 "Leave it out, or give a table that has it",
             )
         there = columns["layers"][row].as_py() if "layers" in columns.column_names else 1
@@ -192,34 +192,14 @@ def _read(path: Path, *columns: str) -> pa.Table:
 
 
 def taught(graph: Graph, vectors: Sequence[np.ndarray]) -> Graph:
-    """Return the graph with what a teacher says of each node.
+    """Return the graph with a teacher's vectors of each node.
 
     Args:
-        graph: B crystals, with the origins of its nodes.
-        vectors: Of each crystal, (atoms, layers, width).
+        graph: The graph of B crystals, with the origins of its nodes.
+        vectors: Vectors of each crystal, (atoms, layers, width).
     """
     if graph.origin is None:
         raise PlanError("The graph does not say which atoms its nodes are", "Build it with the objective's own `needs`")
     starts = np.cumsum([0, *(len(each) for each in vectors[:-1])])
     rows = starts[graph.crystal_of_atom.numpy()] + graph.origin.numpy()
     return replace(graph, teacher=torch.from_numpy(np.concatenate(vectors)[rows]))
-
-
-def teacher_of(plan: Plan) -> tuple[Plan, Vectors | None]:
-    """Return the plan with the digest of its teacher's file, and the teacher, if it has one.
-
-    Raises:
-        PlanError: A teacher nobody learns from, or a pupil without one; or the file was changed since the plan was made.
-    """
-    learns = plan.objective.get("name") == "distill"
-    if plan.teacher is None:
-        if learns:
-            raise PlanError("The objective distill needs a teacher", "Name one: teacher: {file: ...}, or `--teacher`")
-        return plan, None
-    if not learns:
-        raise PlanError(
-            f"The plan names a teacher but its objective is {plan.objective.get('name')}",
-            "Set the objective to distill",
-        )
-    vectors = Vectors(plan.teacher)
-    return plan.model_copy(update={"teacher": vectors.named}), vectors

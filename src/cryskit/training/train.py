@@ -10,18 +10,18 @@ import numpy as np
 from cryskit import properties
 from cryskit.batching import collate, with_targets
 from cryskit.data.interchange import manifest
-from cryskit.errors import DataError, PlanError, UnknownNameError
+from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
-from cryskit.plots.curves import plot_curves
+from cryskit.plots.loss_curves import plot_curves
 from cryskit.plots.parity import plot_parity
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
-from cryskit.training.fit import fit, seed
+from cryskit.training.fit import fit, seeded
 from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, digest_of, note_plan, start_from, text_hash
-from cryskit.training.start import with_start_resolved
-from cryskit.training.teacher import taught, teacher_of
+from cryskit.training.settle import settle
+from cryskit.training.teacher import taught
 from cryskit.types import Property
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryskit.data.splits import Split
+    from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
+    from cryskit.protocols import Objective
     from cryskit.training.plan import Plan
-    from cryskit.training.teacher import Vectors
+    from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, Graph, GraphSpec
 
 
@@ -47,8 +49,20 @@ class _Part(NamedTuple):
         return _Part([*self.crystals, *crystals], collate([self.graph, graph]), self.unusable)
 
 
+class _Learned(NamedTuple):
+    """A run that has ended.
+
+    Attributes:
+        validation: The crystals that chose the epoch.
+        facts: What its card says of it.
+    """
+
+    validation: list[Crystal]
+    facts: dict[str, Any]
+
+
 def train(
-    plan: Plan,
+    plan: Plan | SettledPlan,
     crystals: Sequence[Crystal],
     split: Split,
     out: Path,
@@ -61,15 +75,15 @@ def train(
 ) -> Card:
     """Train a model and write its file.
 
-    The test rows of the split are not looked at. A run that was killed goes on from its last checkpoint in `folder`.
+    The test crystals of the split are not looked at. A run that was killed goes on from its last checkpoint in `folder`.
 
     Args:
         plan: What is learned, by which network, and how.
         crystals: The whole data set that the split divides.
         split: Which crystals train and which choose the epoch.
         out: The model file to write.
-        folder: Of the run: plan, log, checkpoints, loss curve, parity plots of the validation crystals.
-        name: Of the model; the stem of `out` by default.
+        folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals.
+        name: Name of the model; the stem of `out` by default.
         source: Where the data came from, for the card.
         cache: Where built graphs are kept; `folder` by default.
         progress: Show a progress bar.
@@ -80,66 +94,117 @@ def train(
     Raises:
         DataError: A property has no labels, or the data is not that of the split.
         PlanError: The plan contradicts itself, or `folder` holds another run.
+
+    Warns:
+        FewValidationCrystals: Fewer than 20 crystals choose the epoch.
+
+    Example:
+        A small network, trained for one epoch on sixty crystals that come with the package:
+
+        >>> from itertools import islice
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> import cryskit
+        >>> from cryskit.data.sources import open_source
+        >>> from cryskit.data.splits import make
+        >>> crystals = list(islice(open_source("elastic_tensor"), 60))
+        >>> split = make(crystals, kind="random", fractions=(0.5, 0.4, 0.1), seed=0)
+        >>> network = {"name": "cgcnn", "width": 8, "layers": 1}
+        >>> plan = cryskit.Plan.make({"properties": ["bulk_modulus"], "encoder": network, "optimisation": {"epochs": 1}})
+        >>> folder = Path(mkdtemp())
+        >>> card = cryskit.train(plan, crystals, split, folder / "model.safetensors", folder / "run")
+        >>> [prop.name for prop in card.properties]
+        ['bulk_modulus']
     """
-    plan, teacher = teacher_of(with_start_resolved(plan))
-    wanted = _wanted(plan, crystals)
-    divided = split.divide(crystals)
-    labelled = [_labelled(part, wanted) for part in divided[:2]]
-    card = card_of(plan, wanted, name or out.stem)
-    card.split, card.data = {"name": split.name, "hash": split.hash}, {"source": source, "manifest": manifest(crystals)}
-    seed(plan.optimisation.seed)
-    predictor = Predictor.from_card(card, cache or folder)
-    objective = _objective(plan, predictor, teacher)
-    shares = start_from(plan, predictor, folder)
-    training, validation = (_built(part, objective.needs, cache or folder) for part in labelled)
-    note_plan(plan, _unusable(card, training, validation), folder)
-    unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache or folder) if teacher else None
-    if unlabelled:
-        card.rows["unlabelled"] = len(unlabelled[0])
-        training = training.joined(*unlabelled)
-    graphs = _graphs(predictor, training, validation, wanted)
-    if teacher:
-        card.teacher = teacher.named.model_dump()
-        graphs = _taught(objective, graphs[0], training, teacher, cache or folder), graphs[1]
-    texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
-    seen = [manifest(unlabelled[0])] if unlabelled else []
-    identity = digest_of(plan.hash, split.hash, *seen, *text_hash(predictor, texts))
-    card.epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=shares, progress=progress)
-    return _finish(predictor, validation.crystals, out, folder)
-
-
-def _objective(plan: Plan, predictor: Predictor, teacher: Vectors | None) -> Any:
-    """Return the objective of a run with labels around the networks of its predictor."""
-    settings = {key: value for key, value in plan.objective.items() if key != "heads"}
-    settings |= {"teacher": teacher.width} if teacher else {}
-    return OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
-
-
-def _unusable(card: Card, training: _Part, validation: _Part) -> dict[str, str]:
-    """Let the card say on which crystals the plan is carried out; return why others cannot be used."""
-    card.elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
-    card.rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
-    unusable = training.unusable | validation.unusable
-    card.rows |= {"unusable": len(unusable)} if unusable else {}
-    return unusable
-
-
-def _finish(predictor: Predictor, validation: Sequence[Crystal], out: Path, folder: Path) -> Card:
-    """Measure on the validation crystals, plot, and write the model file."""
-    judged = evaluate(predictor, validation)
-    predictor.card.metrics = judged.metrics
+    settled, cache = settle(plan), cache or folder
+    begun = card_of(settled.plan, [_property(name, crystals) for name in settled.plan.properties], name or out.stem)
+    with seeded(settled.plan.optimisation.seed):
+        predictor = Predictor.from_card(begun, cache)
+        learned = _learn(settled, predictor, split.divide(crystals), split.hash, folder, cache, progress=progress)
+        judged = evaluate(predictor, learned.validation)
+    predictor.card = begun.model_copy(
+        update={
+            **learned.facts,
+            "split": {"name": split.name, "hash": split.hash},
+            "data": {"source": source, "manifest": manifest(crystals)},
+            "metrics": judged.metrics,
+        }
+    )
     predictor.save(out)
-    plot_curves(read_log(folder / LOG), folder / "curve.png")
-    for wanted in (p for p in predictor.card.properties if p.name in judged.metrics):
-        truth, values = judged.table[f"{wanted.name}_true"], judged.table[wanted.name]
-        plot_parity(truth, values, wanted, folder / f"parity-{wanted.name}.png")
+    _plot(judged, begun.properties, folder)
     return predictor.card
 
 
-def _wanted(plan: Plan, crystals: Sequence[Crystal]) -> list[Property]:
-    if not plan.properties:
-        raise PlanError("The plan names no property to learn", "Name at least one")
-    return [_property(column, crystals) for column in plan.properties]
+def _learn(
+    settled: SettledPlan,
+    predictor: Predictor,
+    divided: Sequence[Sequence[Crystal]],
+    split: str,
+    folder: Path,
+    cache: Path,
+    *,
+    progress: bool,
+) -> _Learned:
+    """Train the networks of a predictor on the first part of the data; the second chooses the epoch.
+
+    Args:
+        settled: The plan.
+        predictor: The predictor with the weights that it begins with; those of the best epoch are left in it.
+        divided: Training, validation and test crystals; of the last it is only asked which they are.
+        split: Hash of the split.
+        folder: Folder of the run.
+        cache: Folder of built graphs, and of the teacher's vectors.
+        progress: Show a progress bar.
+    """
+    plan, teacher = settled.plan, settled.teacher
+    wanted = predictor.card.properties
+    objective = _objective(settled, predictor)
+    start = start_from(plan, predictor, folder)
+    training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in divided[:2])
+    elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
+    rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
+    unusable = training.unusable | validation.unusable
+    note_plan(plan, unusable, folder)
+    unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache) if teacher else None
+    if unlabelled:
+        training = training.joined(*unlabelled)
+    graphs = _graphs(predictor, training, validation)
+    if teacher and objective.teacher_layers:
+        graphs = taught(graphs[0], teacher.of(training.crystals, objective.teacher_layers, cache)), graphs[1]
+    objective.prepare(graphs[0])
+    texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
+    seen = [manifest(unlabelled[0])] if unlabelled else []
+    identity = digest_of(plan.hash, split, *seen, *text_hash(predictor, texts))
+    epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=start.rates, progress=progress)
+    counts = {
+        "unusable": len(unusable),
+        "unlabelled": len(unlabelled[0]) if unlabelled else 0,
+        "without text": texts.count(None) if predictor.text_input else 0,
+    }
+    facts = {
+        "elements": elements,
+        "rows": rows | {name: count for name, count in counts.items() if count},
+        "start": start.facts,
+        "teacher": teacher.named.model_dump() if teacher else {},
+        "text": predictor.text_input.facts if predictor.text_input else {},
+        "epoch": epoch,
+    }
+    return _Learned(validation.crystals, facts)
+
+
+def _objective(settled: SettledPlan, predictor: Predictor) -> Objective:
+    """Return the objective of a run with labels around the networks of its predictor."""
+    settings = {key: value for key, value in settled.plan.objective.items() if key != "heads"}
+    settings |= {"teacher": settled.teacher.width} if settled.teacher else {}
+    return OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
+
+
+def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path) -> None:
+    """Draw the curves of the run, and predictions of the validation crystals over their labels."""
+    plot_curves(read_log(folder / LOG), folder / "curve.png")
+    for each in (p for p in wanted if p.name in judged.metrics):
+        truth, values = judged.table[f"{each.name}_true"], judged.table[each.name]
+        plot_parity(truth, values, each, folder / f"parity-{each.name}.png")
 
 
 def _property(column: str, crystals: Sequence[Crystal]) -> Property:
@@ -163,28 +228,14 @@ def _built(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> _Part:
     return _Part(usable, graph, {crystals[position].id: str(error) for position, error in errors.items()})
 
 
-def _graphs(
-    predictor: Predictor, training: _Part, validation: _Part, wanted: Sequence[Property]
-) -> tuple[Graph, Graph]:
-    """Return the graphs of both parts with labels, whose scale the heads take, and with words if the model reads them."""
+def _graphs(predictor: Predictor, training: _Part, validation: _Part) -> tuple[Graph, Graph]:
+    """Return the graphs of both parts with labels, whose scale the heads take, and with descriptions if the model reads them."""
+    wanted, text_input = predictor.card.properties, predictor.text_input
     graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
     predictor.heads.fit_scale(graphs[0].targets)
-    text_input = predictor.text_input
     if text_input is None:
         return graphs
-    predictor.card.text = text_input.facts
-    silent = sum(crystal.text is None for part in (training, validation) for crystal in part.crystals)
-    predictor.card.rows |= {"without text": silent} if silent else {}
     return text_input.attach(graphs[0], training.crystals), text_input.attach(graphs[1], validation.crystals)
-
-
-def _taught(objective: Any, graph: Graph, part: _Part, teacher: Vectors, cache: Path) -> Graph:
-    """Return the graph of a part with what the teacher says of its atoms, if that is learned."""
-    if not objective.by_vectors:
-        return graph
-    found = taught(graph, teacher.of(part.crystals, objective.layers, cache))
-    objective.fit_scale(found)
-    return found
 
 
 def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:

@@ -1,4 +1,4 @@
-"""Move the weights of a trained encoder into a new one, say what became of every tensor, and hold back what was moved.
+"""Move the weights of a trained encoder into a new one, report every tensor, and freeze or slow down what was moved.
 
 Tensors are named as in a model file: "encoder.inputs.linear.weight". The levels of an encoder are counted from its input:
 level 0 is what its class registers before its first list of layers, then each layer of the list, then what follows it. The
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from cryskit.protocols import Encoder, Module
     from cryskit.training.plan import Parts
 
 _PREFIX = "encoder."
@@ -30,9 +31,9 @@ class Transfer:
     """What became of every tensor.
 
     Attributes:
-        moved: Names of what the encoder took from the file.
-        reinitialised: Names of what else the encoder has, each with the reason.
-        left: Names of what else the file has, each with the reason.
+        moved: Names of the tensors that the encoder took from the file.
+        reinitialised: Names of the other tensors of the encoder, each with the reason.
+        left: Names of the other tensors of the file, each with the reason.
     """
 
     moved: tuple[str, ...]
@@ -49,12 +50,12 @@ class Transfer:
         return asdict(self) | {"moved": list(self.moved)}
 
 
-def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "encoder") -> Transfer:
+def transfer(encoder: Encoder, tensors: Mapping[str, Tensor], parts: Parts = "encoder") -> Transfer:
     """Copy the tensors that fit into an encoder, statistics of batch norms included.
 
     Args:
-        encoder: Is changed in place.
-        tensors: Of a model file; those of its encoder are named "encoder....".
+        encoder: The encoder, which is changed in place.
+        tensors: Tensors of a model file by name; those of its encoder are named "encoder....".
         parts: "encoder" moves all of it; "convolutions" leaves the embedding of the elements (`inputs`) as it is, like the
             published CrysXPP (doi 10.1038/s41524-022-00716-8).
 
@@ -81,16 +82,16 @@ def transfer(encoder: nn.Module, tensors: Mapping[str, Tensor], parts: Parts = "
     return Transfer(moved, new, left)
 
 
-def levels(encoder: nn.Module) -> dict[str, int]:
+def levels(encoder: Module) -> dict[str, int]:
     """Return the level of each tensor of an encoder, 0 for its input.
 
     Args:
-        encoder: Its lists of layers (`ModuleList`) and what stands before, between and after them give the levels.
+        encoder: An encoder; its lists of layers (`ModuleList`) and what stands before, between and after them give the levels.
     """
     return {f"{_PREFIX}{name}": level for name, level in _levels(encoder).items()}
 
 
-def _levels(encoder: nn.Module) -> dict[str, int]:
+def _levels(encoder: Module) -> dict[str, int]:
     start_of: dict[str, int] = {}
     level, below_is_list = 0, False
     for name, child in encoder.named_children():
@@ -110,20 +111,19 @@ def _levels(encoder: nn.Module) -> dict[str, int]:
     }
 
 
-def _inputs(encoder: nn.Module) -> str:
+def _inputs(encoder: Encoder) -> str:
     """Return how the names of the tensors begin that embed the elements, wherever in the encoder they are."""
-    embedding = getattr(encoder, "inputs", None)
-    names = (name for name, module in encoder.named_modules() if module is embedding)
+    names = (name for name, module in encoder.named_modules() if module is encoder.inputs)
     return f"{_PREFIX}{next(names, 'inputs')}."
 
 
-def freeze(encoder: nn.Module, count: int, report: Transfer) -> None:
+def freeze(encoder: Module, count: int, report: Transfer) -> None:
     """Exclude what was moved into the lowest levels from training; `fit` then keeps its batch norms as they are, too.
 
     Args:
-        encoder: Is changed in place.
-        count: Levels from the input upwards.
-        report: Of the transfer; what it did not move is trained in any case.
+        encoder: The encoder, which is changed in place.
+        count: Number of levels, from the input upwards.
+        report: Report of the transfer; what was not moved is trained in any case.
 
     Raises:
         PlanError: The encoder has fewer levels.
@@ -137,13 +137,13 @@ def freeze(encoder: nn.Module, count: int, report: Transfer) -> None:
             parameter.requires_grad = False
 
 
-def rates(encoder: nn.Module, decay: float, report: Transfer) -> dict[str, float]:
+def rates(encoder: Module, decay: float, report: Transfer) -> dict[str, float]:
     """Return what the learning rate of each moved parameter is multiplied with: decay^(levels above it).
 
     Args:
         encoder: The heads count as one level above it; they, and what was not moved, have the full rate.
-        decay: Above 0, at most 1.
-        report: Of the transfer.
+        decay: Factor on the rate for every level above, above 0 and at most 1.
+        report: Report of the transfer.
     """
     level = levels(encoder)
     top = max(level.values()) + 1

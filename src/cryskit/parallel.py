@@ -1,0 +1,187 @@
+"""Work spread over processes: results come in order, and a process that dies or hangs costs its own item only.
+
+The executor of the standard library does the work; what is added is what it lacks: after a crash the others go on, an item has
+a time limit that holds in compiled code, too, and the processes end with the one that started them, even if that is killed
+(one in compiled code that does not let Python run, at its time limit).
+Pebble's `ProcessPool` (5.2) promises the first two. It was tried: where a process ends right after taking an item, once in some
+hundred times, pebble takes its whole pool for broken, and items that wait are then never answered; and its processes outlive a
+parent that is killed for as long as their item takes.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import threading
+from collections import deque
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
+
+from cryskit.errors import ProcessEndedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+    from types import TracebackType
+
+AHEAD = 16
+"""Items per process that are given out before their results are asked for."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Lost(NamedTuple, Generic[Item]):
+    """What stands in the place of a result that there is none of.
+
+    Attributes:
+        item: The item.
+        error: What was raised; a ProcessEndedError if the process crashed or did not end in time.
+    """
+
+    item: Item
+    error: BaseException
+
+
+class Pool:
+    """Processes that work; scripts that use them have to be guarded by `if __name__ == "__main__"`.
+
+    They are started when there is something to do.
+
+    Args:
+        processes: Number of processes.
+        timeout: Seconds that an item may take before its process is ended; None for no limit.
+        prepare: Function of a module that a process calls before each item, outside the time limit; the first call may take long.
+    """
+
+    def __init__(
+        self, processes: int, timeout: float | None = None, prepare: Callable[[], object] | None = None
+    ) -> None:
+        self._count = processes
+        self._timeout = timeout
+        self._prepare = prepare
+        self._executor = _started(processes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._executor.shutdown(wait=kind is None, cancel_futures=True)
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int | None = AHEAD
+    ) -> Iterator[Result | Lost[Item]]:
+        """Apply a function to items.
+
+        A process that dies takes with it what the others were about to do. Those items are then given out one at a time, so
+        that it shows which of them it was.
+
+        Args:
+            function: A function of a module, or a partial one.
+            items: Taken as they are needed; the first are given out at once.
+            ahead: Number of items per process that are given out before their results are asked for; None for all.
+
+        Returns:
+            One result per item, in order.
+        """
+        task = partial(_work, function, self._prepare, self._timeout)
+        remaining = iter(items)
+        room = None if ahead is None else ahead * self._count
+        waiting = deque((item, self._submit(task, item)) for item in islice(remaining, room))
+        return self._results(task, remaining, waiting)
+
+    def _results(
+        self,
+        task: Callable[[Item], Result],
+        remaining: Iterator[Item],
+        waiting: deque[tuple[Item, Future[Result] | None]],
+    ) -> Iterator[Result | Lost[Item]]:
+        room = len(waiting)
+        while waiting:
+            item, future = waiting.popleft()
+            if future is None or isinstance(future.exception(), BrokenExecutor):
+                waiting = deque((other, _kept(pending)) for other, pending in waiting)
+                yield self._alone(task, item)
+            else:
+                error = future.exception()
+                yield future.result() if error is None else Lost(item, error)
+            if all(pending is not None for _, pending in waiting):
+                more = islice(remaining, room - len(waiting))
+                waiting.extend((another, self._submit(task, another)) for another in more)
+
+    def _alone(self, task: Callable[[Item], Result], item: Item) -> Result | Lost[Item]:
+        """Work on an item while nothing else is worked on."""
+        while (future := self._submit(task, item)) is None:
+            self._restart()
+        error = future.exception()
+        if isinstance(error, BrokenExecutor):
+            self._restart()
+            late = "" if self._timeout is None else f", or it took longer than {self._timeout:g} s"
+            return Lost(
+                item,
+                ProcessEndedError(
+                    f"The process that worked on it crashed{late}", "Leave it out, or give it more time and memory"
+                ),
+            )
+        return future.result() if error is None else Lost(item, error)
+
+    def _submit(self, task: Callable[[Item], Result], item: Item) -> Future[Result] | None:
+        try:
+            return self._executor.submit(task, item)
+        except BrokenExecutor:
+            return None
+
+    def _restart(self) -> None:
+        self._executor.shutdown(cancel_futures=True)
+        self._executor = _started(self._count)
+
+
+def _started(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_follow)
+
+
+def _kept(future: Future[Result] | None) -> Future[Result] | None:
+    """Return what an item has come to before a process died; None if it has to be given out again."""
+    finished = future is not None and future.done() and not isinstance(future.exception(), BrokenExecutor)
+    return future if finished else None
+
+
+def _follow() -> None:
+    """See to it that this process ends when the one that started it is killed, and does not wait for ever."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(
+    function: Callable[[Item], Result], prepare: Callable[[], object] | None, timeout: float | None, item: Item
+) -> Result:
+    if prepare is not None:
+        prepare()
+    with _ended_after(timeout):
+        return function(item)
+
+
+@contextmanager
+def _ended_after(seconds: float | None) -> Iterator[None]:
+    """End this whole process if the block is not done in time, in compiled code, too."""
+    if seconds is None:
+        yield
+        return
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - devnull is no path of ours
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()

@@ -1,0 +1,110 @@
+"""Tables as files, written row by row: CSV, JSON and Parquet, each whole in the end or absent."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cryskit.atomic_write import replacing
+from cryskit.predict.tables import arrow_table, plain_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    Write = Callable[[Mapping[str, Any]], None]
+
+GROUP = 4096
+"""Rows of a row group in a Parquet file unless the caller says otherwise."""
+_NUMBERS = 2**22  # in a row group, so that a group of long vectors stays small in memory
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema, facts: Mapping[str, Any], *, group: int = GROUP) -> Iterator[Write]:
+    """Give a function that writes one row to a file; the file takes its place when the block ends without an error.
+
+    Rows are written as they come and none is kept. A block that fails leaves nothing behind.
+
+    Args:
+        path: File whose ending, .csv, .json or .parquet, says the format.
+        schema: Columns of the file; what a row lacks is missing, what is no column is left out.
+        facts: Values that hold for the whole table: the head of a JSON file, the metadata of a Parquet file. A CSV file has no
+            place for them.
+        group: Rows of a row group in a Parquet file.
+    """
+    rows_of = _FORMATS[path.suffix.lower()]
+    with replacing(path) as temporary, rows_of(temporary, schema, facts, group) as write:
+        yield write
+
+
+@contextmanager
+def json_rows(file: TextIO, names: Sequence[str], facts: Mapping[str, Any], key: str = "rows") -> Iterator[Write]:
+    """Give a function that writes one row to an open file, as one line of a JSON document.
+
+    Args:
+        file: Open text file, or standard output.
+        names: Columns of each row; what a row lacks is null.
+        facts: Further entries of the document, before its rows.
+        key: Name of the entry that holds the rows.
+    """
+    separator = "\n  "
+    file.write("{\n")
+    file.writelines(f" {json.dumps(name)}: {json.dumps(value, allow_nan=False)},\n" for name, value in facts.items())
+    file.write(f" {json.dumps(key)}: [")
+
+    def write(row: Mapping[str, Any]) -> None:
+        nonlocal separator
+        file.write(separator + json.dumps(plain_row(row, names), allow_nan=False))
+        separator = ",\n  "
+
+    yield write
+    file.write("\n ]\n}\n")
+
+
+@contextmanager
+def _json_rows(path: Path, schema: pa.Schema, facts: Mapping[str, Any], _group: int) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8") as file, json_rows(file, schema.names, facts) as write:
+        yield write
+
+
+@contextmanager
+def _csv_rows(path: Path, schema: pa.Schema, _facts: Mapping[str, Any], _group: int) -> Iterator[Write]:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(schema.names)
+        yield lambda row: lines.writerow(plain_row(row, schema.names).values())
+
+
+@contextmanager
+def _parquet_rows(path: Path, schema: pa.Schema, facts: Mapping[str, Any], group: int) -> Iterator[Write]:
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    described = schema.with_metadata({**texts, "PANDAS_ATTRS": json.dumps(dict(facts))})  # as pandas keeps `attrs`
+    vectors = [field.name for field in schema if pa.types.is_list(field.type)]
+    waiting: list[Mapping[str, Any]] = []
+    numbers = 0
+    with pq.ParquetWriter(path, described, compression="zstd", write_page_checksum=True) as file:
+
+        def write(row: Mapping[str, Any]) -> None:
+            nonlocal numbers
+            waiting.append(row)
+            numbers += sum(len(row[name]) for name in vectors if row.get(name) is not None)
+            if len(waiting) >= group or numbers >= _NUMBERS:
+                flush()
+
+        def flush() -> None:
+            nonlocal numbers
+            file.write_table(arrow_table(waiting, described))
+            waiting.clear()
+            numbers = 0
+
+        yield write
+        if waiting:
+            flush()
+
+
+_FORMATS = {".csv": _csv_rows, ".json": _json_rows, ".parquet": _parquet_rows}

@@ -1,0 +1,93 @@
+"""What the pages hold: every public name, figures that are those of the cards, words of the field, pictures of a bearable size."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from budgets.test_language import DIALECT
+
+import cryskit
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+PICTURES = [path for path in sorted(DOCS.rglob("*")) if path.suffix in {".png", ".svg"}]
+INCLUDED = "--8<--"
+ROW = re.compile(
+    r"^\| ([\w ]+?) \| \*\*([\d.]+)(?: [\w/]+)?\*\*.*?\(([\d.]+) to ([\d.]+)\) \| ([\d.]+).*? \| ([\d,]+) test",
+    re.MULTILINE,
+)
+NAMES = {"formation energy": "formation_energy_per_atom"}
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "reference").rglob("*.md"))
+    described = set(re.findall(r"^::: cryskit\.(\w+)$", text, re.MULTILINE))
+    listed = set(re.findall(r"\[cryskit\.(\w+)\]", text))
+    public = set(cryskit.__all__) - {"__version__"}
+    assert described == public
+    assert listed == public
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_words_are_those_of_the_field(page: Path) -> None:
+    assert not [found[0] for found in DIALECT.finditer(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if not page.read_text(encoding="utf-8").startswith(INCLUDED)], ids=name
+)
+def test_a_page_begins_with_what_it_is_for(page: Path) -> None:
+    title, _, first = page.read_text(encoding="utf-8").split("\n", 2)
+    assert title.startswith("# ")
+    assert re.match(r"[A-Z*\[]|cryskit|`", first), f"{name(page)} begins with {first[:40]!r}, not with a sentence"
+
+
+def test_the_accuracies_of_the_readme_are_those_of_the_card() -> None:
+    card = {row["property"]: row for row in json.loads((RESULTS / "accuracy-cryskit-mp.json").read_text())["test"]}
+    shown = ROW.findall(README.read_text(encoding="utf-8"))
+    assert len(shown) == len(card)
+    for what, *figures, crystals in shown:
+        row = card[NAMES.get(what.lower(), what.lower().replace(" ", "_"))]
+        measured = [row[key] for key in ("mae", "mae_low", "mae_high", "mean_deviation")]
+        assert [float(figure) for figure in figures] == [round(value, 3) for value in measured], what
+        assert int(crystals.replace(",", "")) == row["crystals"]
+
+
+def test_the_speeds_of_the_readme_are_those_of_the_card() -> None:
+    card = json.loads((RESULTS / "speed-amd-epyc-2c-2t.json").read_text())
+    ratios = [(row["stage"], row["variant"], row["ratio"]) for row in card["stages"]]
+    wanted = [
+        ("CIF to crystal", "cryskit"),
+        ("crystal to graph", "symmetry detected"),
+        ("training", "cryskit"),
+        ("inference", "cryskit"),
+    ]
+    shown = [float(found) for found in re.findall(r"\*\*([\d.]+) times\*\*", README.read_text(encoding="utf-8"))]
+    measured = [next(ratio for stage, variant, ratio in ratios if (stage, variant) == one) for one in wanted]
+    assert shown == [pytest.approx(ratio, abs=0.5 if ratio > 10 else 0.05) for ratio in measured]
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=name)
+def test_a_picture_is_small_and_shown(picture: Path) -> None:
+    assert picture.stat().st_size < 200_000
+    assert any(
+        f"{picture.parent.name}/{picture.name}" in text or f"({picture.name})" in text
+        for text in map(Path.read_text, PAGES)
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_pictures_and_links_to_files_exist(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    assert not [t for t in targets if t and "://" not in t and not (page.parent / t).exists()]

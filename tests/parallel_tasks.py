@@ -1,0 +1,36 @@
+"""What the processes of the tests do; in a module of its own, so that they find it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from functools import cache
+
+from cryskit.errors import CryskitError
+
+
+def work(item: str) -> str:
+    """Return the item in capitals, unless it says what goes wrong."""
+    if item.startswith("die"):
+        os._exit(3)
+    if item.startswith("late"):
+        time.sleep(60)
+    if item.startswith("deaf"):
+        re.match("(a+)+$", "a" * 60 + "b")  # years in compiled code, which hears of no signal
+    if item == "odd":
+        raise KeyboardInterrupt("nobody expects this")
+    if item == "missing":
+        raise CryskitError("It is not installed", "Install it")
+    return item.upper()
+
+
+@cache
+def slow_start() -> None:
+    """Take longer than the items may."""
+    time.sleep(0.5)
+
+
+def prepared(item: str) -> str:
+    """Return the item if this process was prepared before."""
+    return item if slow_start.cache_info().currsize else ""
