@@ -39,6 +39,8 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
 
 def _parse(text: str, name: str, limit: int) -> Crystal:
     blocks = {found[1].lower(): _rows(found[2]) for found in _BLOCK.finditer(text)}
+    if not any(block.startswith("lattice") for block in blocks) or not any(b.startswith("positions") for b in blocks):
+        raise UnreadableError("It has no whole blocks of lattice and positions", "Give a whole CASTEP .cell file")
     lattice = _lattice(blocks)
     fractional = blocks.get("positions_frac")
     rows, scale = (fractional, 1.0) if fractional is not None else _scaled(blocks.get("positions_abs", []))
