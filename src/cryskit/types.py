@@ -35,6 +35,7 @@ class Crystal:
         numbers: (N,) int64, the atomic numbers of the atoms.
         text: A description in words, or None.
         targets: Property name to known value, in the unit of that property; properties without a known value are left out.
+        warnings: What is doubtful about how it was read, in sentences without the last full stop; empty if nothing is.
 
     Raises:
         LatticeError: The lattice is not (3, 3).
@@ -53,6 +54,7 @@ class Crystal:
     numbers: np.ndarray
     text: str | None = None
     targets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lattice = np.ascontiguousarray(self.lattice, dtype=np.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 import ase.io
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CRYSTALS = [read_one(EXAMPLES / f"{name}.cif") for name in ("CsCl", "GaN", "TiO2-rutile")]
-BAD = Crystal("bad", 4.0 * np.eye(3), np.zeros((2, 3)), np.array([26, 26]))  # two atoms on one place
+BAD = Crystal("bad", 4.0 * np.eye(3), np.zeros((2, 3)), np.array([26, 8]))  # two atoms on one place
 
 
 def structure(crystal: Crystal) -> Structure:
@@ -86,6 +87,27 @@ def parquet(crystals: Sequence[Crystal], *, labelled: bool = False) -> bytes:
     return written.getvalue()
 
 
+def by_ase(kind: str, **settings: Any) -> Writer:
+    """Return what writes crystals in a format of ASE, by way of a file, since some of its writers take nothing else."""
+
+    def write(crystals: Sequence[Crystal], **_: bool) -> bytes:
+        atoms = [Atoms(c.numbers, cell=c.lattice, scaled_positions=c.fractional, pbc=True) for c in crystals]
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"file.{kind}"
+            ase.io.write(path, atoms if len(atoms) > 1 else atoms[0], format=kind, **settings)
+            return path.read_bytes()
+
+    return write
+
+
+def castep(crystals: Sequence[Crystal], **_: bool) -> bytes:
+    (crystal,) = crystals
+    cell = "\n".join(" ".join(f"{x:.12f}" for x in vector) for vector in crystal.lattice)
+    places = zip(structure(crystal).species, crystal.fractional, strict=True)
+    sites = "\n".join(f"{s} {' '.join(f'{x:.12f}' for x in xyz)}" for s, xyz in places)
+    return f"%BLOCK LATTICE_CART\n{cell}\n%ENDBLOCK LATTICE_CART\n%BLOCK POSITIONS_FRAC\n{sites}\n%ENDBLOCK POSITIONS_FRAC\n".encode()
+
+
 class Writer(Protocol):
     """Writes crystals in a format; labelled, with their ids where the format has a place for them."""
 
@@ -100,15 +122,26 @@ WRITERS: dict[str, Writer] = {
     "JSON lines": lines,
     "CSV": csv,
     "Parquet": parquet,
+    "SHELX": by_ase("res"),
+    "CASTEP": castep,
+    "XCrySDen": by_ase("xsf"),
+    "DFTB+": by_ase("gen"),
+    "Quantum ESPRESSO": by_ase(
+        "espresso-in", pseudopotentials=dict.fromkeys(("Cs", "Cl", "Ga", "N", "Ti", "O", "Fe"), "of.upf")
+    ),
+    "ASE trajectory": by_ase("traj"),
+    "ASE database": by_ase("db"),
 }
 """How crystals are written in each format."""
-ONE_EACH = {"POSCAR"}
+ONE_EACH = {"POSCAR", "XCrySDen", "SHELX", "CASTEP", "DFTB+", "Quantum ESPRESSO"}
 """Formats whose files hold one crystal."""
-NO_IDS = {"CIF", "POSCAR"}
+OUTPUTS = {"VASP XML", "OUTCAR", "XDATCAR"}
+"""Formats without a writer of single crystals and of many."""
+NO_IDS = {"CIF", "POSCAR", "XCrySDen", "ASE trajectory", "ASE database"}
 """Formats without a place for ids."""
 TABLES = {"JSON lines", "CSV", "Parquet"}
 """Formats in which a single row is counted, too."""
-BINARY = {"Parquet"}
+BINARY = {"Parquet", "ASE trajectory", "ASE database"}
 """Formats that are no text."""
 
 
@@ -116,9 +149,10 @@ def each(kinds: Sequence[Format]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("form", kinds, ids=lambda form: form.name)
 
 
-formats = each(FORMATS)
-of_many = each([form for form in FORMATS if form.name not in ONE_EACH])
-of_text = each([form for form in FORMATS if form.name not in BINARY])
+_WRITTEN = [form for form in FORMATS if form.name not in OUTPUTS]
+formats = each(_WRITTEN)
+of_many = each([form for form in _WRITTEN if form.name not in ONE_EACH])
+of_text = each([form for form in _WRITTEN if form.name not in BINARY])
 
 
 def content(form: Format) -> bytes:

@@ -5,6 +5,7 @@ To add a format, write a file with its reader into this folder, and a row into F
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -28,7 +29,7 @@ class Format(NamedTuple):
         rows: Function that returns how many rows the file at a path has: None if it must be read to be counted.
         in_folder: What a file of this format is to the folder that is read: a structure file, a part of one data set
             ("shard"), or None if it is passed over.
-        beginnings: Beginnings of the names of its files, in upper case, where the ending is none of FORMATS.
+        patterns: Patterns of the names of its files, in upper case, where the ending is none of FORMATS.
     """
 
     name: str
@@ -36,10 +37,10 @@ class Format(NamedTuple):
     read: Callable[[InputFile, int], Iterator[Crystal | Failure]]
     rows: Callable[[str], int | None]
     in_folder: Literal["structure", "shard"] | None = None
-    beginnings: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name} ({', '.join([*(f'{beginning}*' for beginning in self.beginnings), *self.endings])})"
+        return f"{self.name} ({', '.join([*self.patterns, *self.endings])})"
 
 
 def _cif(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
@@ -84,6 +85,23 @@ def _parquet(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     return read_file(file, limit)
 
 
+def _castep(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.castep import read_file  # noqa: PLC0415
+
+    return read_file(file, limit)
+
+
+def _simulation(kind: str) -> Callable[[InputFile, int], Iterator[Crystal | Failure]]:
+    """Return the reader of files of a simulation program, by ASE's name of the format."""
+
+    def read(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+        from cryskit.data.readers.simulation_files import read_frames  # noqa: PLC0415
+
+        return read_frames(file, limit, kind)
+
+    return read
+
+
 def _one(_: str) -> int | None:
     return 1
 
@@ -99,13 +117,30 @@ def _counted(path: str) -> int | None:
 
 
 FORMATS = (
-    Format("CIF", (".cif",), _cif, _one, "structure"),
-    Format("POSCAR", (".vasp", ".poscar", ".contcar"), _poscar, _one, "structure", ("POSCAR", "CONTCAR")),
+    Format("CIF", (".cif", ".mcif"), _cif, _one, "structure", ("*.CIF.TXT",)),
+    Format(
+        "POSCAR",
+        (".vasp", ".poscar", ".contcar"),
+        _poscar,
+        _one,
+        "structure",
+        ("POSCAR*", "CONTCAR*", "*_POSCAR", "*_CONTCAR", "*-POSCAR", "*-CONTCAR"),
+    ),
     Format("XYZ", (".xyz", ".extxyz"), _xyz, _many, "structure"),
     Format("JSON", (".json",), _json, _many, "structure"),
     Format("JSON lines", (".jsonl",), _json_lines, _many),
     Format("CSV", (".csv",), _csv, _many),
     Format("Parquet", (".parquet", ".pq"), _parquet, _counted, "shard"),
+    Format("SHELX", (".res",), _simulation("res"), _one, "structure"),
+    Format("CASTEP", (".cell",), _castep, _one, "structure"),
+    Format("XCrySDen", (".xsf",), _simulation("xsf"), _many, "structure"),
+    Format("DFTB+", (".gen",), _simulation("gen"), _one, "structure"),
+    Format("Quantum ESPRESSO", (".in", ".pwi"), _simulation("espresso-in"), _one, "structure"),
+    Format("ASE trajectory", (".traj",), _simulation("traj"), _many),
+    Format("ASE database", (".db",), _simulation("db"), _many),
+    Format("VASP XML", (), _simulation("vasp-xml"), _many, None, ("*VASPRUN*.XML",)),
+    Format("OUTCAR", (), _simulation("vasp-out"), _many, None, ("OUTCAR*", "*_OUTCAR")),
+    Format("XDATCAR", (), _simulation("vasp-xdatcar"), _many, None, ("XDATCAR*", "*_XDATCAR")),
 )
 """Every format, in the order in which texts name them."""
 
@@ -115,20 +150,22 @@ DETAILS = ", ".join(map(str, FORMATS))
 """The names of the formats, each with the names of its files."""
 
 _BY_ENDING = {ending: each for each in FORMATS for ending in each.endings}
-_BY_BEGINNING = {beginning: each for each in FORMATS for beginning in each.beginnings}
+_BY_PATTERN = {pattern: each for each in FORMATS for pattern in each.patterns}
 
 
 def format_of(name: str) -> Format | None:
     """Return the format that the name of a file promises, or None."""
-    found = _BY_ENDING.get(_ending(name))
-    named = name.upper()
-    return found or next((each for beginning, each in _BY_BEGINNING.items() if named.startswith(beginning)), None)
+    if found := _BY_ENDING.get(_ending(name)):
+        return found
+    named = name.upper().removesuffix(".GZ")
+    return next((each for pattern, each in _BY_PATTERN.items() if fnmatchcase(named, pattern)), None)
 
 
 def stem(name: str) -> str:
     """Return the file name without a known ending: "mp-1.5.cif.gz" to "mp-1.5", "POSCAR.1" to itself."""
     bare = name[: -len(".gz")] if name.lower().endswith(".gz") else name
-    ending = _ending(name)
+    bare = bare[: -len(".txt")] if bare.lower().endswith(".cif.txt") else bare
+    ending = _ending(bare)
     return bare[: -len(ending)] if ending in _BY_ENDING and len(bare) > len(ending) else name
 
 

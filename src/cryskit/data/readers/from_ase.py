@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import sqlite3
+import struct
 import warnings
+import zlib
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -23,18 +26,24 @@ if TYPE_CHECKING:
 
     from cryskit.data.files import InputFile
 
-_PARSER_ERRORS = (
+PARSER_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
     LookupError,
     OSError,
     RuntimeError,
+    SyntaxError,
     TypeError,
     ValueError,
+    sqlite3.Error,
+    struct.error,
+    zlib.error,
 )
+"""What ASE's readers raise for files that they cannot read."""
 _FLAT = 1e-6  # cubic angstrom
 _MOST = 10**9  # lines to skip
+_ISOTOPE = re.compile(r"^\s*[DT](?=\s)", re.MULTILINE)  # deuterium and tritium, where a line begins with the symbol
 _WIDE = re.compile(r":[RSIL]:[\s+_\d]{4,}")  # ASE takes memory for as many columns as the line names
 
 
@@ -128,6 +137,7 @@ def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
 def _parse(image: str | CrystalError, name: str) -> Crystal:
     if isinstance(image, CrystalError):
         raise image
+    image = _ISOTOPE.sub("H", image)
     header = image.partition("\n")[2].partition("\n")[0]
     if _WIDE.search(header):
         raise UnreadableError("Properties names a column of a thousand values or more per atom", "Leave it out")
@@ -135,6 +145,6 @@ def _parse(image: str | CrystalError, name: str) -> Crystal:
         warnings.simplefilter("ignore")
         try:
             atoms = ase.io.read(io.StringIO(image), format="extxyz")
-        except _PARSER_ERRORS as error:
+        except PARSER_ERRORS as error:
             raise UnreadableError(f"ASE cannot read the image ({error})", "Give a whole extended XYZ file") from error
     return from_atoms(atoms, name)

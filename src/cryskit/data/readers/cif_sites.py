@@ -1,0 +1,258 @@
+"""The atom sites of a CIF block, and the atoms that symmetry makes of them.
+
+Coordinates are written with few digits, so an atom on a special position has images that lie next to one another: 0.05
+angstrom apart where a mirror runs through 2x, x with three digits. Images of one site, and equal sites listed twice,
+that are nearer than any two atoms can be are one atom, at their mean.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import gemmi
+import numpy as np
+
+from cryskit.data.readers.cif_tags import UNKNOWN
+from cryskit.data.readers.symbols import of_label, of_type
+from cryskit.data.validate import NEAREST, validate_size
+from cryskit.errors import CoordinatesError, DisorderError, ElementError, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from cryskit.data.readers.cif_tags import Tags
+    from cryskit.data.readers.operations import Operations
+    from cryskit.types import Crystal
+
+_FRACTIONAL = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
+_MULTIPLICITIES = ("_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry_multiplicity")
+_FLAG, _TYPE, _LABEL, _OCCUPANCY = (f"_atom_site_{name}" for name in ("calc_flag", "type_symbol", "label", "occupancy"))
+_COLUMNS = (*_FRACTIONAL, *_MULTIPLICITIES, _FLAG, _TYPE, _LABEL, _OCCUPANCY)
+_WHOLE = 5e-3  # how far from one an occupancy may be and count as one
+_BINS = 10_000
+_OFFSET = 0.237
+_THIRDS = 1e-4  # how far from 1/3 a coordinate may be and stand for it
+_FRACTION = re.compile(r"(-?\d{1,3})/([1-9]\d{0,2})", re.ASCII)
+_MOLECULES = ("OH", "O-H", "WAT", "H2O", "NO3", "NH4")
+
+
+class Sites(NamedTuple):
+    """The sites of a block that are atoms.
+
+    Attributes:
+        fractional: (N, 3) fractional coordinates.
+        numbers: (N,) atomic numbers.
+        multiplicities: How many atoms in the cell the block says each site stands for, as it is written; N or none.
+    """
+
+    fractional: np.ndarray
+    numbers: np.ndarray
+    multiplicities: list[str]
+
+    def take(self, rows: list[int]) -> Sites:
+        """Return some of the sites."""
+        texts = [self.multiplicities[row] for row in rows] if self.multiplicities else []
+        return Sites(self.fractional[rows], self.numbers[rows], texts)
+
+
+def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: int) -> Sites:
+    """Return the sites of a block: dummies left out, each wholly occupied by one element.
+
+    Args:
+        tags: From `cif_tags.tags_of`.
+        lattice: (3, 3) rows are the vectors of the cell, angstrom.
+        elements: Atomic numbers of the elements in the formula, empty if there is none.
+        limit: Number of atoms that a cell may have.
+
+    Raises:
+        CoordinatesError: A coordinate is missing or no number.
+        DisorderError: A site is partly occupied.
+        ElementError: A site is of no element.
+        SizeError: There are more sites than the limit.
+        UnreadableError: Columns differ in length.
+    """
+    columns = {tag: tags.column(tag) for tag in _COLUMNS}
+    if missing := [tag for tag in _FRACTIONAL if not columns[tag]]:
+        raise CoordinatesError(
+            f"The atoms have no fractional coordinates ({', '.join(missing)} is not there)",
+            "Give _atom_site_fract_x, _y and _z",
+        )
+    rows = len(columns[_FRACTIONAL[0]])
+    if wrong := [tag for tag, values in columns.items() if values and len(values) != rows]:
+        raise UnreadableError(
+            f"There are {len(columns[wrong[0]])} values of {wrong[0]} for {rows} sites", "Give one per site"
+        )
+    if any(flag.lower() == "dum" for flag in columns[_FLAG]):
+        kept = [row for row, flag in enumerate(columns[_FLAG]) if flag.lower() != "dum"]
+        columns = {tag: [values[row] for row in kept] if values else [] for tag, values in columns.items()}
+    validate_size(len(columns[_FRACTIONAL[0]]), limit)
+    fractional = _rounded(np.array([_coordinates(columns[tag], tag) for tag in _FRACTIONAL]).T)
+    multiplicities = next((columns[tag] for tag in _MULTIPLICITIES if columns[tag]), [])
+    sites = Sites(fractional, _elements(columns[_TYPE], columns[_LABEL], elements), multiplicities)
+    shares = columns[_OCCUPANCY]
+    if all(share in {"1", "1.0", "1.00", "1.000", "1.0000"} for share in shares):
+        return sites
+    return _occupied(sites, [_occupancy(share, row) for row, share in enumerate(shares)], lattice)
+
+
+def expand(
+    sites: Sites, operations: Operations, lattice: np.ndarray, limit: int
+) -> tuple[np.ndarray, np.ndarray, bool | None]:
+    """Apply symmetry operations; images of a site that are nearer than two atoms can be are one atom.
+
+    Args:
+        sites: The N sites.
+        operations: The S symmetry operations.
+        lattice: (3, 3) rows are the vectors of the cell, angstrom.
+        limit: Number of atoms that a cell may have.
+
+    Returns:
+        Fractional coordinates in 0..1, (M, 3), atomic numbers, (M,), and whether each site has the multiplicity that it
+        states, None if none states one.
+
+    Raises:
+        SizeError: There are more atoms than the limit.
+    """
+    if operations.trivial:
+        alone = sites.multiplicities[0] == "1" if len(set(sites.multiplicities)) == 1 else None
+        return sites.fractional - np.floor(sites.fractional), sites.numbers, alone
+    fixing, offsets = _stabilisers(sites.fractional, operations, lattice)
+    orders = fixing.sum(1)
+    validate_size(round(float((len(operations.rotations) / orders).sum())), limit)
+    special = sites.fractional + (offsets * fixing[..., None]).sum(1) / orders[:, None]
+    images = (operations.rotations @ special.T).transpose(2, 0, 1) + operations.translations
+    images -= np.floor(images)
+    first = _first_of_equal(images)
+    if len(first) * 1.0 != (len(operations.rotations) / orders).sum():
+        first = np.concatenate([row * images.shape[1] + _apart(orbit, lattice) for row, orbit in enumerate(images)])
+    owner = first // images.shape[1]
+    sizes = np.bincount(owner, minlength=len(images))
+    validate_size(len(first), limit)
+    stated = [_integer(text) for text in sites.multiplicities]
+    # Programs of the nineties wrote the order of the site symmetry into the column of the multiplicity.
+    agree = [one in {0, size, order} for one, size, order in zip(stated, sizes, orders, strict=False)]
+    return images.reshape(-1, 3)[first], sites.numbers[owner], all(agree) if any(stated) else None
+
+
+def _stabilisers(fractional: np.ndarray, operations: Operations, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which operations leave which site where it is, (N, S), and how far each moves it, (N, S, 3) fractional."""
+    offsets = (operations.rotations @ fractional.T).transpose(2, 0, 1) + (operations.translations - fractional[:, None])
+    offsets -= np.rint(offsets)
+    moved = offsets @ lattice
+    return np.einsum("nsi,nsi->ns", moved, moved) < NEAREST**2, offsets
+
+
+def _first_of_equal(images: np.ndarray) -> np.ndarray:
+    """Return the place of the first of all images of a site that are equal, for (N, S, 3) images, in order.
+
+    Equal images share a bin of width 1e-4, whose edges lie where no coordinate of few digits does.
+    """
+    sites, operations, _ = images.shape
+    bins = np.floor(images * _BINS + _OFFSET).astype(np.int64) % _BINS
+    site = np.arange(sites)[:, None]
+    keys = ((site * _BINS + bins[..., 0]) * _BINS + bins[..., 1]) * _BINS + bins[..., 2]
+    _, first = np.unique(keys.reshape(sites * operations), return_index=True)
+    first.sort()
+    return first
+
+
+def _apart(orbit: np.ndarray, lattice: np.ndarray) -> np.ndarray:
+    """Return the places of one of all images in (S, 3) that lie on one another."""
+    kept: list[int] = []
+    left = np.arange(len(orbit))
+    while len(left):
+        kept.append(int(left[0]))
+        apart = orbit[left] - orbit[left[0]]
+        left = left[np.linalg.norm((apart - np.rint(apart)) @ lattice, axis=1) >= NEAREST]
+    return np.array(kept)
+
+
+def without_doubles(crystal: Crystal) -> Crystal:
+    """Return a crystal without those atoms of an element that lie on another one of it: sites that were listed twice.
+
+    Args:
+        crystal: At most some thousand atoms.
+    """
+    apart = crystal.fractional[:, None] - crystal.fractional
+    near = np.linalg.norm((apart - np.rint(apart)) @ crystal.lattice, axis=2) < NEAREST
+    doubles = np.tril(near & (crystal.numbers[:, None] == crystal.numbers), -1).any(1)
+    return replace(crystal, fractional=crystal.fractional[~doubles], numbers=crystal.numbers[~doubles])
+
+
+def _coordinates(texts: list[str], tag: str) -> list[float]:
+    try:
+        found = [float(text) for text in texts]
+    except ValueError:
+        found = [number_of(text) for text in texts]
+    if math.isfinite(sum(found)):
+        return found
+    row = next(row for row, value in enumerate(found) if not math.isfinite(value))
+    unknown = f"is unknown ({texts[row]})" if texts[row] in UNKNOWN else f"is {texts[row][:40]!r}, expected a number"
+    raise CoordinatesError(f"{tag} of site {row + 1} {unknown}", "Give three fractional coordinates for each atom")
+
+
+def number_of(text: str) -> float:
+    """Return a number without its standard uncertainty ("0.25(3)"), or a fraction ("1/4"); NaN if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        fraction = _FRACTION.fullmatch(text)
+        return int(fraction[1]) / int(fraction[2]) if fraction else float(gemmi.cif.as_number(text))
+
+
+def _integer(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+
+
+def _elements(types: list[str], labels: list[str], elements: Collection[int]) -> np.ndarray:
+    """Return the atomic number of each site, by its type symbol, or by its label where it has none."""
+    if not types and not labels:
+        raise ElementError("The sites have neither type symbols nor labels", "Give _atom_site_type_symbol")
+    numbers = []
+    for row, text in enumerate(types or labels):
+        by_label = not types or text in UNKNOWN
+        name = labels[row] if by_label and labels else text
+        if name.upper().startswith(_MOLECULES):
+            raise CoordinatesError(f"{name[:40]!r} stands for several atoms", "Give each atom a site, hydrogens too")
+        numbers.append(of_label(name, elements) if by_label else of_type(name))
+    return np.array(numbers, dtype=np.int64)
+
+
+def _occupancy(text: str, row: int) -> float:
+    value = 1.0 if text in UNKNOWN else number_of(text)
+    if not 0 <= value <= 1 + _WHOLE:
+        raise DisorderError(f"The occupancy of site {row + 1} is {text[:40]!r}", "Give an ordered cell")
+    return value
+
+
+def _occupied(sites: Sites, shares: list[float], lattice: np.ndarray) -> Sites:
+    """Return the wholly occupied sites; shares of one element at one place are put together.
+
+    Raises:
+        DisorderError: A site is partly occupied.
+    """
+    partly = [row for row, share in enumerate(shares) if share < 1 - _WHOLE]
+    if not partly:
+        return sites
+    whole = [row for row, share in enumerate(shares) if share >= 1 - _WHOLE]
+    while partly:
+        row = partly[0]
+        apart = sites.fractional[partly] - sites.fractional[row]
+        near = np.linalg.norm((apart - np.rint(apart)) @ lattice, axis=1) < NEAREST
+        here = [other for other, close in zip(partly, near.tolist(), strict=True) if close]
+        total = sum(shares[other] for other in here)
+        if len({int(sites.numbers[other]) for other in here}) > 1 or 0 < total < 1 - _WHOLE or total > 1 + _WHOLE:
+            raise DisorderError("Sites are partly occupied or shared", "Give an ordered cell")
+        whole += [row] if total else []
+        partly = [other for other in partly if other not in here]
+    return sites.take(sorted(whole))
+
+
+def _rounded(fractional: np.ndarray) -> np.ndarray:
+    """Return coordinates with those next to 1/3 and 2/3 at these values."""
+    for ideal in (1 / 3, 2 / 3):
+        fractional[np.abs(fractional / ideal - 1.0) <= _THIRDS] = ideal
+    return fractional

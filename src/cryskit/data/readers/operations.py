@@ -1,0 +1,180 @@
+"""Symmetry operations x' = W x + w, from the triplets that CIF files write ("-y, x-y, z+1/3").
+
+A triplet is read by a grammar that consumes all of it, or it is refused: a part that is passed over in silence makes
+another crystal. Translations that are written as decimals of few digits ("0.333") are moved to the multiple of 1/24
+they stand for, since no space group has others.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cryskit.errors import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST = 1536
+"""Operations in a list: 192 of a cubic group with F centring, and room for a supercell of eight."""
+_LONGEST = 80  # characters of a triplet
+_TERM = re.compile(r"([+-]?)(?:([xyz])|(\d{1,3})/(\d{1,3})|(\d{0,3}\.\d{1,12}|\d{1,3}\.?))", re.ASCII)
+_STEP = 24  # every translation of a space group is a multiple of 1/24
+_DIGITS = 2e-3  # how far a decimal of three digits may be from the fraction it stands for
+_SAME = 5e-3  # fractional; translations that differ by less are equal
+
+
+class Operations(NamedTuple):
+    """Symmetry operations of a crystal.
+
+    Attributes:
+        rotations: (S, 3, 3) float64, W in fractional coordinates.
+        translations: (S, 3) float64, w in 0..1.
+        distinct: (P, 3, 3) the rotations without repetitions: those of the point group.
+    """
+
+    rotations: np.ndarray
+    translations: np.ndarray
+    distinct: np.ndarray
+
+    @classmethod
+    def of(cls, rotations: np.ndarray, translations: np.ndarray) -> Operations:
+        """Return the operations of rotations and translations, the latter brought into 0..1."""
+        shifts = translations - np.floor(translations + _SAME / 2)  # what is next to 1 is 0
+        return cls(rotations, shifts, np.unique(rotations, axis=0))
+
+    @property
+    def trivial(self) -> bool:
+        """Whether there is but the identity."""
+        return len(self.rotations) == 1
+
+    @property
+    def key(self) -> frozenset[bytes]:
+        """A value that two lists share if they hold the same operations in any order."""
+        steps = np.rint(self.translations * _STEP).astype(np.int64) % _STEP
+        rows = np.concatenate([np.rint(self.rotations).astype(np.int64).reshape(-1, 9), steps], axis=1)
+        return frozenset(row.tobytes() for row in rows)
+
+    def keep_metric(self, lattice: np.ndarray, tolerance: float = 0.02) -> bool:
+        """Return whether every rotation leaves lengths and angles of a cell as they are.
+
+        Args:
+            lattice: (3, 3) rows are the vectors of the cell, angstrom.
+            tolerance: Relative difference of the metric tensor that counts as none.
+        """
+        metric = lattice @ lattice.T
+        scale = np.sqrt(np.outer(metric.diagonal(), metric.diagonal()))
+        turned = self.distinct.transpose(0, 2, 1) @ metric @ self.distinct
+        return bool((np.abs(turned - metric) <= tolerance * scale).all())
+
+
+IDENTITY = Operations.of(np.eye(3)[None], np.zeros((1, 3)))
+"""The operation that leaves a crystal as it is: the space group P1."""
+
+
+@lru_cache(maxsize=512)
+def parse_operations(triplets: tuple[str, ...]) -> Operations:
+    """Return the operations of a list of triplets, the identity first whether it is listed or not, repetitions left out.
+
+    Args:
+        triplets: Each such as "x, -y, z+1/2".
+
+    Raises:
+        UnreadableError: A triplet is no symmetry operation, or the list is no group.
+    """
+    if len(triplets) > MOST:
+        raise UnreadableError(
+            f"There are {len(triplets)} symmetry operations, more than any space group has", "Give each once"
+        )
+    parsed = [_operation(triplet) for triplet in ("x,y,z", *triplets)]
+    rotations = np.array([rotation for rotation, _ in parsed], dtype=np.float64)
+    translations = np.array([translation for _, translation in parsed], dtype=np.float64)
+    translations -= np.floor(translations + _SAME / 2)
+    rows = np.concatenate([rotations.reshape(-1, 9), np.rint(translations / _SAME) % round(1 / _SAME)], axis=1)
+    _, first = np.unique(rows, axis=0, return_index=True)
+    first.sort()
+    operations = Operations.of(rotations[first], translations[first])
+    _refuse_no_group(operations)
+    return operations
+
+
+def from_integers(rotations: Sequence[Sequence[Sequence[int]]], translations: Sequence[Sequence[int]]) -> Operations:
+    """Return operations from integers in units of 1/24, as gemmi gives them.
+
+    Args:
+        rotations: (S, 3, 3) in 24ths.
+        translations: (S, 3) in 24ths.
+    """
+    return Operations.of(
+        np.array(rotations, dtype=np.float64) / _STEP, np.array(translations, dtype=np.float64) / _STEP
+    )
+
+
+def _operation(triplet: str) -> tuple[list[list[int]], list[float]]:
+    parts = triplet.split(",") if len(triplet) <= _LONGEST else []
+    if len(parts) != 3:
+        raise _no_operation(triplet)
+    rows = [_row(part, triplet) for part in parts]
+    rotation = [row for row, _ in rows]
+    if abs(round(np.linalg.det(np.array(rotation)))) != 1:
+        raise _no_operation(triplet)
+    return rotation, [shift for _, shift in rows]
+
+
+def _row(part: str, triplet: str) -> tuple[list[int], float]:
+    """Return one row of W and one component of w from the sum of terms that a part is."""
+    text = part.replace(" ", "").replace("\t", "").lower()
+    axes, shift, end = [0, 0, 0], 0.0, 0
+    while end < len(text):
+        term = _TERM.match(text, end)
+        if term is None or (end and not term[1]):
+            raise _no_operation(triplet)
+        sign, end = -1 if term[1] == "-" else 1, term.end()
+        if term[2]:
+            axes["xyz".index(term[2])] += sign
+        else:
+            shift += sign * _number(term, triplet)
+    if not any(axes) or any(abs(axis) > 1 for axis in axes):
+        raise _no_operation(triplet)
+    return axes, shift
+
+
+def _number(term: re.Match[str], triplet: str) -> float:
+    if term[3] is None:
+        value = float(term[5])
+        nearest = round(value * _STEP) / _STEP
+        return nearest if abs(value - nearest) < _DIGITS else value
+    if int(term[4]) == 0:
+        raise _no_operation(triplet)
+    return float(Fraction(int(term[3]), int(term[4])))
+
+
+def _no_operation(triplet: str) -> UnreadableError:
+    return UnreadableError(
+        f"{triplet[:_LONGEST]!r} is no symmetry operation", "Write it in ASCII, such as 'x, -y, z+1/2'"
+    )
+
+
+def _refuse_no_group(operations: Operations) -> None:
+    """Refuse a list that lacks the product of two of its operations."""
+    rotations, translations, _ = operations
+    count = len(rotations)
+    known = _codes(rotations, translations)
+    found = (
+        _codes(rotations[i] @ rotations, (rotations[i] @ translations.T).T + translations[i]) for i in range(count)
+    )
+    if not all(products <= known for products in found):
+        raise UnreadableError(
+            f"The {count} symmetry operations are no group: the product of two of them is missing",
+            "Give all operations of the space group, those of its centring included, or only its name",
+        )
+
+
+def _codes(rotations: np.ndarray, translations: np.ndarray) -> set[bytes]:
+    """Return a value for each operation, equal where operations are: translations differ by less than a hundredth."""
+    rows = np.concatenate([np.rint(rotations).reshape(-1, 9), np.rint(translations * _STEP) % _STEP], axis=1)
+    return {row.tobytes() for row in rows.astype(np.int8)}

@@ -1,0 +1,98 @@
+"""Files of simulation programs to crystals, through ASE: inputs, outputs and trajectories, one row per frame."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import warnings
+from contextlib import contextmanager, nullcontext
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ase.io
+from ase.io.formats import ioformats
+
+from cryskit.data.readers.from_ase import PARSER_ERRORS, from_atoms
+from cryskit.data.validate import make_row, validate_size
+from cryskit.errors import CrystalError, SizeError, UnreadableError
+from cryskit.types import Crystal, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from ase import Atoms
+
+    from cryskit.data.files import InputFile
+
+LARGEST = 500_000_000
+"""Bytes of the largest file of a simulation program that is read."""
+
+
+def read_frames(file: InputFile, limit: int, kind: str) -> Iterator[Crystal | Failure]:
+    """Read a file of a simulation program, one item per frame.
+
+    Args:
+        file: The file, whose id is that of the crystal; with several frames ":0", ":1" follows.
+        limit: Number of atoms that a cell may have.
+        kind: ASE's name of the format.
+    """
+    name = file.id
+    try:
+        with _opened(file, kind) as source:
+            frames = _frames(source, kind, file.name)
+            head = list(islice(frames, 2))
+            for i, frame in enumerate(chain(head, frames)):
+                label = name if len(head) == 1 else f"{name}:{i}"
+                yield make_row(label, file.name, lambda frame=frame, label=label: _crystal(frame, label, limit), limit)
+            if not head:
+                raise UnreadableError("It holds no structure", "Give a whole file", file.name)
+    except CrystalError as error:
+        yield Failure(name, error)
+
+
+def _crystal(frame: Atoms, name: str, limit: int) -> Crystal:
+    validate_size(len(frame), limit)
+    return from_atoms(frame, name)
+
+
+def _frames(source: Any, kind: str, name: str) -> Iterator[Atoms]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            single = ioformats[kind].single
+            yield from [ase.io.read(source, format=kind)] if single else ase.io.iread(source, ":", format=kind)
+        except PARSER_ERRORS as error:
+            raise UnreadableError(
+                f"ASE cannot read it as {ioformats[kind].description} ({error})", "Give a whole file", name
+            ) from error
+
+
+def _opened(file: InputFile, kind: str) -> AbstractContextManager[Any]:
+    """Return the file in the form that ASE's reader of a format takes: a text, bytes, or a path."""
+    form = ioformats[kind]
+    if not form.acceptsfd:
+        return _at_path(file)
+    data = file.read_bytes(LARGEST)
+    _refuse_large(data, file.name)
+    return nullcontext(io.BytesIO(data) if form.isbinary else io.StringIO(data.decode("utf-8", errors="replace")))
+
+
+@contextmanager
+def _at_path(file: InputFile) -> Iterator[str]:
+    """Give the path of a file; one that was opened by somebody else or is packed is written to a temporary place."""
+    if file.stream is None and not file.name.lower().endswith(".gz"):
+        yield file.name
+        return
+    data = file.read_bytes(LARGEST)
+    _refuse_large(data, file.name)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / Path(file.name).name.removesuffix(".gz")
+        place.write_bytes(data)
+        yield str(place)
+
+
+def _refuse_large(data: bytes, name: str) -> None:
+    if len(data) > LARGEST:
+        raise SizeError(f"The file is larger than {LARGEST / 1e6:g} MB", "Give its last frame, or convert it", name)

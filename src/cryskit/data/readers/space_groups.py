@@ -1,0 +1,233 @@
+"""Space groups by the names that programs write: Hermann-Mauguin, Hall and number (International Tables A).
+
+gemmi's table holds 550 settings. What it does not know of a spelling is brought into a form that it knows: underscores,
+brackets and TeX around screw axes, full symbols, old symbols without the minus of cubic and trigonal inversion axes,
+and the suffixes by which ICSD and others tell settings: 1 and S (first origin), 2 and Z (origin at the inversion
+centre), H and HR (hexagonal axes), R and RS (rhombohedral axes). A name that is not understood is never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import gemmi
+import numpy as np
+
+from cryskit.data.readers.operations import Operations, from_integers
+
+MONOCLINIC = 15
+"""Number of the last monoclinic group."""
+_LONGEST = 60  # characters of a name
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆\u2212\u2013", "0123456--")
+_REMARK = re.compile(
+    r"[,;]?\s*[(\[]?\s*(?:no\.?|nr\.?|#|it)\s*\d{1,3}\s*[)\]]?$|\s*[(\[]\s*\d{1,3}\s*[)\]]$", re.IGNORECASE
+)
+_ORIGIN = re.compile(r"\(?\s*origin(?:\s*choice)?\s*([12])\s*\)?$", re.IGNORECASE)
+_AXES = re.compile(r"\(?\s*(hexagonal|rhombohedral)\s*(?:axes|setting|cell)?\s*\)?$", re.IGNORECASE)
+_UNIQUE = re.compile(r"\(?\s*unique\s*axis\s*[abc]\s*\)?$", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:\s*:\s*([12HRSZ]|HR|RS)|\s+([SZHR]|HR|RS))$", re.IGNORECASE)
+_GLUED = re.compile(r"(?<=[a-z0-9])(HR|RS|[SZHR])$")
+_SCREW = re.compile(r"([2346])\s*[({_]\s*\{?\s*([1-5])\s*[)}]*")
+_BAR_BEHIND = re.compile(r"(?<![-\d])([1346])-(?=[a-z/ ]|$)")
+_BAR = re.compile(r"\\(?:bar|overline)\s*\{?\s*(\d)\s*\}?|([1346])\u0305|\\=\{?(\d)\}?")
+_TOKEN = re.compile(r"-?[1-6][1-5]?(?:/[a-e mn])?|[a-emn]")
+_CENTRINGS = {
+    "A": ((0.0, 0.0, 0.0), (0.0, 0.5, 0.5)),
+    "B": ((0.0, 0.0, 0.0), (0.5, 0.0, 0.5)),
+    "C": ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0)),
+    "I": ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5)),
+    "F": ((0.0, 0.0, 0.0), (0.0, 0.5, 0.5), (0.5, 0.0, 0.5), (0.5, 0.5, 0.0)),
+}
+_CHOICES = {"1": "1", "S": "1", "2": "2", "Z": "2", "H": "H", "HR": "H", "R": "R", "RS": "R"}
+
+
+class Setting(NamedTuple):
+    """A space group in one choice of axes and origin.
+
+    Attributes:
+        name: The Hermann-Mauguin name with its suffix: "F d -3 m:2".
+        number: Its number in International Tables, 1 to 230.
+        choice: The origin ("1", "2") or the axes ("H", "R") where there are two, else "".
+        operations: Its symmetry operations, those of the centring included.
+    """
+
+    name: str
+    number: int
+    choice: str
+    operations: Operations
+
+
+@lru_cache(maxsize=2048)
+def settings_named(name: str) -> tuple[Setting, ...]:
+    """Return the settings that a Hermann-Mauguin name may stand for; several where it does not tell origin or axes.
+
+    Args:
+        name: A name such as "F m -3 m", "P2(1)/n", "R -3 c RS" or "Fd3m:2".
+
+    Returns:
+        Empty if the name is not understood. The first is the one that most programs take.
+    """
+    if len(name) > _LONGEST:
+        return ()
+    symbol, choice = _without_choice(_plain(name))
+    spellings = _spellings(symbol)
+    found = next((group for spelling in spellings for group in _known(spelling)), None)
+    if found is None:
+        return next((settings for spelling in spellings if (settings := _centred(spelling))), ())
+    if 2 < found.number <= MONOCLINIC and "1" not in symbol.split():
+        same = _with_short_name(_without_ones(found.hm))
+    else:
+        same = [group for group in _table() if (group.number, group.hm) == (found.number, found.hm)]
+        same = [group for group in same if group.ext == choice] or same
+    return tuple(map(_setting, sorted(same, key=lambda group: group.xhm() != found.xhm())))
+
+
+@lru_cache(maxsize=230)
+def settings_numbered(number: int) -> tuple[Setting, ...]:
+    """Return the settings of a space group that its bare number may stand for, the reference setting first.
+
+    Args:
+        number: The number of the group in International Tables, 1 to 230.
+
+    Returns:
+        All settings of a monoclinic group, whose unique axis the cell tells; else those with the axes of the reference.
+    """
+    groups = [group for group in _table() if group.number == number]
+    reference = next(group for group in groups if group.is_reference_setting())
+    groups = [group for group in groups if number <= MONOCLINIC or group.hm == reference.hm]
+    return tuple(map(_setting, sorted(groups, key=lambda group: group.xhm() != reference.xhm())))
+
+
+@lru_cache(maxsize=1024)
+def operations_of_hall(symbol: str) -> Operations | None:
+    """Return the operations of a Hall symbol, or None if it is none.
+
+    Args:
+        symbol: Such as "-F 4 2 3", with underscores or a change of basis.
+    """
+    text = " ".join(symbol.replace("_", " ").split())
+    if not text.isascii() or len(text) > _LONGEST or not re.match(r"-?[PABCIRSTFHpabcirstfh]", text):
+        return None
+    text = re.sub("^(-?)(.)", lambda found: found[1] + found[2].upper(), text)
+    try:
+        return _operations(gemmi.symops_from_hall(text))
+    except (RuntimeError, ValueError, IndexError):
+        return None
+
+
+def _operations(listed: gemmi.GroupOps) -> Operations:
+    operations = list(listed)
+    return from_integers([one.rot for one in operations], [one.tran for one in operations])
+
+
+@cache
+def _setting(group: gemmi.SpaceGroup) -> Setting:
+    return Setting(
+        group.xhm(), group.number, group.ext if group.ext in _CHOICES else "", _operations(group.operations())
+    )
+
+
+def _centred(spelling: str) -> tuple[Setting, ...]:
+    """Return a triclinic or monoclinic group in a centred cell that no table has, "A -1": that of P and the centring."""
+    letter, _, rest = spelling.partition(" ")
+    primitive = settings_named(f"P {rest}") if letter in _CENTRINGS else ()
+    return tuple(
+        Setting(spelling, one.number, "", _with_centring(one.operations, _CENTRINGS[letter]))
+        for one in primitive
+        if one.number <= MONOCLINIC
+    )
+
+
+def _with_centring(operations: Operations, centring: tuple[tuple[float, float, float], ...]) -> Operations:
+    shifts = operations.translations + np.array(centring)[:, None]
+    rotations = np.tile(operations.rotations, (len(centring), 1, 1))
+    return Operations.of(rotations, shifts.reshape(-1, 3))
+
+
+@cache
+def _table() -> tuple[gemmi.SpaceGroup, ...]:
+    return tuple(gemmi.spacegroup_table())
+
+
+def _plain(name: str) -> str:
+    """Return a name in ASCII with one blank between its parts: no quotes, TeX, subscripts or remarks."""
+    text = _BAR.sub(lambda found: f"-{found[1] or found[2] or found[3]}", name.translate(_SUBSCRIPTS))
+    text = re.sub(r"[$\"'~^*\\]|<[^<>]{0,9}>", "", text)
+    text = _SCREW.sub(r"\1\2", text).replace("_", " ").replace("{", "").replace("}", "")
+    text = re.sub(r"\s*/\s*", "/", " ".join(text.split()))
+    return _REMARK.sub("", text).rstrip(" .")
+
+
+def _without_choice(text: str) -> tuple[str, str]:
+    """Return a symbol and which origin ("1", "2") or axes ("H", "R") its suffix chooses, "" if it has none."""
+    text = _UNIQUE.sub("", text).strip()
+    if found := _ORIGIN.search(text):
+        return text[: found.start()].strip(), found[1]
+    if found := _AXES.search(text):
+        return text[: found.start()].strip(), found[1][0].upper()
+    found = _SUFFIX.search(text)
+    if found is None and text[:1].isupper() and any(letter.islower() for letter in text):
+        found = _GLUED.search(text)
+    if found is None:
+        return text, "H" if text[:1].upper() == "H" else ""
+    letters = next(part for part in found.groups() if part)
+    return text[: found.start()].strip(), _CHOICES[letters.upper()]
+
+
+def _spellings(symbol: str) -> list[str]:
+    """Return a symbol as it stands and in the forms of it that the table may know."""
+    if not symbol or not symbol.isascii():
+        return []
+    symbol = symbol[0].upper() + symbol[1:].lower()
+    symbol = _BAR_BEHIND.sub(r"-\1", symbol)
+    letter, rest = symbol[0], symbol[1:].strip()
+    if letter == "H" or (letter == "C" and rest[:1] in {"3", "6"}):  # hexagonal cells, in old and in PDB names
+        letter = "R" if letter == "H" else "P"
+    parts = rest.split() if " " in rest else _TOKEN.findall(rest)
+    if "".join(parts) != rest.replace(" ", ""):
+        parts = rest.split()
+    short = _short(parts)
+    found = [f"{letter} {rest}", f"{letter} {' '.join(short)}"]
+    return [*found, *(re.sub(r"(?<![-\d])3(?!\d)", "-3", one) for one in found)]
+
+
+def _short(parts: list[str]) -> list[str]:
+    """Return the parts of a full symbol as the short symbol has them: "4/m -3 2/m" is "m -3 m"."""
+    planes = [part.rpartition("/")[2] if "/" in part else part for part in parts]
+    if len(parts) < 2 or "1" in parts[:1]:
+        return parts
+    if parts[1] in {"3", "-3"}:
+        return planes
+    if len(parts) == 3 and all(part[0] == "2" for part in parts):
+        return planes
+    return [parts[0], *planes[1:]]
+
+
+def _known(spelling: str) -> list[gemmi.SpaceGroup]:
+    """Return the groups of a name, if the blanks of the name stand where those of the symbol stand."""
+    group = gemmi.find_spacegroup_by_name(spelling)
+    if group is None:
+        return _with_short_name(spelling)
+    symbol, given = group.hm, spelling
+    if group.number <= MONOCLINIC:
+        symbol, given = _without_ones(symbol), _without_ones(spelling)
+    return [group] if _boundaries(given) <= _boundaries(symbol) or len(spelling.split()) == 2 else []
+
+
+def _without_ones(symbol: str) -> str:
+    """Return the short name of a monoclinic group: the axes without symmetry are left out."""
+    letter, *parts = symbol.split()
+    return " ".join([letter, *(part for part in parts if part != "1")])
+
+
+def _with_short_name(name: str) -> list[gemmi.SpaceGroup]:
+    """Return the monoclinic settings that have a short name, whichever axis is unique."""
+    return [group for group in _table() if 2 < group.number <= MONOCLINIC and _without_ones(group.hm) == name]
+
+
+def _boundaries(symbol: str) -> set[int]:
+    """Return before which characters of a symbol blanks stand; blanks and minus signs are not counted."""
+    parts = symbol.replace("-", "").split()
+    return {sum(map(len, parts[:i])) for i in range(1, len(parts))}
