@@ -163,6 +163,11 @@ def test_data_names_no_tensor_library(module: Module) -> None:
     assert not libraries & {"torch", "lightning", "safetensors"}
 
 
+@pytest.mark.parametrize("module", [m for m in PACKAGE if m.unit == "data"], ids=str)
+def test_data_imports_what_it_needs_late_inside_functions(module: Module) -> None:
+    assert "Registry" not in {imported.name for imported in module.imports}, "names as texts hide where they lead"
+
+
 def test_data_loads_no_torch() -> None:
     names = [module.name for module in PACKAGE if module.unit == "data"]
     code = f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nassert 'torch' not in sys.modules"

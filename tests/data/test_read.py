@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -192,6 +193,10 @@ def test_the_limit_reaches_every_reader(tmp_path: Path) -> None:
     rows = list(read([tmp_path, SALT, atoms(), FOUND, SALT.as_dict(), frame], limit=1))
     assert kinds(rows) == [SizeError] * 9
     assert all("limit is 1" in str(row.error) for row in rows if isinstance(row, Failure))
+
+
+def test_the_example_in_the_documentation_runs() -> None:
+    assert doctest.testmod(sys.modules[read.__module__]) == (0, 4)
 
 
 def test_reading_a_cif_loads_neither_pymatgen_nor_ase_nor_pandas(tmp_path: Path) -> None:
