@@ -347,16 +347,9 @@ def section(name: str, card: Mapping[str, Any]) -> str:
         key: value for key, value in card.items() if isinstance(value, list) and value and isinstance(value[0], dict)
     }
     plain = flat({key: value for key, value in card.items() if key not in {*tables, "title"}})
-    parts = [
-        f"## {card.get('title', name.replace('_', ' '))}",
-        "\n".join(
-            [
-                f'??? note "Card {name}: command, data, machine"',
-                "",
-                *(f"    - {k}: {cell(v)}" for k, v in plain.items()),
-            ]
-        ),
-    ]
+    facts = "\n".join(f"    - {key}: {cell(value)}" for key, value in plain.items())
+    heading = f"## {card.get('title', name.replace('_', ' '))}"
+    parts = [heading, f'??? note "Card {name}: command, data, machine"\n\n{facts}']
     for key, records in tables.items():
         columns = list(dict.fromkeys(column for record in records for column in flat(record)))
         rows = [[flat(record).get(column) for column in columns] for record in records]

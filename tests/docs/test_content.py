@@ -10,6 +10,7 @@ import pytest
 from budgets.test_language import DIALECT
 
 import cryskit
+from cryskit.registry import ENCODERS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -36,6 +37,12 @@ def test_every_public_name_is_in_the_reference() -> None:
     public = set(cryskit.__all__) - {"__version__"}
     assert described == public
     assert listed == public
+
+
+def test_every_encoder_is_in_the_reference() -> None:
+    text = (DOCS / "reference" / "api" / "encoders.md").read_text(encoding="utf-8")
+    described = re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)
+    assert described == [f"{ENCODERS[name].__module__}.{ENCODERS[name].__qualname__}" for name in ENCODERS]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
