@@ -167,9 +167,7 @@ class Explainer:
             CrystalError: No graph can be built of it.
         """
         graph, node_of_atom = build_numbered(crystal, self.predictor.card.spec)
-        if self.predictor.text_input is None:
-            return ModelInput(graph, node_of_atom, "")
-        graph, (reason,) = self.predictor.text_input.attach_or_describe(graph, [crystal])
+        graph, (reason,) = self.predictor.complete(graph, [crystal])
         return ModelInput(graph, node_of_atom, reason)
 
     def path(self, graph: Graph) -> Path:

@@ -21,6 +21,7 @@ from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
 from cryskit.graphs.build import build_usable
+from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.heads import PropertyHeads
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict import published
@@ -333,12 +334,30 @@ class Predictor(nn.Module):
             graph, errors = build_usable(list(read_well.values()), spec)
             positions = list(read_well)
             failures |= {positions[i]: error for i, error in errors.items()}
-            lacks: dict[int, str] = {}
-            if self.text_input and spec.text:
-                usable = [position for i, position in enumerate(positions) if i not in errors]
-                graph, reasons = self.text_input.attach_or_describe(graph, [read_well[position] for position in usable])
-                lacks = {position: reason for position, reason in zip(usable, reasons, strict=True) if reason}
-            yield chunk, graph, failures, lacks
+            usable = [position for i, position in enumerate(positions) if i not in errors]
+            graph, reasons = self.complete(graph, [read_well[position] for position in usable], spec)
+            yield chunk, graph, failures, dict(zip(usable, reasons, strict=True))
+
+    def complete(
+        self, graph: Graph, crystals: Sequence[Crystal], spec: GraphSpec | None = None
+    ) -> tuple[Graph, list[str]]:
+        """Return a graph with descriptions if the model reads them, and what is doubtful about each crystal.
+
+        Args:
+            graph: B crystals.
+            crystals: The crystals that the graph was built from.
+            spec: Which graph it is, that of the model by default.
+
+        Returns:
+            The graph, and for each crystal sentences without the last full stop: what its file contradicts, whether it can be,
+            what it lacks; "" if nothing is doubtful.
+        """
+        doubts = zip((crystal.warnings for crystal in crystals), doubts_of(crystals, graph), strict=True)
+        reasons = [[*read, doubt] for read, doubt in doubts]
+        if self.text_input and (spec or self.card.spec).text:
+            graph, lacking = self.text_input.attach_or_describe(graph, crystals)
+            reasons = [[*found, lack] for found, lack in zip(reasons, lacking, strict=True)]
+        return graph, [". ".join(filter(None, found)) for found in reasons]
 
     @torch.inference_mode()
     def _run(self, graph: Graph, what: Callable[[Graph], torch.Tensor]) -> np.ndarray:

@@ -6,6 +6,7 @@ import io
 import tempfile
 import warnings
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def read_frames(file: InputFile, limit: int, kind: str) -> Iterator[Crystal | Fa
             head = list(islice(frames, 2))
             for i, frame in enumerate(chain(head, frames)):
                 label = name if len(head) == 1 else f"{name}:{i}"
-                yield make_row(label, file.name, lambda frame=frame, label=label: _crystal(frame, label, limit), limit)
+                yield make_row(label, file.name, partial(_crystal, frame, label, limit), limit)
             if not head:
                 raise UnreadableError("It holds no structure", "Give a whole file", file.name)
     except CrystalError as error:
