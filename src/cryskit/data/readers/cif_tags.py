@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gemmi
 
 from cryskit.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
+
+T = TypeVar("T")
 
 UNKNOWN = frozenset({"", "?", "."})
 """Values that stand for no value."""
@@ -24,7 +26,7 @@ UNKNOWN = frozenset({"", "?", "."})
 OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
 """Tags of the lists of symmetry operations, in the core dictionaries of 1991 and 2003."""
 _HEADER = re.compile(r"[ \t]*data_", re.IGNORECASE)
-_USUAL = ("_cell_length_a", "_cell_angle_alpha", "_atom_site_fract_x")
+_WANTED = re.compile(r"_(?:atom_site|symmetry|space_group)", re.IGNORECASE)
 _TAG = re.compile(r"^[ \t]*(_[^\s]{1,100})", re.MULTILINE)
 _ESSENTIAL = re.compile(
     r"_(?:cell_(?:length|angle)|atom_site_(?:fract|label|type_symbol|occupancy)|symmetry_equiv_pos_as_xyz"
@@ -33,56 +35,37 @@ _ESSENTIAL = re.compile(
 _LONGEST_LINE = 4096  # of a block that gemmi refuses: pymatgen's patterns take a time that grows with its square
 
 
-class Tags(Protocol):
-    """The tags of a data block and their values."""
+class Tags:
+    """The tags of a data block and their values.
+
+    Args:
+        single: Tag to its value as it stands, quotes included.
+        columns: Tag to the rows of its loop as they stand, quotes included, the width of the loop and its place in a row.
+    """
+
+    def __init__(self, single: Mapping[str, str], columns: Mapping[str, tuple[list[str], int, int]]) -> None:
+        self._single = single
+        self._columns = columns
+        self._names = f" {' '.join(single)} {' '.join(columns)}"
 
     def column(self, tag: str) -> list[str]:
-        """Return the values of a tag as they stand, without quotes: one, or one per row of its loop; empty if there is none."""
+        """Return the values of a tag without quotes: one, or one per row of its loop; empty if there is no such tag.
+
+        Args:
+            tag: The tag in lower case, "_" in place of ".".
+        """
+        if tag in self._single:
+            return [_bare(self._single[tag])]
+        if tag not in self._columns:
+            return []
+        values, width, place = self._columns[tag]
+        column = values[place::width]
+        joined = "".join(column)
+        return [_bare(value) for value in column] if "'" in joined or '"' in joined or ";" in joined else column
 
     def has(self, prefix: str) -> bool:
         """Return whether a tag begins so."""
-
-
-class _GemmiTags:
-    """Tags that are looked up in a block of gemmi, where case does not count.
-
-    Args:
-        block: The block.
-        text: What it was made from, in lower case.
-    """
-
-    def __init__(self, block: Any, text: str) -> None:
-        self._block = block
-        self._text = text
-        self._columns: dict[str, list[str]] = {}
-
-    def column(self, tag: str) -> list[str]:
-        single = self._block.find_value(tag)
-        if single is not None:
-            return [_bare(single)]
-        if tag not in self._columns and (loop := self._block.find_loop(tag).get_loop()) is not None:
-            width, values = loop.width(), loop.values
-            joined = "".join(values)
-            if "'" in joined or '"' in joined or ";" in joined:
-                values = [_bare(value) for value in values]
-            self._columns |= {name.lower(): values[place::width] for place, name in enumerate(loop.tags)}
-        return self._columns.get(tag, [])
-
-    def has(self, prefix: str) -> bool:
-        return prefix in self._text
-
-
-class _Table:
-    """Tags in a table, "." replaced by "_"."""
-
-    def __init__(self, columns: dict[str, list[str]]) -> None:
-        self._columns = columns
-
-    def column(self, tag: str) -> list[str]:
-        return self._columns.get(tag, [])
-
-    def has(self, prefix: str) -> bool:
-        return any(tag.startswith(prefix) for tag in self._columns)
+        return f" {prefix}" in self._names
 
 
 def known(tags: Tags, *names: str) -> list[str]:
@@ -123,24 +106,33 @@ def tags_of(text: str) -> Tags:
         block = gemmi.cif.read_string(text).sole_block()
     except (ValueError, RuntimeError, IndexError) as error:
         return _lenient(text, error)
-    if all(block.find_values(tag) for tag in _USUAL) and any(block.find_values(tag) for tag in OPERATIONS):
-        return _GemmiTags(block, text.lower())
-    found: dict[str, list[str]] = {}
-    for tag, values in _items(block):
-        name = tag.lower().replace(".", "_").rstrip("_")
-        if found.setdefault(name, values) != values:
-            raise UnreadableError(f"{tag} is given twice, with different values", "Keep the one that is right")
-    return _Table(found)
-
-
-def _items(block: Any) -> Iterator[tuple[str, list[str]]]:
+    single: dict[str, str] = {}
+    columns: dict[str, tuple[list[str], int, int]] = {}
     for item in block:
-        if item.pair is not None:
-            yield item.pair[0], [_bare(item.pair[1])]
-        elif item.loop is not None:
-            width, values = item.loop.width(), item.loop.values
-            for place, tag in enumerate(item.loop.tags):
-                yield tag, [_bare(value) for value in values[place::width]]
+        pair = item.pair
+        if pair is not None:
+            _add(single, pair[0], pair[1])
+        elif (loop := item.loop) is not None:
+            tags = loop.tags
+            values = loop.values if any(_WANTED.match(tag) for tag in tags) else []
+            for place, tag in enumerate(tags):
+                _add(columns, tag, (values, len(tags), place))
+    if both := single.keys() & columns.keys():
+        raise UnreadableError(f"{min(both)} is given twice, alone and in a loop", "Keep the one that is right")
+    return Tags(single, columns)
+
+
+def _add(found: dict[str, T], tag: str, value: T) -> None:
+    """Add a tag under its plain name.
+
+    Raises:
+        UnreadableError: It is there with another value: the same tag in two dialects.
+    """
+    name = tag.lower()
+    if "." in name or name[-1] == "_":
+        name = name.replace(".", "_").rstrip("_")
+    if found.setdefault(name, value) != value:
+        raise UnreadableError(f"{tag} is given twice, with different values", "Keep the one that is right")
 
 
 def _bare(value: str) -> str:
@@ -168,8 +160,11 @@ def _lenient(text: str, refusal: Exception) -> Tags:
     for name, times in names.items():
         if times > 1 and _ESSENTIAL.match(name):
             raise UnreadableError(f"{name} is given {times} times", "Keep the one that is right")
-    columns = {
-        tag.lower().replace(".", "_").rstrip("_"): [value] if isinstance(value, str) else list(value)
-        for tag, value in data.items()
-    }
-    return _Table(columns)
+    single: dict[str, str] = {}
+    columns: dict[str, tuple[list[str], int, int]] = {}
+    for tag, value in data.items():
+        if isinstance(value, str):
+            _add(single, tag, value)
+        else:
+            _add(columns, tag, (list(value), 1, 0))
+    return Tags(single, columns)
