@@ -103,7 +103,7 @@ def tags_of(text: str) -> Tags:
         UnreadableError: It is damaged, or a tag is given twice and with different values.
     """
     try:
-        block = gemmi.cif.read_string(text).sole_block()
+        block: Any = gemmi.cif.read_string(text).sole_block()
     except (ValueError, RuntimeError, IndexError) as error:
         return _lenient(text, error)
     single: dict[str, str] = {}
