@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ORDER = [
-    {"types", "errors", "elements", "properties", "atomic_write", "parallel"},
+    {"types", "errors", "elements", "properties", "atomic_write", "checksum", "parallel"},
     {"batching", "protocols", "registry"},
     {"data"},
     {"graphs", "text", "weights"},

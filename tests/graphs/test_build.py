@@ -56,8 +56,9 @@ def test_a_damaged_cache_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="checksum"):
         store.load(path)
     path.write_bytes(content[:100])
-    with pytest.raises(DataError, match="no graph file"):
+    with pytest.raises(DataError, match="checksum"):
         store.load(path)
+    assert store.find(path) is store.find(tmp_path / "absent") is None
 
 
 def test_writing_to_a_mapped_graph_leaves_the_file_alone(tmp_path: Path) -> None:

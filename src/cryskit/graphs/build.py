@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cryskit.atomic_write import replacing
+from cryskit.atomic_write import write_json
 from cryskit.errors import CrystalError
 from cryskit.graphs import store
 from cryskit.graphs.neighbours import mutual, neighbours
@@ -45,7 +45,8 @@ def build(
     Args:
         crystals: The crystals, in the order that they have in the graph.
         spec: The kind of graph, as an encoder or objective needs it (its `needs`).
-        cache: A folder for built graphs; a graph of the same content that is there is memory-mapped instead of built.
+        cache: A folder for built graphs; a graph of the same content that is there is memory-mapped instead of built, unless it is
+            damaged.
         symmetry: The orbits of each crystal, if they are known already (see `graphs.symmetry.orbits`).
 
     Returns:
@@ -67,8 +68,8 @@ def build(
     """
     if cache is not None:
         path = cache / f"{key(crystals, spec)}.arrow"
-        if path.exists():
-            return store.load(path)
+        if (stored := store.find(path)) is not None:
+            return stored
         graph = build(crystals, spec, symmetry=symmetry)
         store.save(graph, path)
         return graph
@@ -121,18 +122,32 @@ def build_numbered(crystal: Crystal, spec: GraphSpec) -> tuple[Graph, np.ndarray
 
 def _cached(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> tuple[Graph, dict[int, CrystalError]]:
     note = cache / f"{key(crystals, spec)}.json"
-    noted = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-    errors = {int(position): CrystalError(*arguments) for position, arguments in noted.items()}
+    errors = _noted(note)
     path = cache / f"{key((c for i, c in enumerate(crystals) if i not in errors), spec)}.arrow"
-    if path.exists():
-        return store.load(path), errors
+    if (stored := store.find(path)) is not None:
+        return stored, errors
     graph, errors = build_usable(crystals, spec)
     if errors:
-        with replacing(note) as temporary:
-            noted = {position: (error.problem, error.cure, error.source) for position, error in errors.items()}
-            temporary.write_text(json.dumps(noted), encoding="utf-8")
+        noted = {position: (error.problem, error.cure, error.source) for position, error in errors.items()}
+        text = json.dumps(noted)
+        write_json({"errors": text, "digest": _digest(text)}, note)
     store.save(graph, cache / f"{key((c for i, c in enumerate(crystals) if i not in errors), spec)}.arrow")
     return graph, errors
+
+
+def _noted(note: Path) -> dict[int, CrystalError]:
+    """Return the errors that were noted, by the position of their crystal; none if the note is absent, damaged or of an old form."""
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        if found["digest"] != _digest(found["errors"]):
+            return {}
+        return {int(position): CrystalError(*arguments) for position, arguments in json.loads(found["errors"]).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def key(crystals: Iterable[Crystal], spec: GraphSpec) -> str:

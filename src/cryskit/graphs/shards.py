@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from cryskit import batching
-from cryskit.atomic_write import replacing
+from cryskit import batching, checksum
+from cryskit.atomic_write import remove_partial, replacing
 from cryskit.batching import Batcher
 from cryskit.graphs import store
 from cryskit.graphs.build import build_usable, key
@@ -62,7 +62,7 @@ def shards(crystals: Iterable[Crystal], spec: GraphSpec, cache: Path, pool: Pool
     Args:
         crystals: Crystals, read once; two shards of them are in memory at a time.
         spec: Which graph to build.
-        cache: Folder of the shards; what is in it is not built again.
+        cache: Folder of the shards; what is in it, whole, is not built again.
         pool: Processes to build with; without, this process builds. The result is the same.
 
     Yields:
@@ -72,6 +72,7 @@ def shards(crystals: Iterable[Crystal], spec: GraphSpec, cache: Path, pool: Pool
         ProcessEndedError: A process crashed. The shards before are kept, and this one is not written, for what it holds depends
             on its crystals only.
     """
+    remove_partial(cache)
     remaining, before = iter(crystals), None
     while batch := list(islice(remaining, SHARD)):
         begun = _Begun(batch, spec, cache, pool)
@@ -91,7 +92,7 @@ class _Begun:
         chunks = [bare[i : i + _CHUNK] for i in range(0, len(bare), _CHUNK)]
         build = partial(_build, spec=spec)
         self._built: Iterator[_Built | Lost[list[Crystal]]] | None = None
-        if not self._table.exists():
+        if not (checksum.holds(self._table) and checksum.holds(self._graph)):
             few = len(chunks) == 1
             self._built = map(build, chunks) if pool is None or few else pool.map(build, chunks, ahead=None)
 
@@ -102,7 +103,8 @@ class _Begun:
             whole = batching.collate([_tensors(arrays) for arrays in graphs])
             store.save(whole, self._graph)
             with replacing(self._table) as temporary:  # last, for it says that the shard is whole
-                pq.write_table(pa.concat_tables(tables), temporary)
+                pq.write_table(pa.concat_tables(tables).replace_schema_metadata(checksum.METADATA), temporary)
+                checksum.add(temporary)
         return Shard(self._graph, pq.read_table(self._table))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import mmap
 import weakref
@@ -12,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from cryskit import checksum
 from cryskit.atomic_write import replacing
 from cryskit.errors import DataError
 from cryskit.types import FIELD_AXES, Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 _SHAPES = {"edges": (2, -1), "vectors": (-1, 3), "lattice": (-1, 3, 3), "symmetry": (-1, 2), "translations": (-1, 6)}
-_CHECKSUM = b"sha256"
 _TARGETS = b"targets"
 
 
@@ -38,10 +37,12 @@ def save(graph: Graph, path: Path) -> None:
         flat = pa.array(array.reshape(-1))
         values.append(pa.LargeListArray.from_arrays(pa.array([0, len(flat)], pa.int64()), flat))
         schema_columns.append(pa.field(name, values[-1].type))
-    metadata = {_CHECKSUM: _checksum(arrays).encode(), _TARGETS: str(arrays["targets"].shape[1]).encode()}
+    metadata = {**checksum.METADATA, _TARGETS: str(arrays["targets"].shape[1]).encode()}
     schema = pa.schema(schema_columns, metadata=metadata)
-    with replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_batch(pa.record_batch(values, schema=schema))
+    with replacing(path) as temporary:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            writer.write_batch(pa.record_batch(values, schema=schema))
+        checksum.add(temporary)
 
 
 def load(path: Path) -> Graph:
@@ -51,21 +52,33 @@ def load(path: Path) -> Graph:
         path: A file that `save` has written.
 
     Raises:
-        DataError: The file is damaged.
+        DataError: The file is damaged, or was written without a checksum by an earlier version.
     """
+    if not checksum.holds(path):
+        raise DataError(f"{path} is missing or damaged: its checksum differs", "Delete it; it will be built again")
     memory, batch, buffer = _open(path)
     arrays = {name: _view(memory, buffer, batch.column(name).values) for name in batch.schema.names}
-    if batch.schema.metadata[_CHECKSUM].decode() != _checksum(arrays):
-        raise DataError(f"{path} is damaged: its checksum differs", "Delete it; it will be built again")
     shapes = _shapes(batch)
     return Graph(**{name: torch.from_numpy(array.reshape(shapes[name])) for name, array in arrays.items()})
+
+
+def find(path: Path) -> Graph | None:
+    """Return the graph in a file as `load` does, or None if there is no such file or it is damaged, so that it is built again.
+
+    Args:
+        path: Where `save` writes it.
+    """
+    try:
+        return load(path)
+    except DataError:
+        return None
 
 
 class StoredGraph:
     """A graph on disk of which parts are read, so that it takes no memory, not even that of a mapped file.
 
     Args:
-        path: A file that `save` has written; its checksum is not verified.
+        path: A file that `save` has written; its checksum is not verified (`shards.shards` did).
 
     Attributes:
         fields: The names of the fields of the graph.
@@ -177,10 +190,3 @@ def _view(memory: mmap.mmap, whole: pa.Buffer, values: pa.Array) -> np.ndarray:
     if data is None or not len(values):
         return np.zeros(0, dtype)
     return np.frombuffer(memory, dtype, len(values), data.address - whole.address)
-
-
-def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for array in arrays.values():
-        digest.update(np.ascontiguousarray(array).reshape(-1).data)
-    return digest.hexdigest()

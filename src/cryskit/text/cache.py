@@ -2,20 +2,22 @@
 
 A cache is a folder with a folder for each encoder, called by the first 32 digits of its hash. That holds any number of Parquet
 files, each one chunk of texts, with the columns `text` (SHA-256 of the text, hexadecimal) and `vector` (a list of float32 of
-fixed width), and in the metadata the encoder's `name` and `hash`. A file is written whole or not at all and never changed, so
-that several programs may read and extend the same cache, and a killed one loses the chunk that it was at.
+fixed width), and in the metadata the encoder's `name` and `hash` and a checksum. A file is written whole or not at all and never changed, so
+that several programs may read and extend the same cache, and a killed one loses the chunk that it was at. A damaged file is removed.
 """
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cryskit.atomic_write import replacing
+from cryskit import checksum
+from cryskit.atomic_write import remove_partial, replacing
 from cryskit.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,17 +49,23 @@ class Cache:
     def __init__(self, folder: Path, name: str, digest: str, width: int) -> None:
         self._folder = folder / digest[:_DIGITS]
         self._schema = pa.schema(
-            [("text", pa.string()), ("vector", pa.list_(pa.float32(), width))], metadata={"name": name, "hash": digest}
+            [("text", pa.string()), ("vector", pa.list_(pa.float32(), width))],
+            metadata={"name": name, "hash": digest, **checksum.METADATA},
         )
 
     def read(self) -> dict[str, np.ndarray]:
-        """Return the vectors, (width,) float32 each, by the name of their text.
+        """Return the vectors, (width,) float32 each, by the name of their text; a damaged file is removed and counts for nothing.
 
         Raises:
-            DataError: A file is damaged, or holds vectors of something else.
+            DataError: A file holds vectors of something else.
         """
+        remove_partial(self._folder)
         found: dict[str, np.ndarray] = {}
         for path in sorted(self._folder.glob("*.parquet")):
+            if not checksum.holds(path):
+                with suppress(OSError):  # where it cannot be removed it is passed over
+                    path.unlink()
+                continue
             table = self._table(path)
             width = self._schema.field("vector").type.list_size
             flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
@@ -76,6 +84,7 @@ class Cache:
         chunk = hashlib.sha256("".join(keys).encode()).hexdigest()
         with replacing(self._folder / f"{chunk[:_DIGITS]}.parquet") as temporary:
             pq.write_table(pa.Table.from_arrays(columns, schema=self._schema), temporary, compression="zstd")
+            checksum.add(temporary)
 
     def _table(self, path: Path) -> pa.Table:
         cure = "Remove that file: what it held is computed again"

@@ -20,6 +20,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cryskit import checksum
 from cryskit.atomic_write import replacing
 from cryskit.data.interchange import ROWS
 from cryskit.errors import DataError
@@ -63,7 +64,7 @@ def write(
     with processes(workers, timeout) as pool, replacing(path) as temporary:
         described = _described(iter(rows), finished, pool, timeout)
         try:
-            with pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer:
+            with pq.ParquetWriter(temporary, _SCHEMA, compression="zstd", write_page_checksum=True) as writer:
                 while group := list(islice(described, ROWS)):
                     writer.write_table(_table(group, made))
                     statuses.update(description.status for description in group)
@@ -76,14 +77,14 @@ def write(
 class _Finished:
     """What was described so far, by this run and by those before it.
 
-    A short description is taken from an earlier run only if that gave a crystal as much time as this one.
+    Of what was written, files that are damaged count for nothing. A short description is taken from an earlier run only if that gave a crystal as much time as this one.
     """
 
     def __init__(self, folder: Path, made: str, timeout: float) -> None:
         self._folder, self._made, self._timeout = folder, made, timeout
         self._new: list[Description] = []
         self._kept: dict[str, Description] = {}
-        for file in sorted(folder.glob("*.parquet")):
+        for file in filter(checksum.holds, sorted(folder.glob("*.parquet"))):
             table = pq.read_table(file)
             patient = float((table.schema.metadata or {}).get(_TIMEOUT, b"0")) >= timeout
             for row in table.to_pylist():
@@ -106,9 +107,12 @@ class _Finished:
     def save(self) -> None:
         """Write the new descriptions."""
         if self._new:
-            table = _table(self._new, self._made).replace_schema_metadata({_TIMEOUT: str(self._timeout)})
+            table = _table(self._new, self._made).replace_schema_metadata(
+                {_TIMEOUT: str(self._timeout), **checksum.METADATA}
+            )
             with replacing(self._folder / f"{uuid4().hex}.parquet") as temporary:
                 pq.write_table(table, temporary)
+                checksum.add(temporary)
             self._new = []
 
     def remove(self) -> None:
@@ -153,8 +157,8 @@ def read_texts(path: Path) -> dict[str, str]:
     try:
         names = pq.read_schema(path).names
         columns = ["id", *(_PARTS if set(_PARTS) <= set(names) else ("text",))]
-        rows = pq.read_table(path, columns=columns).to_pylist()
-    except (pa.ArrowException, OSError, KeyError) as error:
+        rows = pq.read_table(path, columns=columns, page_checksum_verification=True).to_pylist()
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise DataError(
             f"{path} is no table of descriptions ({error})", "Give a Parquet file that `cryskit describe` wrote"
         ) from error

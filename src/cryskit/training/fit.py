@@ -23,6 +23,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from cryskit import batching
+from cryskit.atomic_write import remove_partial, write_json
 from cryskit.batching import Batcher
 from cryskit.errors import PlanError
 from cryskit.training.batches import EdgeBatches
@@ -199,9 +200,33 @@ def _set_modes(objective: Objective) -> None:
 def _claim(folder: Path, identity: str) -> None:
     """Let the folder belong to this run, or find out that it belongs to another."""
     note = folder / _IDENTITY
-    if note.exists() and json.loads(note.read_text(encoding="utf-8"))["identity"] != identity:
+    if _known(note, identity) != identity:
         raise PlanError(f"{folder} holds another run (its plan or data differ)", "Delete it or choose another folder")
-    note.write_text(json.dumps({"identity": identity}), encoding="utf-8")
+    remove_partial(folder)
+    write_json({"identity": identity}, note)
+    _end_line(folder / LOG)
+
+
+def _known(note: Path, identity: str) -> str:
+    """Return whose run is in the folder of a note: that of `identity` if there is none, or nothing else to take for one."""
+    if not note.exists():
+        return identity
+    try:
+        known = str(json.loads(note.read_bytes())["identity"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        if not (note.parent / f"{_LAST}{_SUFFIX}").exists():
+            return identity  # nothing was trained, so nothing can be taken for this run
+        raise PlanError(
+            f"{note} is damaged ({error}), so nobody knows whether the checkpoint beside it is of this run",
+            "Delete the folder to begin anew; or only that file to go on, if plan and data are surely the same",
+        ) from error
+    return known
+
+
+def _end_line(log: Path) -> None:
+    """End the last line of a log if a killed run was cut off in it, so that the next line is one of its own."""
+    if log.exists() and (text := log.read_bytes()) and not text.endswith(b"\n"):
+        log.write_bytes(text + b"\n")
 
 
 def _trainer(

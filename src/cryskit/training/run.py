@@ -9,7 +9,7 @@ import hashlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cryskit.atomic_write import write_json
+from cryskit.atomic_write import replacing, write_json
 from cryskit.predict.card import Card
 from cryskit.registry import ENCODERS
 from cryskit.training.start import tensors_of
@@ -72,7 +72,8 @@ def start_from(plan: Plan, predictor: Predictor, folder: Path) -> Begun:
 def note_plan(plan: Plan, unusable: Mapping[str, str], folder: Path) -> None:
     """Write the plan, and why crystals cannot be used."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.yaml").write_text(plan.to_yaml(), encoding="utf-8")
+    with replacing(folder / "plan.yaml") as temporary:
+        temporary.write_text(plan.to_yaml(), encoding="utf-8")
     if unusable:
         write_json(unusable, folder / UNUSABLE)
 

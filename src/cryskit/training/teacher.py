@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from cryskit import checksum
 from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
 from cryskit.data.corpus import short_fingerprint, training_fingerprints
@@ -132,15 +133,16 @@ class Vectors:
         }
 
     def _table(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
-        """Return a table of the vectors that the model gives, made if it is not in the cache."""
+        """Return a table of the vectors that the model gives, made if it is not in the cache, whole."""
         key = hashlib.sha256(f"{self.named.digest} {layers}".encode())
         for crystal in crystals:
             key.update(f"{crystal.id} {crystal.fingerprint}".encode())
         path = cache / f"teacher-{key.hexdigest()[:32]}{_TABLE}"
-        if not path.exists():
-            table = load(self._path).embed_atoms(list(crystals), layers)
+        if not checksum.holds(path):
+            table = pa.Table.from_pandas(load(self._path).embed_atoms(list(crystals), layers), preserve_index=False)
             with replacing(path) as temporary:
-                table.to_parquet(temporary, index=False)
+                pq.write_table(table.replace_schema_metadata(checksum.METADATA), temporary)
+                checksum.add(temporary)
         return path
 
     def _width(self) -> int:
@@ -179,7 +181,7 @@ def _read(path: Path, *columns: str) -> pa.Table:
     """Return a table of vectors, or some of its columns."""
     try:
         names = pq.read_schema(path).names
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"{path} is no Parquet file ({error})", "Give a table that `cryskit embed --atoms` wrote"
         ) from error
@@ -188,7 +190,11 @@ def _read(path: Path, *columns: str) -> pa.Table:
         raise DataError(
             f"{path} lacks the columns {', '.join(sorted(missing))}", "Give a table that `cryskit embed --atoms` wrote"
         )
-    return pq.read_table(path, columns=list(columns) or None).combine_chunks()
+    try:
+        table = pq.read_table(path, columns=list(columns) or None, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error})", "Write it again with `cryskit embed --atoms`") from error
+    return table.combine_chunks()
 
 
 def taught(graph: Graph, vectors: Sequence[np.ndarray]) -> Graph:
