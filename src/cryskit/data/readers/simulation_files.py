@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ase.io
 from ase.io.formats import ioformats
 
+from cryskit.data.files import refuse_special
 from cryskit.data.readers.from_ase import PARSER_ERRORS, from_atoms
 from cryskit.data.validate import make_row, validate_size
 from cryskit.errors import CrystalError, SizeError, UnreadableError
@@ -84,6 +85,7 @@ def _opened(file: InputFile, kind: str) -> AbstractContextManager[Any]:
 def _at_path(file: InputFile) -> Iterator[str]:
     """Give the path of a file; one that was opened by somebody else or is packed is written to a temporary place."""
     if file.stream is None and not file.name.lower().endswith(".gz"):
+        refuse_special(file.name)
         yield file.name
         return
     data = file.read_bytes(LARGEST)
