@@ -131,6 +131,10 @@ class UnknownNameError(CryskitError, KeyError):
         super().__init__(f"There is no {kind} called {name!r}", cure)
 
 
+class FilesNotReadWarning(UserWarning):
+    """Files of a folder were not read, as they are no structure files or no line of its table names them."""
+
+
 def one_line(error: BaseException) -> str:
     """Return what an error says, on one line."""
     return " ".join(str(error).split())

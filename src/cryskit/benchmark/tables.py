@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cryskit.atomic_write import replacing
+from cryskit.data.spreadsheet import guard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,11 @@ def write(table: pd.DataFrame, raw: pd.DataFrame, path: Path) -> None:
         raw: Table whose cells are numbers to compute with.
         path: Path of the files without their ending.
     """
-    for ending, text in ((".md", markdown(table)), (".tex", latex(table)), (".csv", raw.to_csv(index=False))):
+    for ending, text in (
+        (".md", markdown(table)),
+        (".tex", latex(table)),
+        (".csv", raw.map(guard).to_csv(index=False)),
+    ):
         with replacing(path.with_name(path.name + ending)) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

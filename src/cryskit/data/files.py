@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import stat
 import zlib
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 STRUCTURE_BYTES = 10_000_000
 """A CIF or POSCAR larger than this is not parsed."""
+HELD_BYTES = 4_000_000_000
+"""Bytes of the largest file that is held in memory as a whole, unpacked: JSON, and Parquet that is packed once more."""
+UNPACKED_BYTES = 100_000_000_000
+"""Bytes that a packed file may unpack to where it is read piece by piece: XYZ, JSON lines, CSV."""
+RATIO = 100
+"""A packed file may unpack to this many times its size; texts of crystals are packed to a tenth or so."""
+_FREE = 20_000_000  # bytes that may be unpacked whatever the ratio: they hurt nobody
 _PIECE = 65_536
 _BROKEN = (OSError, EOFError, UnicodeError, zlib.error, BadZipFile)  # what damaged and forbidden files raise when read
 
@@ -44,7 +52,8 @@ class InputFile:
         """Open it for reading bytes, unpacked; text comes in UTF-8.
 
         Raises:
-            UnreadableError: It cannot be opened, read or unpacked, also while it is read.
+            UnreadableError: It is a device, a pipe or a folder, or cannot be opened, read or unpacked, also while it is read.
+            SizeError: It unpacks to more than UNPACKED_BYTES, or to more than RATIO times its size; also while it is read.
         """
         with _problems_named(self.name), self._bytes() as file:
             yield file
@@ -53,13 +62,16 @@ class InputFile:
         """Return the path, or an opened file in which any place can be read at once: in memory if the stream is not so.
 
         Raises:
-            UnreadableError: It is text, or cannot be opened, read or unpacked.
+            UnreadableError: It is text, a device or a pipe, or cannot be opened, read or unpacked.
+            SizeError: It unpacks to more than HELD_BYTES.
         """
         with _problems_named(self.name):
             if _is_text(self.stream):
                 raise UnreadableError("The file was opened as text", "Open it as bytes, with the mode 'rb'", self.name)
             if self._is_packed or not _has_random_access(self.stream):
                 return io.BytesIO(self.read_bytes())
+            if self.stream is None:
+                refuse_special(self.name)
         return self.name if self.stream is None else cast("IO[bytes]", self.stream)
 
     def read_bytes(self, limit: int | None = None) -> bytes:
@@ -70,15 +82,16 @@ class InputFile:
 
         Raises:
             UnreadableError: It cannot be opened, read or unpacked.
+            SizeError: All of it was to be read and is larger than HELD_BYTES.
         """
+        most, pieces, size = HELD_BYTES if limit is None else limit, [], 0
         with self.open() as file:
-            if limit is None:
-                return file.read()
-            pieces, size = [], 0
-            while size <= limit and (piece := file.read(_PIECE)):  # all the limit at once would take memory for it
+            while size <= most and (piece := file.read(_PIECE)):  # all the limit at once would take memory for it
                 pieces.append(piece)
                 size += len(piece)
-            return b"".join(pieces)
+        if limit is None and size > most:
+            raise SizeError(f"It is larger than {most / 1e9:g} GB", "Give it as JSON lines or Parquet", self.name)
+        return b"".join(pieces)
 
     def read_text(self) -> str:
         """Return the text of a structure file.
@@ -107,11 +120,38 @@ class InputFile:
             return False
         return not isinstance(self.stream, gzip.GzipFile) and not _is_text(self.stream)
 
-    def _bytes(self) -> AbstractContextManager[IO[bytes]]:
-        if self.stream is None:
-            return cast("IO[bytes]", gzip.open(self.name)) if self._is_packed else Path(self.name).open("rb")
-        file = io.BufferedReader(_Borrowed(self.stream))
-        return cast("IO[bytes]", gzip.open(file)) if self._is_packed else nullcontext(file)
+    @contextmanager
+    def _bytes(self) -> Iterator[IO[bytes]]:
+        if self.stream is not None:
+            yield self._unpacked(self.stream)
+            return
+        refuse_special(self.name)
+        with Path(self.name).open("rb") as opened:
+            yield self._unpacked(opened) if self._is_packed else opened
+
+    def _unpacked(self, stream: IO[Any]) -> IO[bytes]:
+        borrowed = _Borrowed(stream)
+        file = io.BufferedReader(borrowed, _PIECE)
+        return io.BufferedReader(_Unpacked(gzip.GzipFile(fileobj=file), borrowed), _PIECE) if self._is_packed else file
+
+
+def refuse_special(path: str) -> None:
+    """Raise for what is no regular file, before it is opened: a pipe that nobody writes to would never answer.
+
+    Args:
+        path: Path of a file.
+
+    Raises:
+        UnreadableError: It is a folder, a pipe, a socket or a device.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return  # to open it says why
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+        what = kinds.get(stat.S_IFMT(mode), "device")
+        raise UnreadableError(f"It is a {what}, not a file", "Give a file, or open it and give its name", path)
 
 
 class _Borrowed(io.RawIOBase):
@@ -120,6 +160,7 @@ class _Borrowed(io.RawIOBase):
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream
         self._rest = b""
+        self.given = 0  # bytes that were read so far
 
     def readable(self) -> bool:
         """Return that it can be read."""
@@ -132,6 +173,7 @@ class _Borrowed(io.RawIOBase):
             self._rest = self._read(len(view))
         count = min(len(view), len(self._rest))
         view[:count], self._rest = self._rest[:count], self._rest[count:]
+        self.given += count
         return count
 
     def _read(self, size: int) -> bytes:
@@ -141,11 +183,44 @@ class _Borrowed(io.RawIOBase):
         return found.encode() if isinstance(found, str) else found
 
 
+class _Unpacked(io.RawIOBase):
+    """Bytes of a packed file as they are unpacked, an error where they become too many.
+
+    Args:
+        unpacked: File that unpacks.
+        packed: File that it is unpacked from.
+    """
+
+    def __init__(self, unpacked: gzip.GzipFile, packed: _Borrowed) -> None:
+        self._unpacked = unpacked
+        self._packed = packed
+        self._size = 0
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Unpack into a buffer and return the number of bytes: 0 at the end of the file."""
+        count = self._unpacked.readinto(buffer)
+        self._size += count
+        if self._size > UNPACKED_BYTES or self._size > max(_FREE, RATIO * self._packed.given):
+            raise SizeError(
+                f"{self._packed.given} packed bytes become {self._size} or more, expected at most {RATIO} times as many "
+                f"and {UNPACKED_BYTES / 1e9:g} GB",
+                "If you trust the file, give it unpacked",
+            )
+        return count
+
+
 @contextmanager
 def _problems_named(name: str) -> Iterator[None]:
     """Turn what happens when a file is read into an error of ours that names it."""
     try:
         yield
+    except SizeError as error:
+        error.source = name
+        raise
     except _BROKEN as error:
         reason = getattr(error, "strerror", None) or error
         raise UnreadableError(

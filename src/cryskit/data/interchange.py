@@ -139,8 +139,10 @@ def read_opened(file: pq.ParquetFile, name: str) -> Iterator[Crystal | Failure]:
     """
     names = _targets(file.schema_arrow, name)
     columns = [column for column in file.schema_arrow.names if column in _RESERVED or column in names]
+    start = 0
     for group in range(file.num_row_groups):
-        yield from _read_group(file, group, columns, names, name)
+        yield from _read_group(file, group, start, columns, names, name)
+        start += file.metadata.row_group(group).num_rows
 
 
 def manifest_of(path: Path | str) -> str | None:
@@ -203,9 +205,8 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _read_group(
-    file: pq.ParquetFile, group: int, columns: list[str], names: Mapping[str, str], path: str
+    file: pq.ParquetFile, group: int, start: int, columns: list[str], names: Mapping[str, str], path: str
 ) -> Iterator[Crystal | Failure]:
-    start = sum(file.metadata.row_group(i).num_rows for i in range(group))
     stop = start + file.metadata.row_group(group).num_rows
     batches = file.iter_batches(ROWS, row_groups=[group], columns=columns)
     while start < stop:
@@ -223,10 +224,10 @@ class _Rows:
     """A record batch as crystals and failures; arrays are made when it is constructed."""
 
     def __init__(self, batch: pa.RecordBatch, names: Mapping[str, str], path: str, start: int) -> None:
-        ids = batch.column("id").cast(pa.string()).to_pylist()
+        ids = _texts(batch.column("id"))
         self._labels = [f"row {start + row}" if name is None else name for row, name in enumerate(ids)]
         has_text = "text" in batch.schema.names
-        self._texts = batch.column("text").cast(pa.string()).to_pylist() if has_text else [None] * len(ids)
+        self._texts = _texts(batch.column("text")) if has_text else [None] * len(ids)
         self._lists = [_Ragged(batch.column(name)) for name in _LISTS]
         self._targets = {name: _floats(batch.column(column)) for column, name in names.items()}
         self._path = path
@@ -255,6 +256,14 @@ def _crystal(name: str, arrays: list[np.ndarray], text: str | None, targets: dic
     if not (np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()):
         raise ElementError("An atomic number is missing or no whole number", "Give the atomic number of each atom")
     return Crystal(name, lattice.reshape(3, 3), fractional.reshape(-1, 3), numbers.astype(np.int64), text, targets)
+
+
+def _texts(column: pa.Array) -> list[str | None]:
+    """Return the texts of a column; bytes that are no UTF-8 are escaped."""
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    found = column.cast(pa.binary()).to_pylist()
+    return [None if text is None else text.decode("utf-8", "backslashreplace") for text in found]
 
 
 def _floats(column: pa.Array) -> np.ndarray:

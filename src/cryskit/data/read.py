@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 from cryskit.data.readers.formats import DETAILS, read_named, stem
 from cryskit.data.readers.objects import from_object, kind_of
-from cryskit.data.validate import LIMIT, make_row, validate_row
+from cryskit.data.targets import escaped
+from cryskit.data.validate import LIMIT, guarded, make_row, validate_row
 from cryskit.errors import DataError, UnreadableError
 from cryskit.types import Crystal, Failure
 
@@ -57,7 +59,7 @@ def read(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Iterato
         ...     print(crystal.id, len(crystal), sorted(set(crystal.numbers.tolist())))
         NaCl 8 [11, 17]
     """
-    rows = _read(source, "0", limit) if name is None else _stream(source, name, limit)
+    rows = map(_named, _read(source, "0", limit) if name is None else _stream(source, name, limit))
     first = list(_first(rows))
     return chain(first, rows)
 
@@ -83,6 +85,14 @@ def read_one(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Cry
     return row
 
 
+def _named(row: Crystal | Failure) -> Crystal | Failure:
+    """Return a row whose id can be written as UTF-8: bytes of a file name that are none are escaped."""
+    if row.id.isascii():
+        return row
+    name = escaped(row.id)
+    return replace(row, id=name) if isinstance(row, Crystal) else row._replace(id=name)
+
+
 def _first(rows: Iterator[Crystal | Failure]) -> Iterator[Crystal | Failure]:
     """Yield the first row, so that a source that cannot be read fails when it is given, not when it is used."""
     for row in rows:
@@ -102,7 +112,7 @@ def _read(source: Any, label: str, limit: int) -> Iterator[Crystal | Failure]:
     elif found == "frame":
         from cryskit.data.readers.frames import from_frame  # noqa: PLC0415 - here and below: only who needs it waits
 
-        yield from from_frame(source, limit)
+        yield from guarded(from_frame(source, limit), label, "frame")
     elif found is not None:
         yield make_row(label, label, lambda: from_object(source, label), limit)
     elif isinstance(source, dict):
@@ -111,7 +121,7 @@ def _read(source: Any, label: str, limit: int) -> Iterator[Crystal | Failure]:
         yield read_record(source, label, "dictionary", limit)
     elif hasattr(source, "read"):
         yield from _stream(source, _name_of(source), limit)
-    elif isinstance(source, Iterable) and not isinstance(source, bytes):
+    elif isinstance(source, Iterable) and not isinstance(source, bytes | bytearray | memoryview):
         yield from _items(source, limit)
     else:
         raise DataError(f"A {type(source).__name__} is no source of crystals", _CURE)
@@ -124,7 +134,7 @@ def _items(sources: Iterable[Any], limit: int) -> Iterator[Crystal | Failure]:
         try:
             if isinstance(item, list | tuple) and not isinstance(item, Failure):
                 raise DataError(f"Item {i} is a {type(item).__name__}", _CURE)  # noqa: TRY301
-            yield from _read(item, label, limit)
+            yield from guarded(_read(item, label, limit), label, label)
         except DataError as error:
             yield Failure(label, UnreadableError(error.problem, error.cure))
 

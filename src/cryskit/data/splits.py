@@ -119,8 +119,11 @@ class Split:
         try:
             fields = json.loads(Path(path).read_text(encoding="utf-8"))
             stored = fields.pop("hash")
+            ids = [name for part in _PARTS for name in fields[part]]
+            if not all(isinstance(name, str) for name in ids) or not all(isinstance(fields[p], list) for p in _PARTS):
+                raise TypeError("an id is no text")  # noqa: TRY301
             split = cls(**fields)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise DataError(f"{path} is no split file ({error})", "Write it with `cryskit data split`") from error
         if split.hash != stored:
             raise DataError(f"{path} was changed after it was written: its hash differs", "Make the split again")

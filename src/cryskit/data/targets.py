@@ -19,6 +19,7 @@ TEXTS = ("text", "description")
 """Columns that hold a description, the first that is there."""
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-"})
 """How files say that a value is unknown, in lower case."""
+_LARGEST_ID = 10**40  # Python writes no number of thousands of digits
 
 
 @cache
@@ -41,10 +42,12 @@ def property_names(columns: Iterable[str], source: str) -> dict[str, str]:
         DataError: Two columns hold the same property.
     """
     names = {column: property_name(column) for column in columns}
-    for name in set(names.values()):
-        same = [column for column in names if names[column] == name]
-        if len(same) > 1:
-            raise DataError(f"{source} has several columns for {name}: {', '.join(same)}", "Remove all but one")
+    same: dict[str, list[str]] = {}
+    for column, name in names.items():
+        same.setdefault(name, []).append(column)
+    for name, several in same.items():
+        if len(several) > 1:
+            raise DataError(f"{source} has several columns for {name}: {', '.join(several)}", "Remove all but one")
     return names
 
 
@@ -61,7 +64,17 @@ def targets(row: Mapping[Any, Any]) -> dict[str, float]:
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite real number, truth values not counted."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
+
+
+def escaped(text: str) -> str:
+    """Return a text as UTF-8 can hold it: bytes that are none, and halves of pairs of surrogates, are written as escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def known_id(row: Mapping[Any, Any]) -> str | None:
@@ -69,12 +82,12 @@ def known_id(row: Mapping[Any, Any]) -> str | None:
     for column in IDS:
         value = row.get(column)
         if isinstance(value, str) and value.strip():
-            return value.strip()
-        if isinstance(value, int) and not isinstance(value, bool):
+            return escaped(value.strip())
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ID:
             return str(value)
     return None
 
 
 def known_text(row: Mapping[Any, Any]) -> str | None:
     """Return the description that a row gives, or None."""
-    return next((row[column] for column in TEXTS if isinstance(row.get(column), str)), None)
+    return next((escaped(row[column]) for column in TEXTS if isinstance(row.get(column), str)), None)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from cryskit.errors import CoordinatesError, CrystalError, ElementError, LatticeError, SizeError
+from cryskit.errors import (
+    CoordinatesError,
+    CryskitError,
+    CrystalError,
+    ElementError,
+    LatticeError,
+    SizeError,
+    UnreadableError,
+    one_line,
+)
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 LIMIT = 500
 """Number of atoms that a cell may have unless the caller says otherwise."""
@@ -22,6 +34,8 @@ THINNEST = 0.2
 NEAREST = 0.1
 """Angstrom: atoms nearer than this lie on one another; half of THINNEST, so that one image of a pair can be so near."""
 
+_LOG = logging.getLogger("cryskit")
+_SHOWN = 200  # characters of an error that was not foreseen
 _SHIFTS = np.array([[[0.5 * (i >> axis & 1) for axis in range(3)]] for i in range(8)])
 _MOST_BINS = 2.0**17  # along an axis, so that the number of a cell is exact in double precision
 
@@ -35,11 +49,55 @@ def make_row(name: str, source: str, make: Callable[[], Crystal], limit: int) ->
         make: Function that returns a crystal or raises a CrystalError.
         limit: Number of atoms that a cell may have.
     """
+    return outcome(name, source, lambda: _valid(make, limit))
+
+
+def _valid(make: Callable[[], Crystal], limit: int) -> Crystal:
     try:
         return validate(make(), limit)
+    except CrystalError:
+        raise
+    except CryskitError as error:
+        raise UnreadableError(error.problem, error.cure) from error
+
+
+def outcome(name: str, source: str, make: Callable[[], T]) -> T | Failure:
+    """Return what `make` returns, or the failure it ends in, whatever it raises; one bad row never loses another.
+
+    An error that nobody foresaw is a failure that names its class; its traceback is in the log "cryskit" at the level DEBUG.
+
+    Args:
+        name: Id of the row, kept by the failure.
+        source: Name of the file or row, for the error message.
+        make: Function that makes the row.
+
+    Raises:
+        CryskitError: `make` raises one that is not about a row: a whole source cannot be read.
+    """
+    try:
+        return make()
     except CrystalError as error:
         error.source = source
         return Failure(name, error)
+    except CryskitError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what libraries raise for damaged rows is not known to the last
+        _LOG.debug("%s, row %s", source, name, exc_info=error)
+        problem = f"It caused an error that was not foreseen, {type(error).__name__} ({one_line(error)[:_SHOWN]})"
+        cure = "Check the row; if it is sound, report this with the row and with what `cryskit --debug` prints"
+        return Failure(name, UnreadableError(problem, cure, source))
+
+
+def guarded(rows: Iterator[Crystal | Failure], name: str, source: str) -> Iterator[Crystal | Failure]:
+    """Yield rows as a reader gives them; where that ends in an error that nobody foresaw, a failure is the last.
+
+    Args:
+        rows: Rows of a file or a table.
+        name: Id of the failure.
+        source: Name of the file or table, for the error message.
+    """
+    while (row := outcome(name, source, lambda: next(rows, None))) is not None:
+        yield row
 
 
 def validate_row(crystal: Crystal, source: str, limit: int) -> Crystal | Failure:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryskit.atomic_write import replacing
+from cryskit.data.spreadsheet import guard
 from cryskit.predict.tables import arrow_table, plain_row
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def table_writer(path: Path, schema: pa.Schema, facts: Mapping[str, Any], *, gro
         path: File whose ending, .csv, .json or .parquet, says the format.
         schema: Columns of the file; what a row lacks is missing, what is no column is left out.
         facts: Values that hold for the whole table: the head of a JSON file, the metadata of a Parquet file. A CSV file has no
-            place for them.
+            place for them, and a text in it that a spreadsheet would run as a formula gets an apostrophe in front.
         group: Rows of a row group in a Parquet file.
     """
     rows_of = _FORMATS[path.suffix.lower()]
@@ -76,8 +77,8 @@ def _json_rows(path: Path, schema: pa.Schema, facts: Mapping[str, Any], _group: 
 def _csv_rows(path: Path, schema: pa.Schema, _facts: Mapping[str, Any], _group: int) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(schema.names)
-        yield lambda row: lines.writerow(plain_row(row, schema.names).values())
+        lines.writerow(map(guard, schema.names))
+        yield lambda row: lines.writerow(map(guard, plain_row(row, schema.names).values()))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Rows that are dictionaries (JSON of pymatgen, Matbench and JARVIS, frames) to crystals."""
+"""Rows that are dictionaries (JSON of pymatgen, Matbench, JARVIS, OPTIMADE and ASE, frames) to crystals."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryskit.data.readers.cif import read_blocks
+from cryskit.data.readers import exchange
+from cryskit.data.readers.cells import dictionary_of, from_text
 from cryskit.data.readers.objects import from_object, kind_of
 from cryskit.data.readers.symbols import atomic_number
 from cryskit.data.targets import known_id, known_text, targets
 from cryskit.data.validate import make_row
-from cryskit.errors import CrystalError, DataError, LatticeError, UnreadableError
+from cryskit.errors import CrystalError, DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from cryskit.data.files import InputFile
 
-STRUCTURES = ("structure", "atoms", "cif", "final_structure", "initial_structure")
+STRUCTURES = ("structure", "atoms", "cif", "final_structure", "initial_structure", "poscar", "xyz")
 """Columns that hold a structure, the first that is there."""
 _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
 
@@ -48,15 +49,16 @@ def is_record(value: Any) -> bool:
 
 
 def _is_structure(value: Any) -> bool:
-    keys = set(value) if isinstance(value, dict) else set()
-    return keys >= {"lattice", "sites"} or "lattice_mat" in keys or keys >= set(_ARRAYS)
+    if not isinstance(value, dict):
+        return False
+    known = value.keys() >= {"lattice", "sites"} or "lattice_mat" in value or value.keys() >= set(_ARRAYS)
+    return known or exchange.is_optimade(value) or exchange.is_ase(value)
 
 
 def _from_record(record: Mapping[str, Any], name: str, limit: int) -> Crystal:
     if _is_structure(record):
         crystal = from_value(record, name, limit)
-        known = record.get("properties") or {} if "sites" in record else record
-        columns = {column: value for column, value in known.items() if column != "charge"}
+        columns = {column: value for column, value in _columns(record).items() if column != "charge"}
     else:
         value = next((record[column] for column in STRUCTURES if record.get(column) is not None), None)
         if value is None:
@@ -68,11 +70,19 @@ def _from_record(record: Mapping[str, Any], name: str, limit: int) -> Crystal:
     )
 
 
+def _columns(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a structure says of itself in addition, by column."""
+    if exchange.is_optimade(record) or exchange.is_ase(record):
+        return exchange.properties_of(record)
+    known = record.get("properties") if "sites" in record else record
+    return known if isinstance(known, dict) else {}
+
+
 def from_value(value: Any, name: str, limit: int) -> Crystal:
     """Return the crystal that a cell of a table holds.
 
     Args:
-        value: Structure as dictionary, JSON, CIF text or object.
+        value: Structure as dictionary or object, or as text: JSON, CIF, POSCAR, XYZ, or a dictionary as Python prints it.
         name: Id of the crystal.
         limit: Number of atoms that a cell may have.
 
@@ -80,7 +90,8 @@ def from_value(value: Any, name: str, limit: int) -> Crystal:
         CrystalError: It holds none that can be used.
     """
     if isinstance(value, str):
-        return _from_text(value, name, limit)
+        is_dictionary = value.lstrip().startswith("{")
+        return from_value(dictionary_of(value), name, limit) if is_dictionary else from_text(value, name, limit)
     if not isinstance(value, dict):
         if kind_of(value) is None:
             raise UnreadableError(f"A {type(value).__name__} is no structure", "Give a pymatgen, ASE or JSON structure")
@@ -88,35 +99,38 @@ def from_value(value: Any, name: str, limit: int) -> Crystal:
     if not _is_structure(value):
         raise UnreadableError(
             f"The structure has only {', '.join(map(str, list(value)[:5])) or 'nothing'}",
-            "Give pymatgen's lattice and sites, or JARVIS' lattice_mat, coords and elements",
+            "Give pymatgen's lattice and sites, JARVIS' lattice_mat, coords and elements, ASE's numbers, positions and cell, "
+            "or the fields of OPTIMADE",
         )
     try:
         return _from_dictionary(value, name)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableError(f"The structure is damaged ({error!r})", "Give it whole") from error
-
-
-def _from_text(text: str, name: str, limit: int) -> Crystal:
-    if text.lstrip().startswith("{"):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise UnreadableError(f"The structure is no whole JSON ({error})", "Give it whole") from error
-        return from_value(value, name, limit)
-    row = next(read_blocks(text, name, "", limit))
-    if isinstance(row, Failure):
-        raise row.error
-    return row
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise UnreadableError(f"The structure is damaged ({repr(error)[:200]})", "Give it whole") from error
 
 
 def _from_dictionary(data: Mapping[str, Any], name: str) -> Crystal:
     if "sites" in data:
-        return _plain(data, name) or _from_pymatgen(data, name)
+        placed = _placed(data)
+        return _plain(placed, name) or _from_pymatgen(placed, name)
+    if exchange.is_optimade(data):
+        return exchange.from_optimade(data, name)
+    if exchange.is_ase(data):
+        return exchange.from_ase_dictionary(data, name)
     if "lattice_mat" in data:
         return _from_jarvis(data, name)
     lattice = np.array(data["lattice"], dtype=np.float64).reshape(3, 3)
     fractional = np.array(data["frac_coords"], dtype=np.float64).reshape(-1, 3)
-    return Crystal(name, lattice, fractional, np.array(data["atomic_numbers"]))
+    return Crystal(name, lattice, fractional, exchange.whole(data["atomic_numbers"]))
+
+
+def _placed(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return pymatgen's dictionary with fractional coordinates also where sites have Cartesian ones only."""
+    if all("abc" in site for site in data["sites"]):
+        return data
+    lattice = np.array(data["lattice"]["matrix"], dtype=np.float64)
+    positions = np.array([site["xyz"] for site in data["sites"]], dtype=np.float64).reshape(-1, 3)
+    places = exchange.fractional(lattice, positions).tolist()
+    return {**data, "sites": [site | {"abc": place} for site, place in zip(data["sites"], places, strict=True)]}
 
 
 def _plain(data: Mapping[str, Any], name: str) -> Crystal | None:
@@ -144,12 +158,7 @@ def _from_jarvis(data: Mapping[str, Any], name: str) -> Crystal:
     lattice = np.array(data["lattice_mat"], dtype=np.float64)
     positions: np.ndarray = np.array(data["coords"], dtype=np.float64).reshape(-1, 3)
     if data.get("cartesian") in {True, "True", "true"}:
-        try:
-            positions = np.linalg.solve(lattice.T, positions.T).T.reshape(-1, 3)
-        except np.linalg.LinAlgError as error:
-            raise LatticeError(
-                "The cell has no volume", "Give three independent lattice vectors in angstrom"
-            ) from error
+        positions = exchange.fractional(lattice, positions)
     return Crystal(name, lattice, positions, np.array([atomic_number(symbol.strip()) for symbol in data["elements"]]))
 
 
@@ -167,7 +176,7 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
         data = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file.name} is no whole JSON ({error})", "Fetch or write it again") from error
-    except UnreadableError as error:
+    except (UnreadableError, SizeError) as error:
         raise DataError(f"{file.name}: {error.problem}", error.cure) from error
     for label, record in _records(data, file.id, file.name):
         yield read_record(record if isinstance(record, dict) else {}, label, file.name, limit)
@@ -189,20 +198,22 @@ def read_lines(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
             for i, line in enumerate(lines):
                 if line.strip():
                     is_empty = False
-                    yield _line(line, f"{file.id}:{i}", file.name, limit)
-    except UnreadableError as error:
+                    yield from _line(line, f"{file.id}:{i}", file.name, limit)
+    except (UnreadableError, SizeError) as error:
         raise DataError(f"{file.name}: {error.problem}", error.cure) from error
     if is_empty:
         raise DataError(f"{file.name} is empty", "Give a line of JSON for each crystal")
 
 
-def _line(line: bytes, name: str, path: str, limit: int) -> Crystal | Failure:
+def _line(line: bytes, name: str, path: str, limit: int) -> Iterator[Crystal | Failure]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         problem = UnreadableError(f"The line is no whole JSON ({error})", "Fetch or write it again", f"{path}, {name}")
-        return Failure(name, problem)
-    return read_record(record if isinstance(record, dict) else {}, name, path, limit)
+        yield Failure(name, problem)
+    else:
+        if not exchange.is_head(record):
+            yield read_record(record if isinstance(record, dict) else {}, name, path, limit)
 
 
 def _records(data: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
@@ -210,15 +221,26 @@ def _records(data: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
         yield name, data
     elif isinstance(data, list) and (not data or any(is_record(item) for item in data)):
         yield from ((f"{name}:{i}", item) for i, item in enumerate(data))
-    elif isinstance(data, dict) and {"columns", "data"} <= data.keys():
-        index = data.get("index") or range(len(data["data"]))
-        for label, row in zip_longest(index, data["data"]):
-            record = dict(zip(data["columns"], row, strict=False)) if isinstance(row, list) else None
+    elif isinstance(data, dict) and isinstance(data.get("data"), list) and isinstance(data.get("columns"), list):
+        columns = [str(column) for column in data["columns"]]
+        index = data.get("index") if isinstance(data.get("index"), list) else range(len(data["data"]))
+        for label, row in zip_longest(index or range(len(data["data"])), data["data"]):
+            record = dict(zip(columns, row, strict=False)) if isinstance(row, list) else None
             yield label if isinstance(label, str) else f"{name}:{label}", record
-    elif isinstance(data, dict) and any(is_record(item) for item in data.values()):
+    elif isinstance(data, dict) and isinstance(data.get("data"), list | dict) and not _has_records(data):
+        yield from _records(data["data"], name, path)  # the answer of an OPTIMADE data base
+    elif isinstance(data, dict) and isinstance(data.get("ids"), list) and _has_records(data):
+        rows = {key: row for key, row in data.items() if key.isdecimal()}  # ASE's data base
+        yield from ((name if len(rows) == 1 else f"{name}:{key}", row) for key, row in rows.items())
+    elif isinstance(data, dict) and _has_records(data):
         yield from data.items()
     else:
         raise DataError(
             f"{path} holds no structures",
-            "Give a pymatgen structure, a list of them, JARVIS entries (jid, atoms) or a frame with a structure column",
+            "Give a pymatgen structure, a list of them, JARVIS entries (jid, atoms), an answer of OPTIMADE, a data base of "
+            "ASE, or a frame with a structure column",
         )
+
+
+def _has_records(data: Mapping[str, Any]) -> bool:
+    return any(is_record(item) for item in data.values())

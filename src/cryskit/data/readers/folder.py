@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
+from cryskit.data.files import refuse_special
 from cryskit.data.readers.formats import DETAILS, format_of, read_named, stem
 from cryskit.data.targets import IDS, MISSING, property_names, targets
-from cryskit.errors import DataError, UnreadableError
+from cryskit.errors import DataError, FilesNotReadWarning, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -18,6 +21,22 @@ if TYPE_CHECKING:
 TABLE = "id_prop.csv"
 _ENTRIES = "id_prop.json"
 _FEATURES = "atom_init.json"  # of CGCNN, no structure
+_ACCOMPANY = (
+    *(
+        "README*",
+        "LICEN[CS]E*",
+        "COPYING*",
+        "NOTICE*",
+        "CITATION*",
+        "CHANGELOG*",
+        "MANIFEST*",
+        "CHECKSUMS*",
+        "THUMBS.DB",
+    ),
+    *("*.MD", "*.RST", "*.YAML", "*.YML", "*.TOML", "*.PY", "*.SH", "*.IPYNB", "*.SHA256", "*.MD5", "__PYCACHE__"),
+)
+"""Patterns of the names of files that accompany data, in upper case."""
+_SHOWN = 5
 _HEADS = frozenset({*IDS, "name", "file", "filename", "structure"})
 
 
@@ -26,7 +45,8 @@ def read_folder(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
 
     With an id_prop.csv, one item per line of it: the id (with or without the extension of its file), then a value for
     each target; a header names them, else they are called "target", or "target_1" and so on. With an id_prop.json, its
-    entries. Else every structure file, sorted by name, or, where there is none, every Parquet file.
+    entries. Else every structure file, sorted by name, or, where there is none, every Parquet file. What else there is, but for
+    hidden files and those that accompany data (README, LICENSE, scripts), is named in a FilesNotReadWarning.
 
     Args:
         folder: Folder of structure files, or of Parquet files, which together are one data set of any size.
@@ -38,11 +58,13 @@ def read_folder(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
     if (folder / TABLE).exists():
         yield from _listed(folder, limit)
     elif (folder / _ENTRIES).exists():
+        _warn_of_others(folder, {_ENTRIES})
         yield from read_named(str(folder / _ENTRIES), limit)
     else:
         paths = _structures(folder) or _files(folder, "shard")
         if not paths:
             raise DataError(f"{folder} holds no structure files", f"Put some into it: {DETAILS}")
+        _warn_of_others(folder, {path.name for path in paths})
         for path in paths:
             yield from _file(path, limit)
 
@@ -59,6 +81,20 @@ def rows_of(path: Path) -> int | None:
         return sum(count or 0 for count in counts) if shards and None not in counts else None
     found = format_of(path.name)
     return found.rows(str(path)) if found and path.is_file() else None
+
+
+def _warn_of_others(folder: Path, read: set[str]) -> None:
+    """Warn of what is in a folder, is not read and does not merely accompany data."""
+    known = {*read, TABLE, _ENTRIES, _FEATURES}
+    others = [
+        path.name + "/" * path.is_dir()
+        for path in sorted(folder.iterdir())
+        if not (path.name in known or path.name.startswith("."))
+        and not any(fnmatchcase(path.name.upper(), pattern) for pattern in _ACCOMPANY)
+    ]
+    if others:
+        shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+        warnings.warn(f"{len(others)} in {folder} not read: {shown}", FilesNotReadWarning, stacklevel=2)
 
 
 def _structures(folder: Path) -> list[Path]:
@@ -90,6 +126,7 @@ def _listed(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
     )
     names = _names(rows[0], str(table), headed=headed)
     files = {key: path for path in reversed(_structures(folder)) for key in (path.name, stem(path.name))}
+    _warn_of_others(folder, {files[row[0]].name for row in rows[headed:] if row[0] in files})
     for i, row in enumerate(rows[headed:], start=1 + headed):
         yield _row(files, row, names, f"{table}, line {i}", limit)
 
@@ -97,9 +134,10 @@ def _listed(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
 def _rows(table: Path) -> list[list[str]]:
     """Return the lines of a table that are not blank, cells stripped."""
     try:
+        refuse_special(str(table))
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, UnreadableError) as error:
         raise DataError(f"{table} cannot be read ({error})", "Give lines of id, value in UTF-8") from error
     if not rows:
         raise DataError(f"{table} is empty", "Give a line of id, value for each structure file")

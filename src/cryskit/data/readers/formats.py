@@ -181,6 +181,7 @@ def read_named(name: str, limit: int, stream: IO[bytes] | IO[str] | None = None)
         DataError: The name tells no format, or the file as a whole cannot be read.
     """
     from cryskit.data.files import InputFile  # noqa: PLC0415
+    from cryskit.data.validate import guarded  # noqa: PLC0415
 
     base = PurePath(name).name
     found = format_of(base)
@@ -188,7 +189,8 @@ def read_named(name: str, limit: int, stream: IO[bytes] | IO[str] | None = None)
         raise DataError(
             f"{name} is in no known format", f"Give a file whose name tells its format, {DETAILS}, or a folder of them"
         )
-    return found.read(InputFile(name, stem(base), stream), limit)
+    file = InputFile(name, stem(base), stream)
+    return guarded(found.read(file, limit), file.id, name)
 
 
 def _ending(name: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import csv
+import warnings
+from typing import IO, TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cryskit.data.readers.dictionaries import STRUCTURES, read_record
+from cryskit.data.spreadsheet import unguard
 from cryskit.data.targets import IDS, MISSING, TEXTS, property_names
-from cryskit.errors import DataError, UnreadableError
+from cryskit.errors import DataError, SizeError, UnreadableError
+from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +20,13 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from cryskit.data.files import InputFile
-    from cryskit.types import Crystal, Failure
 
 ROWS = 1000
 """Number of rows of a file that are in memory at a time."""
 _ARRAYS = {"atomic_numbers", "lattice", "frac_coords"}
+_CELLS = 1_000_000  # of a CSV file that are in memory at a time
+_SEPARATORS = ",;\t"
+_HEAD = 65_536  # bytes in which the header is looked for
 
 
 def from_frame(frame: pd.DataFrame, limit: int, source: str = "frame", prefix: str = "") -> Iterator[Crystal | Failure]:
@@ -54,6 +60,8 @@ def _bare(value: Any) -> Any:
 def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a CSV file with a structure column, a thousand rows in memory.
 
+    Values are separated by commas, semicolons or tabs. A line with more values than the header is a failure.
+
     Args:
         file: CSV file; rows without id are called by its id, ":" and their number, from 0.
         limit: Number of atoms that a cell may have.
@@ -63,16 +71,62 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """
     texts = dict.fromkeys((*IDS, *TEXTS, *STRUCTURES), str)
     form: dict[str, Any] = {"dtype": texts, "na_values": sorted(MISSING), "low_memory": False}
+    form |= {"float_precision": "round_trip", "encoding_errors": "backslashreplace", "on_bad_lines": "warn"}
     try:
-        with file.open() as data, pd.read_csv(data, chunksize=ROWS, float_precision="round_trip", **form) as chunks:
-            for chunk in chunks:
-                yield from from_frame(_numeric(chunk), limit, file.name, f"{file.id}:")
-    except UnreadableError as error:
+        with file.open() as data:
+            form |= _layout(data)
+            with pd.read_csv(data, **form) as chunks:
+                while True:
+                    chunk, skipped = _next(chunks)
+                    if chunk is not None:
+                        plain = _numeric(chunk, decimal_comma=form["sep"] == ";")
+                        yield from from_frame(plain, limit, file.name, f"{file.id}:")
+                    for line in skipped:
+                        error = UnreadableError(line, "Put texts with separators into quotes", file.name)
+                        yield Failure(f"{file.id}:line {line.split()[1]}", error)
+                    if chunk is None:
+                        break
+    except (UnreadableError, SizeError) as error:
         raise DataError(f"{file.name}: {error.problem}", error.cure) from error
-    except ValueError as error:  # pandas' parser errors are ValueErrors
+    except (ValueError, ArithmeticError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(
-            f"{file.name} is no CSV file ({error})", "Check that it is whole, with commas and a header"
+            f"{file.name} is no CSV file ({error})",
+            "Check that it is whole, with a header, and commas, semicolons or tabs between values",
         ) from error
+
+
+def _layout(data: IO[bytes]) -> dict[str, Any]:
+    """Return how a CSV file is to be read: what separates its values, and how many rows are read at a time."""
+    peek = getattr(data, "peek", None)
+    head = peek(_HEAD)[:_HEAD].decode("utf-8-sig", errors="replace") if peek else ""
+    line, _, rest = head.lstrip("\r\n").partition("\n")
+    found = {separator: _columns(line, separator) for separator in _SEPARATORS}
+    named = [each for each, names in found.items() if names >= _ARRAYS or names & set(STRUCTURES)]
+    if named:
+        separator = named[0]
+    else:
+        try:
+            separator = csv.Sniffer().sniff(line[:2000], _SEPARATORS).delimiter
+        except csv.Error:
+            separator = ","
+    count = line.count(separator) + 1 if rest else max(1, len(head))
+    return {"sep": separator, "chunksize": max(1, min(ROWS, _CELLS // count))}
+
+
+def _columns(line: str, separator: str) -> set[str]:
+    try:
+        return set(next(csv.reader([line.rstrip("\r")], delimiter=separator), []))
+    except csv.Error:
+        return set()
+
+
+def _next(chunks: Iterator[pd.DataFrame]) -> tuple[pd.DataFrame | None, list[str]]:
+    """Return the next rows of a CSV file, None if there are no more, and what pandas says of the lines that it left out."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        chunk = next(chunks, None)
+    said = (line.strip() for warning in caught for line in str(warning.message).splitlines())
+    return chunk, [line.removeprefix("Skipping ") for line in said if line.startswith("Skipping line ")]
 
 
 def read_parquet(parquet: pq.ParquetFile, file: InputFile, limit: int, rows: int = ROWS) -> Iterator[Crystal | Failure]:
@@ -93,11 +147,17 @@ def read_parquet(parquet: pq.ParquetFile, file: InputFile, limit: int, rows: int
         yield from from_frame(frame, limit, file.name, f"{file.id}:")
 
 
-def _numeric(chunk: pd.DataFrame) -> pd.DataFrame:
-    """Read numbers also in columns in which other things stand."""
-    for column in chunk.columns.difference([*IDS, *TEXTS, *STRUCTURES]):
-        if not pd.api.types.is_numeric_dtype(chunk[column]):
-            numbers = pd.to_numeric(chunk[column], errors="coerce")
-            if numbers.notna().any():
-                chunk = chunk.assign(**{column: numbers})
-    return chunk
+def _numeric(chunk: pd.DataFrame, *, decimal_comma: bool) -> pd.DataFrame:
+    """Read numbers also in columns in which other things stand, and texts as they were before they were made safe."""
+    known = {}
+    for column in chunk.columns:
+        values = chunk[column]
+        if column in {*IDS, *TEXTS}:
+            known[column] = values.map(unguard)
+        elif column not in STRUCTURES and not pd.api.types.is_numeric_dtype(values):
+            plain = values.astype("string").str.replace(",", ".", regex=False) if decimal_comma else values
+            numbers = pd.to_numeric(plain, errors="coerce")
+            known[column] = numbers if numbers.notna().any() else values
+        else:
+            known[column] = values
+    return pd.DataFrame(known, index=chunk.index)

@@ -105,6 +105,23 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
         yield Failure(name, error)
 
 
+def from_image(text: str, name: str, limit: int) -> Crystal:
+    """Return the crystal of an XYZ text with one image.
+
+    Args:
+        text: Text of the image.
+        name: Id of the crystal.
+        limit: Number of atoms that a cell may have.
+
+    Raises:
+        CrystalError: It holds none that can be used, or several.
+    """
+    first, *others = islice(_images(text.splitlines(keepends=True), limit), 2)
+    if others:
+        raise UnreadableError("The text holds several images", "Give one image per row")
+    return _parse(first, name)
+
+
 def _read(image: str | CrystalError, name: str, path: str, limit: int) -> Crystal | Failure:
     source = path if ":" not in name else f"{path}, image {name.rpartition(':')[2]}"
     return make_row(name, source, lambda: _parse(image, name), limit)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from cryskit.data.interchange import open_parquet, read_opened
 from cryskit.data.readers.dictionaries import STRUCTURES
 from cryskit.data.validate import validate_row
-from cryskit.errors import DataError, UnreadableError
+from cryskit.errors import DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """
     try:
         source = file.at_random()
-    except UnreadableError as error:
+    except (UnreadableError, SizeError) as error:
         raise DataError(f"{file.name}: {error.problem}", error.cure) from error
     with open_parquet(source, file.name) as parquet:
         columns = set(parquet.schema_arrow.names)

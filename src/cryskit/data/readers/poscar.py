@@ -35,10 +35,20 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
         file: POSCAR or CONTCAR, whose id is that of the crystal.
         limit: Number of atoms that a cell may have.
     """
-    yield make_row(file.id, file.name, lambda: _parse(file.read_text(), file.id, limit), limit)
+    yield make_row(file.id, file.name, lambda: parse(file.read_text(), file.id, limit), limit)
 
 
-def _parse(text: str, name: str, limit: int) -> Crystal:
+def parse(text: str, name: str, limit: int) -> Crystal:
+    """Return the crystal of a POSCAR.
+
+    Args:
+        text: Text of the whole file.
+        name: Id of the crystal.
+        limit: Number of atoms that a cell may have.
+
+    Raises:
+        CrystalError: It holds none that can be used.
+    """
     plain = _plain(text)
     _refuse(plain, limit)
     with warnings.catch_warnings(record=True) as caught:

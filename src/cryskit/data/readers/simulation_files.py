@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ase.io
 from ase.io.formats import ioformats
 
+from cryskit.data.files import refuse_special
 from cryskit.data.readers.from_ase import PARSER_ERRORS, from_atoms
 from cryskit.data.validate import make_row, validate_size
 from cryskit.errors import CrystalError, DataError, SizeError, UnreadableError
@@ -82,6 +83,8 @@ def _opened(file: InputFile, kind: str) -> Iterator[Any]:
         source = (
             file.name if file.stream is None and not file.name.lower().endswith(".gz") else io.BytesIO(_bytes(file))
         )
+    if isinstance(source, str):
+        refuse_special(source)
     if form.acceptsfd or isinstance(source, str):
         yield source
         return
