@@ -35,15 +35,15 @@ COUNT = 3000
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the crystals that are checked."""
     seen: list[str] = []
-    check = validate.check
+    check = validate.validate
 
     def counted(crystal: Crystal, *arguments: Any, **named: Any) -> Crystal:
         seen.append(crystal.id)
         return check(crystal, *arguments, **named)
 
     for module in [m for name, m in sys.modules.items() if name.startswith("cryskit.data")]:
-        if getattr(module, "check", None) is check:
-            monkeypatch.setattr(module, "check", counted)
+        if getattr(module, "validate", None) is check:
+            monkeypatch.setattr(module, "validate", counted)
     return seen
 
 

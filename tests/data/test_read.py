@@ -196,7 +196,7 @@ def test_the_limit_reaches_every_reader(tmp_path: Path) -> None:
 
 
 def test_the_example_in_the_documentation_runs() -> None:
-    assert doctest.testmod(sys.modules[read.__module__]) == (0, 4)
+    assert doctest.testmod(sys.modules[read.__module__]) == (0, 6)
 
 
 def test_reading_a_cif_loads_neither_pymatgen_nor_ase_nor_pandas(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from cryskit.benchmark.card import Machine, Part, Place, read_rows
 from cryskit.benchmark.compare import Gain, errors, gains, ranks, results
 from cryskit.benchmark.run import PREDICTIONS
 from cryskit.errors import DataError
-from cryskit.evaluate.records import records
+from cryskit.predict.tables import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from cryskit.errors import CrystalError
     from cryskit.predict.card import Card
     from cryskit.protocols import Encoder
-    from cryskit.types import Encoding, Graph, GraphSpec
+    from cryskit.types import Graph, GraphSpec
 
 CHUNK = 512
 """Crystals whose graphs are held at a time unless the caller says otherwise."""
@@ -217,12 +217,7 @@ class Predictor(nn.Module):
         Args:
             items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
         """
-
-        def vectors_of(graph: Graph) -> torch.Tensor:
-            encoding: Encoding = self.encoder(graph)
-            return encoding.crystals
-
-        for item, vector, reason in self._outcomes(items, vectors_of, self.card.spec):
+        for item, vector, reason in self._outcomes(items, lambda graph: self.encoder(graph).crystals, self.card.spec):
             yield {"id": item.id, "vector": vector, **_outcome(vector, reason)}
 
     def stream_atom_embeddings(self, items: Iterable[Crystal | Failure], layers: int = 1) -> Iterator[dict[str, Any]]:
@@ -352,8 +347,7 @@ class Predictor(nn.Module):
             The graph, and for each crystal sentences without the last full stop: what its file contradicts, whether it can be,
             what it lacks; "" if nothing is doubtful.
         """
-        doubts = zip((crystal.warnings for crystal in crystals), doubts_of(crystals, graph), strict=True)
-        reasons = [[*read, doubt] for read, doubt in doubts]
+        reasons = [[*c.warnings, doubt] for c, doubt in zip(crystals, doubts_of(crystals, graph), strict=True)]
         if self.text_input and (spec or self.card.spec).text:
             graph, lacking = self.text_input.attach_or_describe(graph, crystals)
             reasons = [[*found, lack] for found, lack in zip(reasons, lacking, strict=True)]

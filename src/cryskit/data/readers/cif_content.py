@@ -76,7 +76,7 @@ def content_of(tags: Tags) -> Content:
     """Return what a block states of its cell.
 
     Args:
-        tags: From `cif_tags.tags_of`.
+        tags: Tags of the block, as `cif_tags.tags_of` gives them.
     """
     formula = formula_of(next(iter(tags.column("_chemical_formula_sum")), ""))
     hydrogens = 1 in formula if formula else any(map(_HYDROGEN.search, known(tags, *_OTHER_FORMULAS)))
@@ -110,9 +110,9 @@ def refuse_missing_hydrogens(tags: Tags, numbers: np.ndarray, content: Content) 
     """Refuse sites without the hydrogens that the block speaks of.
 
     Args:
-        tags: From `cif_tags.tags_of`.
+        tags: Tags of the block, as `cif_tags.tags_of` gives them.
         numbers: (N,) atomic numbers of the sites.
-        content: From `content_of`.
+        content: What the block states, as `content_of` gives it.
 
     Raises:
         CoordinatesError: Hydrogens are attached to sites, or stand in the formula, and have no sites.
@@ -143,7 +143,7 @@ def witness_of(crystal: Crystal, content: Content, *, multiplicities: bool | Non
 
     Args:
         crystal: The crystal as it was read.
-        content: From `content_of`.
+        content: What the block states, as `content_of` gives it.
         multiplicities: Whether each site has the multiplicity that it states; None if none states one.
     """
     counts = Counter(crystal.numbers.tolist())

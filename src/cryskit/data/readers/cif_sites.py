@@ -62,7 +62,7 @@ def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: 
     """Return the sites of a block: dummies left out, each wholly occupied by one element.
 
     Args:
-        tags: From `cif_tags.tags_of`.
+        tags: Tags of the block, as `cif_tags.tags_of` gives them.
         lattice: (3, 3) rows are the vectors of the cell, angstrom.
         elements: Atomic numbers of the elements in the formula, empty if there is none.
         limit: Number of atoms that a cell may have.

@@ -77,7 +77,7 @@ def symmetries(tags: Tags, lattice: np.ndarray) -> list[Symmetry]:
     """Return every reading of what a block says of its symmetry that keeps the metric of its cell, the likeliest first.
 
     Args:
-        tags: From `cif_tags.tags_of`.
+        tags: Tags of the block, as `cif_tags.tags_of` gives them.
         lattice: (3, 3) rows are the vectors of the cell, angstrom.
 
     Raises:

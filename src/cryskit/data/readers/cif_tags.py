@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import gemmi
 
-from cryskit.data.readers.from_pymatgen import PARSER_ERRORS
 from cryskit.errors import UnreadableError
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def tags_of(text: str) -> Tags:
     """Return the tags of one data block.
 
     Args:
-        text: From `blocks`.
+        text: Text of the block, as `blocks` gives it.
 
     Raises:
         UnreadableError: It is damaged, or a tag is given twice and with different values.
@@ -151,6 +150,8 @@ def _bare(value: str) -> str:
 def _lenient(text: str, refusal: Exception) -> Tags:
     """Return the tags that pymatgen's tokeniser finds in a block that gemmi refuses."""
     from pymatgen.io.cif import CifBlock  # noqa: PLC0415 - takes a second to import, and few files need it
+
+    from cryskit.data.readers.from_pymatgen import PARSER_ERRORS  # noqa: PLC0415
 
     if max(map(len, text.split("\n"))) > _LONGEST_LINE:
         raise UnreadableError(f"It is damaged or no CIF ({refusal})", "Give a whole CIF file")

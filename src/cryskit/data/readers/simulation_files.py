@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -16,17 +16,17 @@ from ase.io.formats import ioformats
 
 from cryskit.data.readers.from_ase import PARSER_ERRORS, from_atoms
 from cryskit.data.validate import make_row, validate_size
-from cryskit.errors import CrystalError, SizeError, UnreadableError
+from cryskit.errors import CrystalError, DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from ase import Atoms
 
     from cryskit.data.files import InputFile
 
+_BINARY = {"db"}  # which ASE does not say
 LARGEST = 500_000_000
 """Bytes of the largest file of a simulation program that is read."""
 
@@ -70,30 +70,43 @@ def _frames(source: Any, kind: str, name: str) -> Iterator[Atoms]:
             ) from error
 
 
-def _opened(file: InputFile, kind: str) -> AbstractContextManager[Any]:
-    """Return the file in the form that ASE's reader of a format takes: a text, bytes, or a path."""
-    form = ioformats[kind]
-    if not form.acceptsfd:
-        return _at_path(file)
-    data = file.read_bytes(LARGEST)
-    _refuse_large(data, file.name)
-    return nullcontext(io.BytesIO(data) if form.isbinary else io.StringIO(data.decode("utf-8", errors="replace")))
-
-
 @contextmanager
-def _at_path(file: InputFile) -> Iterator[str]:
-    """Give the path of a file; one that was opened by somebody else or is packed is written to a temporary place."""
-    if file.stream is None and not file.name.lower().endswith(".gz"):
-        yield file.name
+def _opened(file: InputFile, kind: str) -> Iterator[Any]:
+    """Give a file in the form that ASE's reader of a format takes: a text, bytes, or a path."""
+    form = ioformats[kind]
+    if form.isbinary or kind in _BINARY:
+        source = _at_random(file)
+    elif form.acceptsfd:
+        source = io.StringIO(_bytes(file).decode("utf-8", errors="replace"))
+    else:
+        source = (
+            file.name if file.stream is None and not file.name.lower().endswith(".gz") else io.BytesIO(_bytes(file))
+        )
+    if form.acceptsfd or isinstance(source, str):
+        yield source
         return
-    data = file.read_bytes(LARGEST)
-    _refuse_large(data, file.name)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / Path(file.name).name.removesuffix(".gz")
-        place.write_bytes(data)
+        place.write_bytes(source.read())
         yield str(place)
 
 
-def _refuse_large(data: bytes, name: str) -> None:
+def _at_random(file: InputFile) -> Any:
+    """Return the path, or an open file in which any place can be read.
+
+    Raises:
+        DataError: It was opened as text.
+    """
+    try:
+        return file.at_random()
+    except UnreadableError as error:
+        raise DataError(f"{file.name}: {error.problem}", error.cure) from error
+
+
+def _bytes(file: InputFile) -> bytes:
+    data = file.read_bytes(LARGEST)
     if len(data) > LARGEST:
-        raise SizeError(f"The file is larger than {LARGEST / 1e6:g} MB", "Give its last frame, or convert it", name)
+        raise SizeError(
+            f"The file is larger than {LARGEST / 1e6:g} MB", "Give its last frame, or convert it", file.name
+        )
+    return data
