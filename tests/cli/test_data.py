@@ -133,7 +133,7 @@ def test_audit_shows_what_is_doubtful(cryskit: Call, crystals: list[Crystal], tm
     ]
     assert "duplicate: 7\n" in result.stdout
     assert "  and 2 more (all with --json)\n" in result.stdout
-    assert "-5 GPa is outside 0.1 to 500" in result.stdout
+    assert "-5 GPa is outside 0.01 to 500" in result.stdout
     findings = json.loads(cryskit("data", "audit", "odd.parquet", "--json").stdout)["findings"]
     assert sum(finding["kind"] == "duplicate" for finding in findings) == 7
 

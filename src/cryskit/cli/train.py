@@ -163,6 +163,7 @@ def _run(
 
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     training.tell_unusable(card, folder)
+    training.tell_impossible(card, folder)
     units = {p.name: p.unit for p in card.properties}
     transfer = training.transfer_of(card, folder)
     if as_json:

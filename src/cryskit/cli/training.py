@@ -156,6 +156,23 @@ def tell_unusable(card: "Card", folder: Path) -> None:
         note(f"  {name}: {' '.join(reasons[name].split())}")
 
 
+def tell_impossible(card: "Card", folder: Path) -> None:
+    """Say on stderr which labels cannot be and were left out, the first ten of them.
+
+    Args:
+        card: Card of the model.
+        folder: Folder of its run.
+    """
+    from cryskit.training.labels import COUNT, IMPOSSIBLE
+
+    if COUNT not in card.rows:
+        return
+    rows = json.loads((folder / IMPOSSIBLE).read_text(encoding="utf-8"))
+    note(f"{len(rows)} labels cannot be and were left out (all of them in {folder / IMPOSSIBLE}):")
+    for row in rows[:_SHOWN]:
+        note(f"  {row['crystal']}: {row['property']} {row['value']}. {row['reason']}")
+
+
 def transfer_of(card: "Card", folder: Path) -> dict[str, Any]:
     """Return what became of every tensor of the file that a run started from; empty if it started from none.
 

@@ -53,7 +53,7 @@ class Card(BaseModel):
         sources: If it was pre-trained: each data set with its manifest hash.
         split: Name and hash of the split. If it was pre-trained: each data set that was split with the hash of the split.
         rows: Numbers of crystals that trained, chose the epoch, could not be used, were duplicates, were held out, had no
-            description.
+            description; and of labels that cannot be.
         epoch: The best epoch on the validation crystals.
         metrics: Property (or loss, if it was pre-trained) to metric to value, on the validation crystals unless named
             otherwise.

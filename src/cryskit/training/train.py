@@ -18,6 +18,7 @@ from cryskit.plots.parity import plot_parity
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.fit import fit, seeded
+from cryskit.training.labels import COUNT, note_impossible, without_impossible
 from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, digest_of, note_plan, start_from, text_hash
 from cryskit.training.settle import settle
@@ -75,7 +76,7 @@ def train(
 ) -> Card:
     """Train a model and write its file.
 
-    The test crystals of the split are not looked at. A run that was killed goes on from its last checkpoint in `folder`.
+    Labels outside the physical range of their property are left out and listed in `folder`. The test crystals of the split are not looked at. A run that was killed goes on from its last checkpoint in `folder`.
 
     Args:
         plan: What is learned, by which network, and how.
@@ -160,11 +161,13 @@ def _learn(
     wanted = predictor.card.properties
     objective = _objective(settled, predictor)
     start = start_from(plan, predictor, folder)
-    training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in divided[:2])
+    parts, impossible = zip(*(without_impossible(part, wanted) for part in divided[:2]), strict=True)
+    training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in parts)
     elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
     rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
     unusable = training.unusable | validation.unusable
     note_plan(plan, unusable, folder)
+    note_impossible([*chain(*impossible)], folder)
     unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache) if teacher else None
     if unlabelled:
         training = training.joined(*unlabelled)
@@ -178,6 +181,7 @@ def _learn(
     epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=start.rates, progress=progress)
     counts = {
         "unusable": len(unusable),
+        COUNT: sum(map(len, impossible)),
         "unlabelled": len(unlabelled[0]) if unlabelled else 0,
         "without text": texts.count(None) if predictor.text_input else 0,
     }
