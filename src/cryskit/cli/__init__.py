@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from cryskit.cli import benchmark, data, describe, embed, evaluate, explain, models, predict, pretrain, search, train
-from cryskit.cli.output import note
-from cryskit.errors import CryskitError, one_line
+from cryskit.cli.output import as_notes, log_shown, note
+from cryskit.errors import CryskitError, FilesNotReadWarning, one_line
 
 
 class Verbs(TyperGroup):
@@ -61,14 +61,19 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
+    ctx: typer.Context,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print where errors arose that nobody foresaw.")] = False,
 ) -> None:
     """Learn representations of crystals and predict their properties.
 
     Exit codes: 0, every row is fine; 1, some rows failed and are named with a reason; 2, the call itself was wrong.
     """
+    ctx.with_resource(as_notes(FilesNotReadWarning))
+    if debug:
+        ctx.with_resource(log_shown())
 
 
 def main() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
 import threading
+import warnings
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
@@ -39,6 +41,50 @@ class Column(NamedTuple):
 def note(text: str) -> None:
     """Print a line on stderr, where it does not mix with the output."""
     typer.echo(text, err=True)
+
+
+@contextmanager
+def as_notes(kind: type[Warning]) -> Iterator[None]:
+    """Print warnings of a kind as notes, each text once; others are shown as they were."""
+    with warnings.catch_warnings():
+        others, noted = warnings.showwarning, set[str]()
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, kind):
+                others(message, category, filename, lineno, file, line)
+            elif str(message) not in noted and is_main_process():
+                noted.add(str(message))
+                note(str(message))
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", kind)
+        yield
+
+
+@contextmanager
+def log_shown() -> Iterator[None]:
+    """Print on stderr, inside the block, what the log "cryskit" says at the level DEBUG: tracebacks of unforeseen errors."""
+    log, handler = logging.getLogger("cryskit"), logging.StreamHandler()
+    level = log.level
+    log.setLevel(logging.DEBUG)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+def is_main_process() -> bool:
+    """Return whether this process is the one that reports: of several, one for each device, the first."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def require(path: Path | None, endings: Sequence[str]) -> None:

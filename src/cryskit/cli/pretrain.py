@@ -8,7 +8,7 @@ import typer
 from cryskit.cli import options, training
 from cryskit.cli.crystals import described, on_terminal, usable
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import Column, note, print_json, print_table, require
+from cryskit.cli.output import Column, is_main_process, note, print_json, print_table, require
 from cryskit.cli.plans import plan_of
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def pretrain(
     count = workers or training.cores()
     with training.quietly(place):
         card = run(settled, sources, out, place, splits=divisions, cache=cache, workers=count, progress=on_terminal())
-    if training.is_main_process():
+    if is_main_process():
         training.tell_unusable(card, place)
         _show(card, out, place, as_json=as_json)
     if "unusable" in card.rows or failures:

@@ -9,7 +9,7 @@ from cryskit.cli import options, training
 from cryskit.cli.crystals import collect, described, on_terminal
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import print_json, require
+from cryskit.cli.output import is_main_process, print_json, require
 from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def train(
     division = divide(crystals, split, settled.plan.optimisation.seed, train_fraction)
     automatic = selector_penalty == AUTO
     card, place = _run(settled, crystals, division, out, training.place_of(out, folder), data, automatic=automatic)
-    if training.is_main_process():
+    if is_main_process():
         division.save(place / "split.json")
         _show(card, out, place, as_json=as_json)
     if failures or "unusable" in card.rows:

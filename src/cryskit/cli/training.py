@@ -4,15 +4,14 @@ import json
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryskit.cli.output import note
+from cryskit.cli.output import as_notes, note
 from cryskit.registry import ENCODERS
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def quietly(folder: Path) -> Iterator[None]:
     for logger in loggers.values():
         logger.setLevel(logging.WARNING)
     try:
-        with redirect_stdout(sys.stderr), _as_notes(FewValidationCrystals):
+        with redirect_stdout(sys.stderr), as_notes(FewValidationCrystals):
             yield
     except SystemExit as stop:  # what Lightning makes of Ctrl-C
         note(f"Stopped; the same command goes on from the last epoch in {folder}")
@@ -107,36 +106,6 @@ def quietly(folder: Path) -> Iterator[None]:
     finally:
         for name, logger in loggers.items():
             logger.setLevel(levels[name])
-
-
-@contextmanager
-def _as_notes(kind: type[Warning]) -> Iterator[None]:
-    """Print warnings of a kind as notes, each text once; others are shown as they were."""
-    with warnings.catch_warnings():
-        others, noted = warnings.showwarning, set[str]()
-
-        def show(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if not issubclass(category, kind):
-                others(message, category, filename, lineno, file, line)
-            elif str(message) not in noted and is_main_process():
-                noted.add(str(message))
-                note(str(message))
-
-        warnings.showwarning = show
-        warnings.simplefilter("always", kind)
-        yield
-
-
-def is_main_process() -> bool:
-    """Return whether this process is the one that reports: of several, one for each device, the first."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def tell_unusable(card: "Card", folder: Path) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 IRON = p1("Fe1 Fe 0 0 0 1", "Fe2 Fe 0.5 0.5 0.5 1", cell=(2.87, 2.87, 2.87, 90, 90, 90))
 SALT = Structure(Lattice.cubic(4.12), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
+pytestmark = pytest.mark.filterwarnings("ignore::cryskit.errors.FilesNotReadWarning")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
