@@ -30,6 +30,8 @@ _ESSENTIAL = re.compile(
     r"_(?:cell_(?:length|angle)|atom_site_(?:fract|label|type_symbol|occupancy)|symmetry_equiv_pos_as_xyz"
     r"|space_group_symop_operation_xyz|\w*space_group_name|\w*tables_number|\w*it_number)"
 )
+_SECOND = "#\\#CIF_2.0"  # how files of version 2 begin
+_TRIPLE = re.compile(r"(?<=\s)(\"\"\"|\'\'\')(.*?)\1(?=\s)", re.DOTALL)
 _LONGEST_LINE = 4096  # of a block that gemmi refuses: pymatgen's patterns take a time that grows with its square
 
 
@@ -41,6 +43,9 @@ class Tags(Protocol):
 
     def has(self, prefix: str) -> bool:
         """Return whether a tag begins so."""
+
+    def together(self, names: list[str]) -> bool:
+        """Return whether some tags that are there stand in one loop, or all of them in none."""
 
 
 class _GemmiTags:
@@ -71,18 +76,33 @@ class _GemmiTags:
     def has(self, prefix: str) -> bool:
         return prefix in self._text
 
+    def together(self, names: list[str]) -> bool:
+        loop = self._block.find_loop(names[0]).get_loop()
+        own = {tag.lower() for tag in loop.tags} if loop is not None else set()
+        return own.issuperset(names) if own else all(len(self.column(name)) == 1 for name in names)
+
 
 class _Table:
-    """Tags in a table, "." replaced by "_"."""
+    """Tags in a table, "." replaced by "_".
 
-    def __init__(self, columns: dict[str, list[str]]) -> None:
+    Args:
+        columns: Tag to its values.
+        loops: The tags of each loop.
+    """
+
+    def __init__(self, columns: dict[str, list[str]], loops: list[list[str]]) -> None:
         self._columns = columns
+        self._loops = [set(map(_canonical, tags)) for tags in loops]
 
     def column(self, tag: str) -> list[str]:
         return self._columns.get(tag, [])
 
     def has(self, prefix: str) -> bool:
         return any(tag.startswith(prefix) for tag in self._columns)
+
+    def together(self, names: list[str]) -> bool:
+        mine = [own for own in self._loops if own.intersection(names)]
+        return not mine or any(own.issuperset(names) for own in mine)
 
 
 def known(tags: Tags, *names: str) -> list[str]:
@@ -97,6 +117,8 @@ def known(tags: Tags, *names: str) -> list[str]:
 
 def blocks(text: str) -> list[str]:
     """Return the texts of the data blocks, the header at the head of each; headers within text fields are none."""
+    if text.startswith(_SECOND):
+        text = _TRIPLE.sub(lambda found: "\n;" + re.sub(r"^;", " ;", found[2], flags=re.MULTILINE) + "\n;\n", text)
     if text.lower().count("data_") == 1:
         return [text]
     lines = text.splitlines(keepends=True)
@@ -127,10 +149,10 @@ def tags_of(text: str) -> Tags:
         return _GemmiTags(block, text.lower())
     found: dict[str, list[str]] = {}
     for tag, values in _items(block):
-        name = tag.lower().replace(".", "_").rstrip("_")
+        name = _canonical(tag)
         if found.setdefault(name, values) != values:
             raise UnreadableError(f"{tag} is given twice, with different values", "Keep the one that is right")
-    return _Table(found)
+    return _Table(found, [list(item.loop.tags) for item in block if item.loop is not None])
 
 
 def _items(block: Any) -> Iterator[tuple[str, list[str]]]:
@@ -161,7 +183,7 @@ def _lenient(text: str, refusal: Exception) -> Tags:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            data: dict[str, Any] = CifBlock.from_str(plain).data
+            parsed = CifBlock.from_str(plain)
         except (*PARSER_ERRORS, StopIteration) as error:
             raise UnreadableError(f"It is damaged or no CIF ({refusal})", "Give a whole CIF file") from error
     names = Counter(tag.lower().replace(".", "_") for tag in _TAG.findall(plain))
@@ -169,7 +191,10 @@ def _lenient(text: str, refusal: Exception) -> Tags:
         if times > 1 and _ESSENTIAL.match(name):
             raise UnreadableError(f"{name} is given {times} times", "Keep the one that is right")
     columns = {
-        tag.lower().replace(".", "_").rstrip("_"): [value] if isinstance(value, str) else list(value)
-        for tag, value in data.items()
+        _canonical(tag): [value] if isinstance(value, str) else list(value) for tag, value in parsed.data.items()
     }
-    return _Table(columns)
+    return _Table(columns, parsed.loops)
+
+
+def _canonical(tag: str) -> str:
+    return tag.lower().replace(".", "_").rstrip("_")
