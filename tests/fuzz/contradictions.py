@@ -25,7 +25,9 @@ def operation(text: str, random: Random) -> str:
 def formula(text: str, random: Random) -> str:
     """State another formula."""
     others = ("Si1 O1", "Si2 O3", "Ge1 O2", "Si1 O2 H4", "Si3 O4", "Ti1 O2")
-    return _one(text, r"^_chemical_formula_sum.*$", random, lambda _: f"_chemical_formula_sum '{random.choice(others)}'")
+    return _one(
+        text, r"^_chemical_formula_sum.*$", random, lambda _: f"_chemical_formula_sum '{random.choice(others)}'"
+    )
 
 
 def units(text: str, random: Random) -> str:

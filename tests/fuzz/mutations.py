@@ -87,8 +87,14 @@ def _digits(text: str, random: Random) -> str:
     if not found:
         return text
     one = random.choice(found)
-    table = random.choice((str.maketrans("0123456789", "\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"),
-                           str.maketrans("-", "\u2212"), str.maketrans(".", ","), str.maketrans("0123456789", "1234567890")))
+    table = random.choice(
+        (
+            str.maketrans("0123456789", "\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"),
+            str.maketrans("-", "\u2212"),
+            str.maketrans(".", ","),
+            str.maketrans("0123456789", "1234567890"),
+        )
+    )
     return text[: one.start()] + one[0].translate(table) + text[one.end() :]
 
 
@@ -144,7 +150,9 @@ def change(value: Any, random: Random) -> Any:
     elif choice == 3:
         del holder[key]
     elif choice == 4 and isinstance(holder, dict):
-        holder[random.choice((key.upper(), "", f"{key}s", "id", "structure", "sites", "lattice", "\u0663"))] = holder.pop(key)
+        holder[random.choice((key.upper(), "", f"{key}s", "id", "structure", "sites", "lattice", "\u0663"))] = (
+            holder.pop(key)
+        )
     elif choice == 5 and isinstance(holder, list):
         holder[key:key] = [holder[key]] * random.choice((1, 3, 700))
     else:

@@ -25,7 +25,18 @@ SECONDS = 5.0
 """An input that takes longer hangs."""
 _START = 120.0  # seconds for a process to import everything
 _CARD = Path(__file__).parents[2] / "benchmarks" / "results" / "fuzz.json"
-_PACKAGES = ("cryskit", "ase", "gemmi", "numpy", "pandas", "pyarrow", "pydantic", "pymatgen-core", "safetensors", "torch")
+_PACKAGES = (
+    "cryskit",
+    "ase",
+    "gemmi",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pymatgen-core",
+    "safetensors",
+    "torch",
+)
 
 
 def run(numbers: Sequence[int]) -> Iterator[tuple[int, Verdict]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import struct
 import warnings
@@ -14,8 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import ase.io
-import numpy as np
-import pyarrow.parquet as pq
 from ase.build import bulk
 from contracts.written import BINARY, CRYSTALS, ONE_EACH, WRITERS
 from fuzz.mutations import change, mutated
@@ -127,14 +124,15 @@ def _xdatcar(path: Path) -> None:
 
 
 VASPRUN = """<?xml version="1.0" encoding="ISO-8859-1"?>
-<modeling><atominfo><atoms>2</atoms><types>2</types><array name="atoms"><set><rc><c>Na</c><c>1</c></rc><rc><c>Cl</c><c>2</c></rc></set></array>
+<modeling><kpoints><generation param="Gamma"><v type="int" name="divisions">1 1 1</v></generation>
+<varray name="kpointlist"><v>0.0 0.0 0.0</v></varray><varray name="weights"><v>1.0</v></varray></kpoints><atominfo><atoms>2</atoms><types>2</types><array name="atoms"><set><rc><c>Na</c><c>1</c></rc><rc><c>Cl</c><c>2</c></rc></set></array>
 <array name="atomtypes"><set><rc><c>1</c><c>Na</c><c>22.99</c><c>1.0</c><c>PAW</c></rc><rc><c>1</c><c>Cl</c><c>35.45</c><c>7.0</c><c>PAW</c></rc></set></array></atominfo>
 <structure name="initialpos"><crystal><varray name="basis"><v>0.0 2.82 2.82</v><v>2.82 0.0 2.82</v><v>2.82 2.82 0.0</v></varray></crystal>
 <varray name="positions"><v>0.0 0.0 0.0</v><v>0.5 0.5 0.5</v></varray></structure>
 <calculation><scstep><energy><i name="e_fr_energy">-6.0</i><i name="e_wo_entrp">-6.0</i><i name="e_0_energy">-6.0</i></energy></scstep>
 <structure><crystal><varray name="basis"><v>0.0 2.82 2.82</v><v>2.82 0.0 2.82</v><v>2.82 2.82 0.0</v></varray></crystal>
 <varray name="positions"><v>0.0 0.0 0.0</v><v>0.5 0.5 0.5</v></varray></structure>
-<varray name="forces"><v>0.0 0.0 0.0</v><v>0.0 0.0 0.0</v></varray></calculation></modeling>
+<energy><i name="e_fr_energy">-6.0</i><i name="e_wo_entrp">-6.0</i><i name="e_0_energy">-6.0</i></energy><varray name="forces"><v>0.0 0.0 0.0</v><v>0.0 0.0 0.0</v></varray></calculation></modeling>
 """
 """A vasprun.xml with what ASE looks at."""
 OUTCAR = """ POTCAR:    PAW_PBE Na 08Apr2002
@@ -142,6 +140,7 @@ OUTCAR = """ POTCAR:    PAW_PBE Na 08Apr2002
  POTCAR:    PAW_PBE Na 08Apr2002
  POTCAR:    PAW_PBE Cl 06Sep2000
    ions per type =               1   1
+--------------------------------------- Iteration      1(   1)  ---------------------------------------
       direct lattice vectors                 reciprocal lattice vectors
      0.000000000  2.820000000  2.820000000    -0.177304965  0.177304965  0.177304965
      2.820000000  0.000000000  2.820000000     0.177304965 -0.177304965  0.177304965
@@ -164,13 +163,13 @@ PLAN = Plan.make({"properties": ["band_gap"], "encoder": {"name": "cgcnn", "widt
 
 
 def _model(path: Path) -> None:
-    from cryskit import properties  # noqa: PLC0415
+    from cryskit import properties
 
     Predictor.from_card(card_of(PLAN, [properties.get("band_gap")], "small"), None).save(path)
 
 
 def _checkpoint(path: Path) -> None:
-    import torch  # noqa: PLC0415
+    import torch
 
     state = {"state_dict": {"w": torch.ones(3)}, "loops": {"epoch": (1, [2, None])}, "rates": [0.1, "x"]}
     SafetensorsIO().save_checkpoint(state, path)
@@ -238,12 +237,18 @@ def _kinds() -> list[Kind]:
             _tensors,
             _none(SafetensorsIO().load_checkpoint),
         ),
-        Kind("graphs", "g.arrow", _in_folder("g.arrow", lambda path: store.save(graph, path)), _by("binary"), _none(_stored)),
+        Kind(
+            "graphs",
+            "g.arrow",
+            _in_folder("g.arrow", lambda path: store.save(graph, path)),
+            _by("binary"),
+            _none(_stored),
+        ),
     ]
 
 
 def _jarvis(crystal: Crystal) -> dict[str, Any]:
-    import gemmi  # noqa: PLC0415
+    import gemmi
 
     return {
         "lattice_mat": crystal.lattice.tolist(),

@@ -103,8 +103,8 @@ _ORIGINALS: dict[str, list[Crystal | Failure]] = {}
 def original(name: str) -> list[Crystal | Failure]:
     """Return the rows of the sound file of a kind."""
     if name not in _ORIGINALS:
-        from pathlib import Path  # noqa: PLC0415
-        from tempfile import TemporaryDirectory  # noqa: PLC0415
+        from pathlib import Path
+        from tempfile import TemporaryDirectory
 
         kind = next(kind for kind in kinds() if kind.name == name)
         with TemporaryDirectory() as folder, warnings.catch_warnings():

@@ -93,7 +93,9 @@ leakage: false
 """
 TASKS = {
     "convert": Task(
-        ("data", "convert", "set.parquet", "--out", "out/a.parquet"), "out", lambda out: (out / "a.parquet").read_bytes()
+        ("data", "convert", "set.parquet", "--out", "out/a.parquet"),
+        "out",
+        lambda out: (out / "a.parquet").read_bytes(),
     ),
     "describe": Task(
         ("describe", "set.parquet", "--out", "out/a.parquet", "--workers", "1"),

@@ -33,9 +33,7 @@ PLAN = Plan.make(
 
 def test_labels_that_cannot_be_are_left_out_counted_and_listed(tmp_path: Path) -> None:
     wrong = {SPLIT.train[0]: 1e12, SPLIT.train[1]: -5.0, SPLIT.validation[0]: math.inf}
-    spoiled = [
-        replace(c, targets={**c.targets, "bulk_modulus": wrong[c.id]}) if c.id in wrong else c for c in CRYSTALS
-    ]
+    spoiled = [replace(c, targets={**c.targets, "bulk_modulus": wrong[c.id]}) if c.id in wrong else c for c in CRYSTALS]
     absent = [
         replace(c, targets={k: v for k, v in c.targets.items() if k != "bulk_modulus"}) if c.id in wrong else c
         for c in CRYSTALS

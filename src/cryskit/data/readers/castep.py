@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.geometry import cellpar_to_cell
 
+from cryskit.data.readers.numbers import to_float
 from cryskit.data.readers.symbols import of_type
 from cryskit.data.validate import make_row, validate_size
-from cryskit.errors import CoordinatesError, LatticeError, UnreadableError
+from cryskit.errors import CoordinatesError, DisorderError, LatticeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
 
 
 def _parse(text: str, name: str, limit: int) -> Crystal:
-    blocks = {found[1].lower(): _rows(found[2]) for found in _BLOCK.finditer(text)}
+    found = [(one[1].lower(), one[2]) for one in _BLOCK.finditer(text)]
+    for what in ("lattice", "positions"):
+        if sum(block.startswith(what) for block, _ in found) > 1:
+            raise UnreadableError(f"It has several blocks of {what}", "Keep the one that is right")
+    blocks = {block: _rows(content) for block, content in found}
     if not any(block.startswith("lattice") for block in blocks) or not any(b.startswith("positions") for b in blocks):
         raise UnreadableError("It has no whole blocks of lattice and positions", "Give a whole CASTEP .cell file")
     lattice = _lattice(blocks)
@@ -47,6 +52,8 @@ def _parse(text: str, name: str, limit: int) -> Crystal:
     validate_size(len(rows), limit)
     if any(len(row) < 4 for row in rows):
         raise CoordinatesError("A position has no three coordinates", "Give a symbol and three numbers per atom")
+    if any("MIXTURE" in word.upper() for row in rows for word in row[4:]):
+        raise DisorderError("Sites are shared (MIXTURE)", "Give an ordered cell")
     positions = np.array([[_number(word) * scale for word in row[1:4]] for row in rows])
     if fractional is None:
         positions = np.linalg.solve(lattice.T, positions.T).T
@@ -85,7 +92,7 @@ def _scaled(rows: list[list[str]]) -> tuple[list[list[str]], float]:
 
 def _number(word: str) -> float:
     try:
-        value = float(word)
+        value = to_float(word)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -16,6 +16,7 @@ import gemmi
 import numpy as np
 
 from cryskit.data.readers.cif_tags import UNKNOWN
+from cryskit.data.readers.numbers import to_float
 from cryskit.data.readers.symbols import of_label, of_type
 from cryskit.data.validate import NEAREST, validate_size
 from cryskit.errors import CoordinatesError, DisorderError, ElementError, UnreadableError
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 _FRACTIONAL = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 _MULTIPLICITIES = ("_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry_multiplicity")
 _FLAG, _TYPE, _LABEL, _OCCUPANCY = (f"_atom_site_{name}" for name in ("calc_flag", "type_symbol", "label", "occupancy"))
-_COLUMNS = (*_FRACTIONAL, *_MULTIPLICITIES, _FLAG, _TYPE, _LABEL, _OCCUPANCY)
+_ASSEMBLY, _GROUP = "_atom_site_disorder_assembly", "_atom_site_disorder_group"
+_COLUMNS = (*_FRACTIONAL, *_MULTIPLICITIES, _FLAG, _TYPE, _LABEL, _OCCUPANCY, _ASSEMBLY, _GROUP)
 _WHOLE = 5e-3  # how far from one an occupancy may be and count as one
 _BINS = 10_000
 _OFFSET = 0.237
@@ -85,6 +87,8 @@ def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: 
         raise UnreadableError(
             f"There are {len(columns[wrong[0]])} values of {wrong[0]} for {rows} sites", "Give one per site"
         )
+    if not tags.together([tag for tag, values in columns.items() if values]):
+        raise UnreadableError("The columns of the atom sites stand in several loops", "Put them into one loop")
     if any(flag.lower() == "dum" for flag in columns[_FLAG]):
         kept = [row for row, flag in enumerate(columns[_FLAG]) if flag.lower() != "dum"]
         columns = {tag: [values[row] for row in kept] if values else [] for tag, values in columns.items()}
@@ -93,6 +97,7 @@ def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: 
     multiplicities = next((columns[tag] for tag in _MULTIPLICITIES if columns[tag]), [])
     sites = Sites(fractional, _elements(columns[_TYPE], columns[_LABEL], elements), multiplicities)
     shares = columns[_OCCUPANCY]
+    _refuse_alternatives(columns)
     if all(share in {"1", "1.0", "1.00", "1.000", "1.0000"} for share in shares):
         return sites
     return _occupied(sites, [_occupancy(share, row) for row, share in enumerate(shares)], lattice)
@@ -184,7 +189,7 @@ def without_doubles(crystal: Crystal) -> Crystal:
 
 def _coordinates(texts: list[str], tag: str) -> list[float]:
     try:
-        found = [float(text) for text in texts]
+        found = [to_float(text) for text in texts]
     except ValueError:
         found = [number_of(text) for text in texts]
     if math.isfinite(sum(found)):
@@ -197,7 +202,7 @@ def _coordinates(texts: list[str], tag: str) -> list[float]:
 def number_of(text: str) -> float:
     """Return a number without its standard uncertainty ("0.25(3)"), or a fraction ("1/4"); NaN if it is none."""
     try:
-        return float(text)
+        return to_float(text)
     except ValueError:
         fraction = _FRACTION.fullmatch(text)
         return int(fraction[1]) / int(fraction[2]) if fraction else float(gemmi.cif.as_number(text))
@@ -226,6 +231,24 @@ def _occupancy(text: str, row: int) -> float:
     if not 0 <= value <= 1 + _WHOLE:
         raise DisorderError(f"The occupancy of site {row + 1} is {text[:40]!r}", "Give an ordered cell")
     return value
+
+
+def _refuse_alternatives(columns: dict[str, list[str]]) -> None:
+    """Refuse sites of which a part takes the place of others, whatever their occupancy.
+
+    Raises:
+        DisorderError: An assembly has several groups of sites.
+    """
+    groups = columns[_GROUP]
+    if not groups or len(set(groups)) == 1:
+        return
+    shares, assemblies = columns[_OCCUPANCY], columns[_ASSEMBLY]
+    here = [row for row in range(len(groups)) if not shares or number_of(shares[row]) != 0]
+    found = {
+        (assemblies[row] if assemblies else ".", groups[row]) for row in here if groups[row] not in UNKNOWN | {"0"}
+    }
+    if len(found) > len({assembly for assembly, _ in found}):
+        raise DisorderError("Sites are alternatives (_atom_site_disorder_group)", "Keep the sites of one group")
 
 
 def _occupied(sites: Sites, shares: list[float], lattice: np.ndarray) -> Sites:

@@ -7,6 +7,7 @@ the atoms decide (`cif`). A group that is named and not understood is refused: P
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -84,7 +85,7 @@ def symmetries(tags: Tags, lattice: np.ndarray) -> list[Symmetry]:
         UnreadableError: The group is not understood, operations are none, contradict one another or the cell.
     """
     _refuse_beyond_space_groups(tags)
-    lists = (tuple(known(tags, tag)) for tag in OPERATIONS)
+    lists = (tuple(_each(known(tags, tag))) for tag in OPERATIONS)
     magnetic = (tuple(known(tags, tag)) for tag in (_MAGNETIC_LIST, _MAGNETIC_CENTRING))
     words = (tuple(known(tags, *group)) for group in (_NAMES, _HALL, _NUMBERS, _CODES))
     found = _found(_Said(tuple(filter(None, lists)), *magnetic, *words))
@@ -97,6 +98,13 @@ def symmetries(tags: Tags, lattice: np.ndarray) -> list[Symmetry]:
             "Mend the cell or the space group; for rhombohedral groups name the axes, as in 'R -3 m :H'",
         )
     return kept
+
+
+def _each(texts: list[str]) -> list[str]:
+    """Return operations one by one that stand in one text, between semicolons or on lines of it."""
+    if not any(";" in text or "\n" in text for text in texts):
+        return texts
+    return [part for text in texts for part in re.split(r"[;\n]", text) if part.strip()]
 
 
 @lru_cache(maxsize=512)

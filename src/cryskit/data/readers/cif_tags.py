@@ -32,6 +32,8 @@ _ESSENTIAL = re.compile(
     r"_(?:cell_(?:length|angle)|atom_site_(?:fract|label|type_symbol|occupancy)|symmetry_equiv_pos_as_xyz"
     r"|space_group_symop_operation_xyz|\w*space_group_name|\w*tables_number|\w*it_number)"
 )
+_SECOND = "#\\#CIF_2.0"  # how files of version 2 begin
+_TRIPLE = re.compile(r"(?<=\s)(\"\"\"|\'\'\')(.*?)\1(?=\s)", re.DOTALL)
 _LONGEST_LINE = 4096  # of a block that gemmi refuses: pymatgen's patterns take a time that grows with its square
 
 
@@ -67,6 +69,11 @@ class Tags:
         """Return whether a tag begins so."""
         return f" {prefix}" in self._names
 
+    def together(self, names: list[str]) -> bool:
+        """Return whether some tags that are there stand in one loop, or all of them in none."""
+        loops = {id(self._columns[name][0]) if name in self._columns else 0 for name in names}
+        return len(loops) == 1
+
 
 def known(tags: Tags, *names: str) -> list[str]:
     """Return the values of some tags that stand for a value.
@@ -80,6 +87,8 @@ def known(tags: Tags, *names: str) -> list[str]:
 
 def blocks(text: str) -> list[str]:
     """Return the texts of the data blocks, the header at the head of each; headers within text fields are none."""
+    if text.startswith(_SECOND):
+        text = _TRIPLE.sub(lambda found: "\n;" + re.sub(r"^;", " ;", found[2], flags=re.MULTILINE) + "\n;\n", text)
     if text.lower().count("data_") == 1:
         return [text]
     lines = text.splitlines(keepends=True)
@@ -153,7 +162,7 @@ def _lenient(text: str, refusal: Exception) -> Tags:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            data: dict[str, Any] = CifBlock.from_str(plain).data
+            parsed = CifBlock.from_str(plain)
         except (*PARSER_ERRORS, StopIteration) as error:
             raise UnreadableError(f"It is damaged or no CIF ({refusal})", "Give a whole CIF file") from error
     names = Counter(tag.lower().replace(".", "_") for tag in _TAG.findall(plain))
@@ -162,9 +171,12 @@ def _lenient(text: str, refusal: Exception) -> Tags:
             raise UnreadableError(f"{name} is given {times} times", "Keep the one that is right")
     single: dict[str, str] = {}
     columns: dict[str, tuple[list[str], int, int]] = {}
-    for tag, value in data.items():
+    for tag, value in parsed.data.items():
         if isinstance(value, str):
             _add(single, tag, value)
-        else:
-            _add(columns, tag, (list(value), 1, 0))
+    for tags in parsed.loops:
+        rows = [list(parsed.data[tag]) for tag in tags if isinstance(parsed.data.get(tag), list)]
+        values = [value for row in zip(*rows, strict=False) for value in row]
+        for place, tag in enumerate(tags):
+            _add(columns, tag, (values, len(rows), place))
     return Tags(single, columns)

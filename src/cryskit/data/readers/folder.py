@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cryskit.data.files import refuse_special
 from cryskit.data.readers.formats import DETAILS, format_of, read_named, stem
+from cryskit.data.readers.numbers import to_float
 from cryskit.data.targets import IDS, MISSING, property_names, targets
 from cryskit.errors import DataError, FilesNotReadWarning, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -185,7 +186,7 @@ def _failed(name: str, error: UnreadableError, source: str) -> Failure:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        to_float(cell)
     except ValueError:
         return False
     return True

@@ -91,6 +91,12 @@ def _castep(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     return read_file(file, limit)
 
 
+def _res(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
+    from cryskit.data.readers.res import read_file  # noqa: PLC0415
+
+    return read_file(file, limit)
+
+
 def _simulation(kind: str) -> Callable[[InputFile, int], Iterator[Crystal | Failure]]:
     """Return the reader of files of a simulation program, by ASE's name of the format."""
 
@@ -131,7 +137,7 @@ FORMATS = (
     Format("JSON lines", (".jsonl",), _json_lines, _many),
     Format("CSV", (".csv",), _csv, _many),
     Format("Parquet", (".parquet", ".pq"), _parquet, _counted, "shard"),
-    Format("SHELX", (".res",), _simulation("res"), _one, "structure"),
+    Format("SHELX", (".res",), _res, _one, "structure"),
     Format("CASTEP", (".cell",), _castep, _one, "structure"),
     Format("XCrySDen", (".xsf",), _simulation("xsf"), _many, "structure"),
     Format("DFTB+", (".gen",), _simulation("gen"), _one, "structure"),

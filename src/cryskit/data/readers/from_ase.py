@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import ase.io
 import numpy as np
+from ase.io import ParseError
 
 from cryskit.data.targets import known_id, targets
 from cryskit.data.validate import make_row, validate_size
@@ -31,6 +32,7 @@ PARSER_ERRORS = (
     AssertionError,
     AttributeError,
     LookupError,
+    NameError,
     OSError,
     RuntimeError,
     SyntaxError,
@@ -39,11 +41,13 @@ PARSER_ERRORS = (
     sqlite3.Error,
     struct.error,
     zlib.error,
+    ParseError,
 )
 """What ASE's readers raise for files that they cannot read."""
 _FLAT = 1e-6  # cubic angstrom
 _MOST = 10**9  # lines to skip
 _ISOTOPE = re.compile(r"^\s*[DT](?=\s)", re.MULTILINE)  # deuterium and tritium, where a line begins with the symbol
+_UNDERSCORE = re.compile(r"(?:^[^=\n]*\s|Lattice=\"[^\"\n]*)[-+]?[\d.]+_[\d.]+", re.MULTILINE | re.IGNORECASE)
 _WIDE = re.compile(r":[RSIL]:[\s+_\d]{4,}")  # ASE takes memory for as many columns as the line names
 
 
@@ -154,6 +158,8 @@ def _images(lines: Iterable[str], limit: int) -> Iterator[str | CrystalError]:
 def _parse(image: str | CrystalError, name: str) -> Crystal:
     if isinstance(image, CrystalError):
         raise image
+    if strange := _UNDERSCORE.search(image.partition("\n")[2]):
+        raise UnreadableError(f"{strange[0].strip()!r} is no number", "Write numbers without underscores")
     image = _ISOTOPE.sub("H", image)
     header = image.partition("\n")[2].partition("\n")[0]
     if _WIDE.search(header):

@@ -23,6 +23,7 @@ MOST = 1536
 """Operations in a list: 192 of a cubic group with F centring, and room for a supercell of eight."""
 _LONGEST = 80  # characters of a triplet
 _TERM = re.compile(r"([+-]?)(?:([xyz])|(\d{1,3})/(\d{1,3})|(\d{0,3}\.\d{1,12}|\d{1,3}\.?))", re.ASCII)
+_PLACE = re.compile(r"^\s*\d{1,4}\s+(?=[-+xyzXYZ\d.])", re.ASCII)  # "12 x, y, z": its number in the list
 _STEP = 24  # every translation of a space group is a multiple of 1/24
 _DIGITS = 2e-3  # how far a decimal of three digits may be from the fraction it stands for
 _SAME = 5e-3  # fractional; translations that differ by less are equal
@@ -115,7 +116,7 @@ def from_integers(rotations: Sequence[Sequence[Sequence[int]]], translations: Se
 
 
 def _operation(triplet: str) -> tuple[list[list[int]], list[float]]:
-    parts = triplet.split(",") if len(triplet) <= _LONGEST else []
+    parts = _PLACE.sub("", triplet).split(",") if len(triplet) <= _LONGEST else []
     if len(parts) != 3:
         raise _no_operation(triplet)
     rows = [_row(part, triplet) for part in parts]

@@ -11,6 +11,7 @@ from pymatgen.core import Element
 from pymatgen.io.vasp.inputs import Poscar
 
 from cryskit.data.readers.from_pymatgen import PARSER_ERRORS, from_structure
+from cryskit.data.readers.numbers import to_float
 from cryskit.data.validate import make_row, validate_size
 from cryskit.errors import ElementError, UnreadableError
 
@@ -25,6 +26,7 @@ _CELL = slice(1, 4)  # of the lines behind the first: those of the lattice vecto
 _CARTESIAN = {"c", "C", "k", "K"}  # first letters of the line that says so
 _COMMENT = re.compile(r"[!#].*")
 _FORTRAN = re.compile(r"(\d\.?|\.\d+)[dD]([+-]?\d)")
+_UNDERSCORE = re.compile(r"(?<!\S)[-+]?[\d.]+_[\d.]+")
 _SYMBOL = re.compile(r"([A-Z][a-z]?)(?:[0-9.]*[+-]|[_/].*)", re.ASCII)
 
 
@@ -59,7 +61,35 @@ def parse(text: str, name: str, limit: int) -> Crystal:
             raise UnreadableError(f"pymatgen cannot read it as POSCAR ({error})", "Give a whole POSCAR file") from error
     if any("cannot be determined" in str(warning.message) for warning in caught):
         raise ElementError("The elements are not named", "Add a line of element symbols above the numbers of atoms")
-    return from_structure(structure, name)
+    crystal = from_structure(structure, name)
+    _refuse_other_labels(plain, [site.specie.symbol for site in structure], crystal)
+    return crystal
+
+
+def _refuse_other_labels(lines: list[str], symbols: list[str], crystal: Crystal) -> None:
+    """Refuse coordinates that are followed by symbols of other elements than the line of symbols names.
+
+    Raises:
+        UnreadableError: They are.
+    """
+    words = [line.split() for line in lines]
+    start = next(
+        (row + 1 for row in range(_CELL.stop, len(words)) if words[row][:1] and _whole(words[row])), len(words)
+    )
+    while start < len(words) and not _numbers(words[start][:3]):
+        start += 1
+    labels = [row[-1] if len(row) in {4, 7} else "" for row in words[start : start + len(crystal)]]
+    if all(map(Element.is_valid_symbol, labels)) and labels != symbols:
+        raise UnreadableError(
+            "The elements behind the coordinates are not those above them", "Keep those that are right"
+        )
+
+
+def _numbers(words: list[str]) -> bool:
+    try:
+        return len([to_float(word) for word in words]) == 3
+    except ValueError:
+        return False
 
 
 def _plain(text: str) -> list[str]:
@@ -89,6 +119,8 @@ def _plain(text: str) -> list[str]:
             if lines[place].strip()[:1] in _CARTESIAN:
                 lines[place + 1 :] = [_scaled(line, scale) for line in lines[place + 1 :]]
                 break
+    if strange := next(filter(None, map(_UNDERSCORE.search, lines)), None):
+        raise UnreadableError(f"{strange[0]!r} is no number", "Write numbers without underscores")
     symbols = lines[_CELL.stop].split()
     if _whole(symbols):
         named = [_symbol(word) for word in first.split()]
@@ -109,7 +141,7 @@ def _scaled(line: str, scale: list[float]) -> str:
 
 def _number(word: str) -> float:
     try:
-        return float(word)
+        return to_float(word)
     except ValueError as error:
         raise UnreadableError(f"{word[:40]!r} is no number", "Give a whole POSCAR file") from error
 

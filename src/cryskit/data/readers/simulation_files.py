@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cryskit.data.files import InputFile
 
 _BINARY = {"db"}  # which ASE does not say
+_NOWHERE = "/dev/null/file"  # ASE asks for the name of an OUTCAR, to look for constraints in a CONTCAR beside it
 LARGEST = 500_000_000
 """Bytes of the largest file of a simulation program that is read."""
 
@@ -79,6 +80,7 @@ def _opened(file: InputFile, kind: str) -> Iterator[Any]:
         source = _at_random(file)
     elif form.acceptsfd:
         source = io.StringIO(_bytes(file).decode("utf-8", errors="replace"))
+        source.name = _NOWHERE  # type: ignore[attr-defined]
     else:
         source = (
             file.name if file.stream is None and not file.name.lower().endswith(".gz") else io.BytesIO(_bytes(file))
