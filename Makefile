@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types budgets docs bench clean
+.PHONY: help setup demo test check format lint types budgets docs bench fuzz kill clean
 
 help:
 	@echo "make demo     predict four properties of the crystals in examples/"
@@ -18,6 +18,8 @@ help:
 	@echo "make check    format, lint, types, docs, budgets and tests: what a change has to pass"
 	@echo "make format   rewrite the code in the house format"
 	@echo "make bench    time every stage against the plain reference"
+	@echo "make fuzz     read 20,000 mutated files and write the result card"
+	@echo "make kill     kill long commands twenty times each and compare what comes out"
 	@echo "make docs     build the site into site/"
 	@echo "make clean    remove what was built, the environment included"
 
@@ -61,6 +63,12 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.speed
+
+fuzz: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run
+
+kill: $(READY)
+	KILLS=20 $(BIN)/python -m pytest tests/kill
 
 clean:
 	rm -rf $(VENV) build dist site .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

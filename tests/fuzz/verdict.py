@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FAULTS = ("untyped", "unexpected", "silent", "hang")
 """Verdicts that must not be."""
-_UNEXPECTED = "unexpected"  # what the failure says of a row that ended in an exception nobody thought of
+_UNEXPECTED = "not foreseen"  # what the failure says of a row that ended in an exception nobody thought of
 _CONTRADICTING = 0.35  # of the files of a kind that has such mutations
 
 
@@ -55,7 +55,7 @@ def input_of(number: int) -> tuple[Kind, bytes, str]:
     return kind, data, "checksum" if kind.checked and data != kind.content else ""
 
 
-def judge(number: int, folder: Path) -> Verdict:
+def judge(number: int, folder: Path) -> Verdict:  # noqa: PLR0911 - one for each verdict
     """Read an input and say what became of it.
 
     Args:

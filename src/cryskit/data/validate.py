@@ -37,6 +37,7 @@ NEAREST = 0.1
 _LOG = logging.getLogger("cryskit")
 _SHOWN = 200  # characters of an error that was not foreseen
 _SHIFTS = np.array([[[0.5 * (i >> axis & 1) for axis in range(3)]] for i in range(8)])
+_FARTHEST = 1e15  # fractional: beyond it double precision does not tell one cell from the next
 _MOST_BINS = 2.0**17  # along an axis, so that the number of a cell is exact in double precision
 
 
@@ -126,7 +127,7 @@ def validate(crystal: Crystal, limit: int = LIMIT) -> Crystal:
         raise ElementError(
             f"Atomic number {strange} is not between 1 and {HEAVIEST}", "Name a known element", crystal.id
         )
-    if not np.isfinite(crystal.fractional).all():
+    if not np.abs(crystal.fractional).max() < _FARTHEST:
         raise CoordinatesError("A coordinate is no finite number", "Give three coordinates for each atom", crystal.id)
     _validate_distances(crystal, NEAREST / np.array(heights))
     return crystal

@@ -48,10 +48,9 @@ class Cache:
 
     def __init__(self, folder: Path, name: str, digest: str, width: int) -> None:
         self._folder = folder / digest[:_DIGITS]
-        self._schema = pa.schema(
-            [("text", pa.string()), ("vector", pa.list_(pa.float32(), width))],
-            metadata={"name": name, "hash": digest, **checksum.METADATA},
-        )
+        metadata = {b"name": name.encode(), b"hash": digest.encode(), **checksum.METADATA}
+        columns = [("text", pa.string()), ("vector", pa.list_(pa.float32(), width))]
+        self._schema = pa.schema(columns, metadata=metadata)
 
     def read(self) -> dict[str, np.ndarray]:
         """Return the vectors, (width,) float32 each, by the name of their text; a damaged file is removed and counts for nothing.

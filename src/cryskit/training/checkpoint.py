@@ -40,12 +40,12 @@ class SafetensorsIO(CheckpointIO):
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-                tree = json.loads(file.metadata()[_TREE])
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+                state = _unpack(json.loads(file.metadata()[_TREE]), tensors)
+            state = dict(state)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(
                 f"{path} is no checkpoint of a run ({error})", "Delete it to start the run anew"
             ) from error
-        state: dict[str, Any] = _unpack(tree, tensors)
         return state
 
     def remove_checkpoint(self, path: Any) -> None:

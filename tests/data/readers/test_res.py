@@ -41,7 +41,7 @@ def test_labels_exponents_fixed_numbers_and_continued_lines_are_read() -> None:
         (f"{HEAD}LATT -1\n{ATOMS}Na2 1 0.1 x 0.1 11.0 0.05\n", CrystalError),
         (f"TITL\nLATT -1\n{ATOMS}", LatticeError),
         (f"TITL\nCELL 1 5 5 5 90 90 180\nLATT -1\n{ATOMS}", LatticeError),
-        (f"TITL\nCELL 1 5 5 5 10 100 100\nLATT -1\n{ATOMS}", LatticeError),
+        (f"TITL\nCELL 1 5 5 5 10 100 120\nLATT -1\n{ATOMS}", LatticeError),
         (f"{HEAD}LATT -1\nSFAC Na\n", CrystalError),
     ],
 )

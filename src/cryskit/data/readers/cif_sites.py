@@ -33,6 +33,7 @@ _MULTIPLICITIES = ("_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry
 _FLAG, _TYPE, _LABEL, _OCCUPANCY = (f"_atom_site_{name}" for name in ("calc_flag", "type_symbol", "label", "occupancy"))
 _ASSEMBLY, _GROUP = "_atom_site_disorder_assembly", "_atom_site_disorder_group"
 _COLUMNS = (*_FRACTIONAL, *_MULTIPLICITIES, _FLAG, _TYPE, _LABEL, _OCCUPANCY, _ASSEMBLY, _GROUP)
+_MOST = 10_000  # multiplicity that a site may state
 _WHOLE = 5e-3  # how far from one an occupancy may be and count as one
 _BINS = 10_000
 _OFFSET = 0.237
@@ -122,7 +123,7 @@ def expand(
         SizeError: There are more atoms than the limit.
     """
     if operations.trivial:
-        alone = sites.multiplicities[0] == "1" if len(set(sites.multiplicities)) == 1 else None
+        alone = _integer(sites.multiplicities[0]) == 1 if len(set(sites.multiplicities)) == 1 else None
         return sites.fractional - np.floor(sites.fractional), sites.numbers, alone
     fixing, offsets = _stabilisers(sites.fractional, operations, lattice)
     orders = fixing.sum(1)
@@ -209,7 +210,8 @@ def number_of(text: str) -> float:
 
 
 def _integer(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    value = gemmi.cif.as_number(text)
+    return int(value) if value == value // 1 and 0 < value < _MOST else 0
 
 
 def _elements(types: list[str], labels: list[str], elements: Collection[int]) -> np.ndarray:

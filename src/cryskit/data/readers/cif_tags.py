@@ -27,6 +27,7 @@ OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
 """Tags of the lists of symmetry operations, in the core dictionaries of 1991 and 2003."""
 _HEADER = re.compile(r"[ \t]*data_", re.IGNORECASE)
 _WANTED = re.compile(r"_(?:atom_site|symmetry|space_group)", re.IGNORECASE)
+_FIELD = re.compile(r"^;.*?^;", re.MULTILINE | re.DOTALL)
 _TAG = re.compile(r"^[ \t]*(_[^\s]{1,100})", re.MULTILINE)
 _ESSENTIAL = re.compile(
     r"_(?:cell_(?:length|angle)|atom_site_(?:fract|label|type_symbol|occupancy)|symmetry_equiv_pos_as_xyz"
@@ -165,7 +166,7 @@ def _lenient(text: str, refusal: Exception) -> Tags:
             parsed = CifBlock.from_str(plain)
         except (*PARSER_ERRORS, StopIteration) as error:
             raise UnreadableError(f"It is damaged or no CIF ({refusal})", "Give a whole CIF file") from error
-    names = Counter(tag.lower().replace(".", "_") for tag in _TAG.findall(plain))
+    names = Counter(tag.lower().replace(".", "_") for tag in _TAG.findall(_FIELD.sub("", plain)))
     for name, times in names.items():
         if times > 1 and _ESSENTIAL.match(name):
             raise UnreadableError(f"{name} is given {times} times", "Keep the one that is right")

@@ -32,6 +32,7 @@ PARSER_ERRORS = (
     AssertionError,
     AttributeError,
     LookupError,
+    MemoryError,
     NameError,
     OSError,
     RuntimeError,

@@ -1,4 +1,4 @@
-"""Numbers as files write them: what Python reads in addition ("5_6" for 56, "٥" for 5) is none."""
+"""Numbers as files write them: what Python reads in addition ("5_6" for 56, digits of other scripts) is none."""
 
 from __future__ import annotations
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 MOST = 1536
 """Operations in a list: 192 of a cubic group with F centring, and room for a supercell of eight."""
 _LONGEST = 80  # characters of a triplet
-_TERM = re.compile(r"([+-]?)(?:([xyz])|(\d{1,3})/(\d{1,3})|(\d{0,3}\.\d{1,12}|\d{1,3}\.?))", re.ASCII)
+_TERM = re.compile(r"([+-]?)(?:([12]?)\*?([xyz])|(\d{1,3})/(\d{1,3})|(\d{0,3}\.\d{1,12}|\d{1,3}\.?))", re.ASCII)
 _PLACE = re.compile(r"^\s*\d{1,4}\s+(?=[-+xyzXYZ\d.])", re.ASCII)  # "12 x, y, z": its number in the list
+_LARGEST = 2  # entry of a rotation; 1 in the axes of International Tables, 2 in those of primitive cells
 _STEP = 24  # every translation of a space group is a multiple of 1/24
 _DIGITS = 2e-3  # how far a decimal of three digits may be from the fraction it stands for
 _SAME = 5e-3  # fractional; translations that differ by less are equal
@@ -135,23 +136,23 @@ def _row(part: str, triplet: str) -> tuple[list[int], float]:
         if term is None or (end and not term[1]):
             raise _no_operation(triplet)
         sign, end = -1 if term[1] == "-" else 1, term.end()
-        if term[2]:
-            axes["xyz".index(term[2])] += sign
+        if term[3]:
+            axes["xyz".index(term[3])] += sign * int(term[2] or 1)
         else:
             shift += sign * _number(term, triplet)
-    if not any(axes) or any(abs(axis) > 1 for axis in axes):
+    if not any(axes) or any(abs(axis) > _LARGEST for axis in axes):
         raise _no_operation(triplet)
     return axes, shift
 
 
 def _number(term: re.Match[str], triplet: str) -> float:
-    if term[3] is None:
-        value = float(term[5])
+    if term[4] is None:
+        value = float(term[6])
         nearest = round(value * _STEP) / _STEP
         return nearest if abs(value - nearest) < _DIGITS else value
-    if int(term[4]) == 0:
+    if int(term[5]) == 0:
         raise _no_operation(triplet)
-    return float(Fraction(int(term[3]), int(term[4])))
+    return float(Fraction(int(term[4]), int(term[5])))
 
 
 def _no_operation(triplet: str) -> UnreadableError:

@@ -47,7 +47,7 @@ def _read_structures(parquet: pq.ParquetFile, file: InputFile, limit: int) -> It
 
     try:
         yield from read_parquet(parquet, file, limit)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"A part of {file.name} is damaged ({error})", "Fetch or write it again") from error
 
 
