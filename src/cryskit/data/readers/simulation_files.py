@@ -80,7 +80,7 @@ def _opened(file: InputFile, kind: str) -> Iterator[Any]:
         source = _at_random(file)
     elif form.acceptsfd:
         source = io.StringIO(_bytes(file).decode("utf-8", errors="replace"))
-        source.name = _NOWHERE  # type: ignore[attr-defined]
+        source.name = _NOWHERE
     else:
         source = (
             file.name if file.stream is None and not file.name.lower().endswith(".gz") else io.BytesIO(_bytes(file))
