@@ -1,6 +1,6 @@
 """Atomic writes: a file is either whole or absent.
 
-What is being written has a name of its own, `.NAME.MACHINE-PROCESS-RANDOM.partial`. So what a killed process has left can be told
+What is being written has a name of its own, `.NAME.MACHINE-PROCESS-RANDOM.partial`. So what a killed process has left can be recognised
 from what a living one is writing, and is removed by the next that writes the same file or claims the same folder.
 """
 
@@ -80,7 +80,7 @@ def _machine() -> str:
 
 
 def _is_forsaken(file: os.DirEntry[str], found: re.Match[str]) -> bool:
-    """Return whether nobody writes a file any more, as far as can be told."""
+    """Return whether nobody writes a file any more, as far as can be seen."""
     if found["machine"] == _machine() and os.name == "posix":
         return not _lives(int(found["process"]))
     return time.time() - file.stat().st_mtime > _FORSAKEN

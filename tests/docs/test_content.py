@@ -74,7 +74,6 @@ def test_the_speeds_of_the_readme_are_those_of_the_card() -> None:
     card = json.loads((RESULTS / "speed-amd-epyc-2c-2t.json").read_text())
     ratios = [(row["stage"], row["variant"], row["ratio"]) for row in card["stages"]]
     wanted = [
-        ("CIF to crystal", "cryskit"),
         ("crystal to graph", "symmetry detected"),
         ("training", "cryskit"),
         ("inference", "cryskit"),

@@ -122,7 +122,7 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     yield make_row(file.id, file.name, lambda: _parse(file.read_text(), file.id, limit), limit)
 
 
-def _parse(text: str, name: str, limit: int) -> Crystal:
+def _parse(text: str, name: str, limit: int) -> Crystal:  # noqa: C901 - one branch for each instruction
     title, kinds, cell = "", list[str](), None
     warnings: tuple[str, ...] = ("The file has no line LATT: its atoms are taken as all of the cell",)
     atoms: list[tuple[int, list[float]]] = []
@@ -145,6 +145,8 @@ def _parse(text: str, name: str, limit: int) -> Crystal:
             atoms.append(_atom(words, kinds))
     if cell is None:
         raise LatticeError("The line CELL is missing", "Give a whole .res file")
+    if not atoms:
+        raise UnreadableError("It lists no atoms", "Give a whole .res file")
     validate_size(len(atoms), limit)
     numbers, positions = zip(*atoms, strict=True)
     return Crystal(name, cell, np.array(positions), np.array(numbers), targets=_targets(title), warnings=warnings)
