@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import cryskit
+from cryskit.data.spreadsheet import guard, unguard
 from cryskit.predict.tables import EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
 from cryskit.predict.writers import json_rows, table_writer
 from cryskit.properties import get
@@ -165,3 +167,23 @@ def test_a_name_that_is_no_utf_8_costs_no_row(tmp_path: Path, ending: str) -> No
     assert found[0]["id"] in {name, "caf\\udcff"}
     assert found[1]["id"] == "a"
     assert frame([row], SCHEMA, {})["id"].tolist() == ["caf\\udcff"]
+
+
+IDS = ["=1+1", "+a", "-5", "@x", "\tx", "\rx", "\x00x", "'=1", "''@", "'plain", "plain", "a=b", "\uff1dx"]
+
+
+def test_no_cell_of_a_csv_file_is_a_formula_and_ids_are_read_back(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", [prediction_row(Prediction(name, {"bulk_modulus": -1.5})) for name in IDS])
+    rows = rows_in(tmp_path / "t.csv")
+    assert not [row["id"] for row in rows if row["id"][0] in "=+-@\t\r\x00\uff1d"]
+    assert [unguard(row["id"]) for row in rows] == IDS
+    assert {row["bulk_modulus"] for row in rows} == {"-1.5"}, "numbers stay numbers"
+    assert rows[-3]["id"] == "plain"
+
+
+def test_the_id_of_a_csv_file_that_is_read_is_the_one_that_was_written(tmp_path: Path) -> None:
+    cell = "lattice_mat", "coords", "elements"
+    structure = json.dumps(dict(zip(cell, ([[3, 0, 0], [0, 3, 0], [0, 0, 3]], [[0, 0, 0]], ["Fe"]), strict=True)))
+    frame = pd.DataFrame({"id": [guard(name) for name in ("=1", "'=1", "'a")], "structure": [structure] * 3})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert [row.id for row in cryskit.read(tmp_path / "a.csv")] == ["=1", "'=1", "'a"]

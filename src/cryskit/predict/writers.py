@@ -73,10 +73,25 @@ def _json_rows(path: Path, schema: pa.Schema, facts: Mapping[str, Any], _group: 
         yield write
 
 
+class _Lines:
+    """An open file whose lines end in a line feed alone.
+
+    Args:
+        file: Open text file.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Write a line that ends in a carriage return and a line feed."""
+        return self._file.write(f"{line[:-2]}\n")
+
+
 @contextmanager
 def _csv_rows(path: Path, schema: pa.Schema, _facts: Mapping[str, Any], _group: int) -> Iterator[Write]:
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
+        lines = csv.writer(_Lines(file), lineterminator="\r\n")  # then it puts texts with "\r" into quotes
         lines.writerow(map(guard, schema.names))
         yield lambda row: lines.writerow(map(guard, plain_row(row, schema.names).values()))
 

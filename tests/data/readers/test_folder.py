@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 
 from cryskit.data.interchange import write
 from cryskit.data.read import read
-from cryskit.errors import DataError, SizeError, UnreadableError
+from cryskit.errors import DataError, FilesNotReadWarning, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -150,3 +150,27 @@ def test_a_folder_of_parquet_files_is_one_data_set(folder: Path, tmp_path: Path)
     assert [row.id for row in read(shards)] == [*(crystal.id for crystal in crystals), "c"]
     write(folder / "predicted.parquet", crystals)
     assert [row.id for row in read(folder)] == [crystal.id for crystal in crystals], "beside structure files it is none"
+
+
+@pytest.mark.filterwarnings("error")
+def test_files_that_merely_accompany_data_are_not_spoken_of(folder: Path) -> None:
+    for name in ("README.md", "LICENSE", "LICENCE.txt", ".hidden", "card.yaml", "plot.py"):
+        (folder / name).write_text("x")
+    assert len(list(read(folder))) == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (None, r"7 in .* not read: deeper/, s0\.csv, s1\.csv, s2\.csv, s3\.csv, \.\.\."),
+        ("mp-1,1\nmp-2.cif,2\n", r"8 in .* not read: POSCAR-JVASP-3\.vasp, deeper/, s0"),
+    ],
+)
+def test_what_is_not_read_of_a_folder_is_named(folder: Path, table: str | None, expected: str) -> None:
+    (folder / "deeper").mkdir()
+    for number in range(6):
+        (folder / f"s{number}.csv").write_text("x")
+    if table:
+        (folder / "id_prop.csv").write_text(table)
+    with pytest.warns(FilesNotReadWarning, match=expected):
+        assert list(read(folder))
