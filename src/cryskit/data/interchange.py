@@ -153,7 +153,7 @@ def manifest_of(path: Path | str) -> str | None:
     """
     with open_parquet(path, str(path)) as file:
         metadata = file.metadata.metadata or {}
-    return metadata[_MANIFEST].decode() if _MANIFEST in metadata else None
+    return metadata[_MANIFEST].decode(errors="replace") if _MANIFEST in metadata else None
 
 
 def _schema(properties: Sequence[str], *, text: bool) -> pa.Schema:

@@ -391,10 +391,10 @@ def load(model: str | Path, cache: Path | None = None, *, batch_edges: int = BAT
     """
     path = published.path_of(model)
     card = read_card(path)
-    predictor = Predictor.from_card(card, cache, batch_edges=batch_edges)
     try:
+        predictor = Predictor.from_card(card, cache, batch_edges=batch_edges)
         with safe_open(path, framework="pt") as file:
             predictor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, ArithmeticError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"The weights in {path} do not fit its card ({error})", "Get the file again") from error
     return predictor

@@ -15,7 +15,7 @@ ATOMS = "SFAC Na Cl\nUNIT 4 4\nFVAR 1.0 0.5 0.3 0.2\nNa1 1 0 1.0e-05 10.0 11.0 0
 
 
 def row_of(text: str) -> Crystal | Failure:
-    (row,) = read(io.BytesIO(text.encode()), name="salt.res")
+    (row,) = read(io.BytesIO(f"{text}END\n".encode()), name="salt.res")
     return row
 
 
@@ -49,3 +49,8 @@ def test_what_is_not_all_atoms_of_an_ordered_cell_is_refused(text: str, error: t
     row = row_of(text)
     assert isinstance(row, Failure), row
     assert isinstance(row.error, error), row.error
+
+
+def test_a_file_that_was_cut_off_is_refused() -> None:
+    (row,) = read(io.BytesIO(f"{HEAD}LATT -1\n{ATOMS}".encode()), name="salt.res")
+    assert isinstance(row, Failure)

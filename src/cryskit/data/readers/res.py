@@ -126,10 +126,12 @@ def _parse(text: str, name: str, limit: int) -> Crystal:  # noqa: C901 - one bra
     title, kinds, cell = "", list[str](), None
     warnings: tuple[str, ...] = ("The file has no line LATT: its atoms are taken as all of the cell",)
     atoms: list[tuple[int, list[float]]] = []
+    whole = False
     for line in re.sub(r"=[ \t]*\r?\n", " ", text).splitlines():
         words = line.partition("!")[0].split()
         key = words[0].upper()[:4] if words else "REM"
         if key in _END:
+            whole = True
             break
         if key == "TITL":
             title = line
@@ -145,8 +147,8 @@ def _parse(text: str, name: str, limit: int) -> Crystal:  # noqa: C901 - one bra
             atoms.append(_atom(words, kinds))
     if cell is None:
         raise LatticeError("The line CELL is missing", "Give a whole .res file")
-    if not atoms:
-        raise UnreadableError("It lists no atoms", "Give a whole .res file")
+    if not (whole and atoms):
+        raise UnreadableError("It has no line END or lists no atoms", "Give a whole .res file")
     validate_size(len(atoms), limit)
     numbers, positions = zip(*atoms, strict=True)
     return Crystal(name, cell, np.array(positions), np.array(numbers), targets=_targets(title), warnings=warnings)
