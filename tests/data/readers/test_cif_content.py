@@ -157,3 +157,45 @@ def test_formulas_are_read_whole_or_not_at_all() -> None:
 def test_the_limit_on_atoms_holds_for_sites_that_symmetry_multiplies() -> None:
     (found,) = read_blocks(cif(SALT), "a", "a.cif", 7)
     assert isinstance(found, Failure)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "_chemical_formula_sum 'Ca S O4 (H2 O)2'",
+        "_chemical_formula_sum 'Ni (OH)2'",
+        "_chemical_formula_structural 'NH4Cl'",
+        "_chemical_formula_iupac 'H2 O'",
+    ],
+)
+def test_hydrogens_are_found_in_every_formula(formula: str) -> None:
+    found = row(p1("O1 O 0.5 0 0 1").replace("loop_", f"{formula}\nloop_", 1))
+    assert isinstance(found, Failure)
+    assert "Hydrogens" in found.error.problem
+
+
+def test_a_formula_of_whole_numbers_is_exact() -> None:
+    sites = [f"C{i} C {i / 61:.4f} 0 0 1" for i in range(60)]
+    for kept, formula, expected in ((60, "C60", Crystal), (59, "C60", Crystal), (59, "C59 H1", Failure)):
+        text = p1(*sites[:kept], cell=(120, 9, 9, 90, 90, 90)).replace(
+            "loop_", f"_chemical_formula_sum '{formula}'\nloop_", 1
+        )
+        assert isinstance(row(text), expected)
+    text = p1(*sites, "O1 O 0 0.5 0 1", cell=(120, 9, 9, 90, 90, 90))
+    assert isinstance(row(text.replace("loop_", "_chemical_formula_sum 'C61 O1'\nloop_", 1)), Failure)
+
+
+def test_the_units_of_a_formula_are_not_multiplied_twice() -> None:
+    text = p1("Na1 Na 0 0 0 1", "O1 O .5 0 0 1").replace(
+        "loop_", "_chemical_formula_sum 'Na2 O2'\n_cell_formula_units_Z 1\nloop_", 1
+    )
+    found = row(text)
+    assert isinstance(found, Crystal)
+    assert found.warnings
+
+
+def test_a_block_that_only_speaks_of_sites_is_no_crystal() -> None:
+    head = "data_global\n_atom_sites_solution_primary direct\n_publ_text\n;\nsee _atom_site_label and others\n;\n"
+    found = row(head.replace("see _atom_site_label", "see atoms") + cif())
+    assert isinstance(found, Crystal)
+    assert found.id == "a"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gemmi
 import numpy as np
 import pytest
-from data.samples import cif
+from data.samples import cif, same
 from moyopy import Cell, MoyoDataset
 
 from cryskit.data.readers.cif import read_blocks
@@ -263,3 +263,52 @@ def test_a_superspace_group_is_refused() -> None:
 def test_bare_numbers_are_reference_settings() -> None:
     assert settings_numbered(62)[0].name == "P n m a"
     assert settings_numbered(14)[0].name == "P 1 21/c 1"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "name"),
+    [
+        (62, "cab", "P b n m"),
+        (62, "ba-c", "P m n b"),
+        (62, "a-cb", "P n a m"),
+        (14, "b2", "P 1 21/n 1"),
+        (14, "-b1", "P 1 21/a 1"),
+        (14, "c3", "P 1 1 21/b"),
+        (227, "1", "F d -3 m:1"),
+        (48, "2abc", "P n n n:2"),
+        (166, "r", "R -3 m:R"),
+    ],
+)
+def test_a_coordinate_system_code_chooses_the_setting(number: int, code: str, name: str) -> None:
+    group = next(group for group in TABLE if group.xhm() == name)
+    lines = f"_space_group_IT_number {number}\n_space_group_IT_coordinate_system_code {code}"
+    by_code, by_name = (
+        read(text, cell_of(group)) for text in (lines, f"_symmetry_space_group_name_H-M '{group.xhm()}'")
+    )
+    assert same(by_code, by_name)
+    unknown = f"_space_group_IT_number {number}\n_space_group_IT_coordinate_system_code xyz"
+    assert isinstance(read(unknown, cell_of(group)), Failure)
+
+
+@pytest.mark.parametrize("name", ["P 31 2", "C 31 2"])
+def test_a_screw_axis_is_not_taken_for_two_axes(name: str) -> None:
+    assert not settings_named(name)
+
+
+def test_the_name_of_the_reference_setting_does_not_contradict_another_setting() -> None:
+    names = "_space_group_name_H-M_ref 'P 1 21/c 1'\n_space_group_name_H-M_alt 'P 1 21/n 1'"
+    assert same(
+        read(names, (8, 9, 11, 90, 103, 90)), read("_space_group_name_H-M_alt 'P 1 21/n 1'", (8, 9, 11, 90, 103, 90))
+    )
+
+
+def test_listed_operations_of_another_point_group_than_the_named_one_are_warned_of() -> None:
+    text = listed(["x,y,z", "-x,-y,-z"], [], OLD, NEW, "_symmetry_space_group_name_H-M 'P 1 21 1'\n")
+    found = read(text, (8, 9, 11, 90, 100, 90))
+    assert isinstance(found, Crystal)
+    assert "point group" in found.warnings[0]
+
+
+def test_a_modulation_of_dimension_zero_is_none() -> None:
+    found = read("_symmetry_space_group_name_H-M 'P 1'\n_cell_modulation_dimension 0", (8, 9, 11, 90, 90, 90))
+    assert isinstance(found, Crystal)

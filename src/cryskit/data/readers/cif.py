@@ -9,6 +9,7 @@ in the xz plane.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 _ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
+_SITES = re.compile(r"(?:^|[ \t])_atom_site[_.](?:label|type_symbol|fract|cartn)", re.IGNORECASE | re.MULTILINE)
 _RIGHT = "90"  # degrees, what an angle is that is not given
 _SQUEEZED = 0.6  # of the sum of two covalent radii: a shorter distance speaks against a reading
 _COINCIDE = 0.1  # angstrom; atoms of two readings that are nearer are the same
@@ -82,7 +84,7 @@ def read_blocks(text: str, name: str, source: str, limit: int) -> Iterator[Cryst
         source: Name of the file or row, for error messages.
         limit: Number of atoms that a cell may have.
     """
-    found = [block for block in blocks(text) if "_atom_site" in block.lower() and _is_structure(block)]
+    found = [block for block in blocks(text) if _SITES.search(block) and _is_structure(block)]
     if not found:
         error = UnreadableError("It holds no atom sites", "Give a whole CIF with _atom_site_ entries", source)
         yield Failure(name, error)

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 _PART = re.compile(r"([A-Z][a-z]?)(\d{0,6}(?:\.\d{1,6})?)")
-_HYDROGEN = re.compile(r"(?<![A-Za-z])[HD](?![a-z])")
+_HYDROGEN = re.compile(r"[HD](?![a-z])")
 _NUMBERS = ("_cell_formula_units_z", "_cell_volume", "_exptl_crystal_density_diffrn")
-_OTHER_FORMULAS = ("_chemical_formula_structural", "_chemical_formula_moiety")
+_OTHER_FORMULAS = tuple(f"_chemical_formula_{kind}" for kind in ("sum", "structural", "moiety", "analytical", "iupac"))
 _SHARE = 0.02  # relative difference of amounts that counts as none: formulas are rounded
+_EXACT = 1e-6  # the same, of formulas of whole numbers
 _VOLUME = 0.03  # relative difference of volumes that counts as none
 _DENSITY = 0.08
 _TO_DENSITY = 1.66053907  # g/cm3 of one dalton per cubic angstrom
@@ -153,8 +154,10 @@ def witness_of(crystal: Crystal, content: Content, *, multiplicities: bool | Non
     if content.formula:
         factor = sum(counts.values()) / sum(content.formula.values())
         amounts = [(counts.get(number, 0), factor * amount) for number, amount in content.formula.items()]
+        whole = all(amount == round(amount) for amount in content.formula.values())
         composition = counts.keys() == content.formula.keys() and all(
-            abs(found - amount) <= _SHARE * amount + 0.02 for found, amount in amounts
+            abs(found - amount) <= (_EXACT if whole else _SHARE) * amount + (0 if whole else 0.02)
+            for found, amount in amounts
         )
         units = None if content.units is None else _are_units(factor, content)
     if content.density:
@@ -184,7 +187,9 @@ def _are_units(factor: float, content: Content) -> bool:
     amounts = [round(amount) for amount in content.formula.values() if amount == round(amount)]
     common = math.gcd(*amounts) if len(amounts) == len(content.formula) else 1
     units = content.units or 0.0
-    return any(abs(found - units) <= _SHARE * units for found in (factor, factor * common))
+    if abs(factor - 1) <= _SHARE and abs(common - units) <= _SHARE * units:
+        return True  # the formula is that of the whole cell
+    return abs(factor - units) <= _SHARE * units
 
 
 def _count(value: str) -> float:

@@ -17,6 +17,7 @@ from cryskit.data.readers.cif_tags import OPERATIONS, known
 from cryskit.data.readers.operations import IDENTITY, Operations, parse_operations
 from cryskit.data.readers.space_groups import (
     operations_of_hall,
+    settings_coded,
     settings_named,
     settings_numbered,
 )
@@ -34,13 +35,14 @@ _NAMES = (
     "_symmetry_space_group_name_h_m",
     "_space_group_name_h-m",
     "_space_group_name_h-m_full",
-    "_space_group_name_h-m_ref",
     "_symmetry_space_group_name_h-m_full",
 )
+_REFERENCE = ("_space_group_name_h-m_ref",)  # of the standard setting, whatever setting the file is in
 _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 _CODES = ("_space_group_it_coordinate_system_code",)
-_SUPERSPACE = ("_space_group_ssg", "_space_group_symop_ssg", "_cell_modulation_dim", "_cell_wave_vector")
+_SUPERSPACE = ("_space_group_ssg", "_space_group_symop_ssg", "_cell_wave_vector")
+_MODULATION = "_cell_modulation_dimension"
 _LAST = 230  # number of the last space group
 _MAGNETIC_LIST, _MAGNETIC_CENTRING = "_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_centering_xyz"
 _MAGNETIC = "_space_group_magn"
@@ -87,7 +89,8 @@ def symmetries(tags: Tags, lattice: np.ndarray) -> list[Symmetry]:
     _refuse_beyond_space_groups(tags)
     lists = (tuple(_each(known(tags, tag))) for tag in OPERATIONS)
     magnetic = (tuple(known(tags, tag)) for tag in (_MAGNETIC_LIST, _MAGNETIC_CENTRING))
-    words = (tuple(known(tags, *group)) for group in (_NAMES, _HALL, _NUMBERS, _CODES))
+    names = known(tags, *_NAMES) or known(tags, *_REFERENCE)
+    words = (tuple(names), *(tuple(known(tags, *group)) for group in (_HALL, _NUMBERS, _CODES)))
     found = _found(_Said(tuple(filter(None, lists)), *magnetic, *words))
     if len(found) == 1 and found[0].operations.trivial:
         return list(found)
@@ -166,7 +169,14 @@ def _named(said: _Said) -> list[Symmetry]:
         return [Symmetry(hall[0][1], f"Hall symbol {hall[0][0]}")]
     if len(numbers) > 1:
         raise UnreadableError(f"The space group has the numbers {sorted(numbers)}", "Keep the one that is right")
-    settings = [setting for number in numbers for setting in settings_numbered(number)]
+    codes = [code for code in said.codes if any(settings_coded(number, code) for number in numbers)]
+    if said.codes and not codes:
+        return []
+    settings = [
+        setting
+        for number in numbers
+        for setting in (settings_coded(number, codes[0]) if codes else settings_numbered(number))
+    ]
     if said.names:  # not understood: the number must leave no choice
         settings = settings if len({setting.operations.key for setting in settings}) == 1 else []
     return _readings(settings, "number {0.number} ({0.name})")
@@ -199,11 +209,12 @@ def _settings_of_names(said: _Said) -> list[Setting]:
     Raises:
         UnreadableError: Two names stand for different groups.
     """
-    codes = [code for code in said.codes if code.upper() in {"1", "2", "H", "R"}]
     spelled: dict[str, tuple[Setting, ...]] = {}
     for text in said.names:
-        if found := settings_named(f"{text}:{codes[0]}" if codes and ":" not in text else text):
-            spelled.setdefault(text, found)
+        if found := settings_named(text):
+            coded = {one.operations.key for code in said.codes for one in settings_coded(found[0].number, code)}
+            chosen = tuple(setting for setting in found if setting.operations.key in coded)
+            spelled.setdefault(text, chosen or found)
     if not spelled:
         return []
     first, *others = spelled.values()
@@ -224,8 +235,12 @@ def _checked_by_names(listed: Symmetry, named: list[Symmetry]) -> list[Symmetry]
     if listed.operations.trivial:
         doubt = f"The only listed operation is x,y,z, but the space group is {named[0].name}"
         return [listed._replace(warning=doubt, undecided=True), *(one._replace(warning=doubt) for one in named)]
-    if order == len(named[0].operations.rotations):
-        return [listed]  # another origin or other axes
+    if listed.operations.point_group == named[0].operations.point_group:
+        if order == len(named[0].operations.rotations):
+            return [listed]  # another origin or other axes
+    elif order == len(named[0].operations.rotations):
+        doubt = f"The listed operations are of another point group than {named[0].name}: the list is believed"
+        return [listed._replace(warning=doubt)]
     doubt = (
         f"{order} operations are listed, but the space group {named[0].name} has {len(named[0].operations.rotations)}"
     )
@@ -240,7 +255,7 @@ def _distinct(found: Iterable[Symmetry]) -> tuple[Symmetry, ...]:
 
 
 def _refuse_beyond_space_groups(tags: Tags) -> None:
-    if any(map(tags.has, _SUPERSPACE)):
+    if any(map(tags.has, _SUPERSPACE)) or any(value != "0" for value in known(tags, _MODULATION)):
         raise UnreadableError(
             "The structure is modulated: it has a superspace group",
             "Give a commensurate approximant as an ordinary cell",

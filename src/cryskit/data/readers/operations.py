@@ -61,6 +61,12 @@ class Operations(NamedTuple):
         rows = np.concatenate([np.rint(self.rotations).astype(np.int64).reshape(-1, 9), steps], axis=1)
         return frozenset(row.tobytes() for row in rows)
 
+    @property
+    def point_group(self) -> tuple[tuple[int, int], ...]:
+        """Trace and determinant of every rotation, which the axes and the origin leave as they are."""
+        traces = np.rint(np.trace(self.distinct, axis1=1, axis2=2)).astype(int).tolist()
+        return tuple(sorted(zip(traces, np.rint(np.linalg.det(self.distinct)).astype(int).tolist(), strict=True)))
+
     def keep_metric(self, lattice: np.ndarray, tolerance: float = 0.02) -> bool:
         """Return whether every rotation leaves lengths and angles of a cell as they are.
 

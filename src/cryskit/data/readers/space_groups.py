@@ -40,6 +40,9 @@ _CENTRINGS = {
     "I": ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5)),
     "F": ((0.0, 0.0, 0.0), (0.0, 0.5, 0.5), (0.5, 0.0, 0.5), (0.5, 0.5, 0.0)),
 }
+_SCREW_AXIS = re.compile(r"[2346][1-5](?:/[a-z])?")
+_CODE = re.compile(r"([12])?(-?[abc][123]|-?[abc]{3}|-?[abc]{1,2}-[abc]{1,2})?([hr])?")
+_TURNED = {"1": "3", "2": "2", "3": "1"}  # cell choices under a half turn that exchanges the other two axes
 _CHOICES = {"1": "1", "S": "1", "2": "2", "Z": "2", "H": "H", "HR": "H", "R": "R", "RS": "R"}
 
 
@@ -50,12 +53,14 @@ class Setting(NamedTuple):
         name: The Hermann-Mauguin name with its suffix: "F d -3 m:2".
         number: Its number in International Tables, 1 to 230.
         choice: The origin ("1", "2") or the axes ("H", "R") where there are two, else "".
+        axes: The coordinate system code: "b1" to "-a3" of a monoclinic group, "cab" of an orthorhombic one, "" of the standard one.
         operations: Its symmetry operations, those of the centring included.
     """
 
     name: str
     number: int
     choice: str
+    axes: str
     operations: Operations
 
 
@@ -73,7 +78,7 @@ def settings_named(name: str) -> tuple[Setting, ...]:
         return ()
     symbol, choice = _without_choice(_plain(name))
     spellings = _spellings(symbol)
-    found = next((group for spelling in spellings for group in _known(spelling)), None)
+    found = next((group for spelling in spellings for group in _known(spelling, blanks="_" not in name)), None)
     if found is None:
         return next((settings for spelling in spellings if (settings := _centred(spelling))), ())
     if 2 < found.number <= MONOCLINIC and "1" not in symbol.split():
@@ -98,6 +103,28 @@ def settings_numbered(number: int) -> tuple[Setting, ...]:
     reference = next(group for group in groups if group.is_reference_setting())
     groups = [group for group in groups if number <= MONOCLINIC or group.hm == reference.hm]
     return tuple(map(_setting, sorted(groups, key=lambda group: group.xhm() != reference.xhm())))
+
+
+def settings_coded(number: int, code: str) -> tuple[Setting, ...]:
+    """Return the settings of a space group that a coordinate system code of the CIF dictionary chooses.
+
+    Args:
+        number: The number of the group in International Tables, 1 to 230.
+        code: Such as "b2", "-c1", "cab", "1", "2abc", "h" or "r".
+
+    Returns:
+        Empty if the group has no such setting.
+    """
+    found = _CODE.fullmatch(code.strip().lower())
+    if found is None:
+        return ()
+    choice, axes = (found[1] or found[3] or "").upper(), found[2] or ""
+    axes = "" if axes == "abc" else axes
+    settings = [_setting(group) for group in _table() if group.number == number]
+    chosen = [one for one in settings if one.axes == axes and (not choice or one.choice == choice)]
+    if not chosen and axes[:1] == "-" and axes[2:] in _TURNED:  # the same cell, its unique axis the other way round
+        chosen = [one for one in settings if one.axes == f"{axes[1]}{_TURNED[axes[2:]]}"]
+    return tuple(chosen)
 
 
 @lru_cache(maxsize=1024)
@@ -125,7 +152,11 @@ def _operations(listed: gemmi.GroupOps) -> Operations:
 @cache
 def _setting(group: gemmi.SpaceGroup) -> Setting:
     return Setting(
-        group.xhm(), group.number, group.ext if group.ext in _CHOICES else "", _operations(group.operations())
+        group.xhm(),
+        group.number,
+        group.ext if group.ext in _CHOICES else "",
+        group.qualifier,
+        _operations(group.operations()),
     )
 
 
@@ -134,7 +165,7 @@ def _centred(spelling: str) -> tuple[Setting, ...]:
     letter, _, rest = spelling.partition(" ")
     primitive = settings_named(f"P {rest}") if letter in _CENTRINGS else ()
     return tuple(
-        Setting(spelling, one.number, "", _with_centring(one.operations, _CENTRINGS[letter]))
+        Setting(spelling, one.number, "", "", _with_centring(one.operations, _CENTRINGS[letter]))
         for one in primitive
         if one.number <= MONOCLINIC
     )
@@ -205,14 +236,22 @@ def _short(parts: list[str]) -> list[str]:
     return [parts[0], *planes[1:]]
 
 
-def _known(spelling: str) -> list[gemmi.SpaceGroup]:
-    """Return the groups of a name, if the blanks of the name stand where those of the symbol stand."""
+def _known(spelling: str, *, blanks: bool) -> list[gemmi.SpaceGroup]:
+    """Return the groups of a name, if the blanks of the name stand where those of the symbol stand.
+
+    Args:
+        spelling: A symbol, a blank behind its first letter.
+        blanks: Whether blanks separate its parts, so that "31" is a screw axis and not 3 and 1.
+    """
     group = gemmi.find_spacegroup_by_name(spelling)
     if group is None:
         return _with_short_name(spelling)
     symbol, given = group.hm, spelling
     if group.number <= MONOCLINIC:
         symbol, given = _without_ones(symbol), _without_ones(spelling)
+    parts = given.split()[1:] if blanks else []
+    if len(parts) > 1 and any(part not in symbol.split() for part in parts if _SCREW_AXIS.fullmatch(part)):
+        return []
     return [group] if _boundaries(given) <= _boundaries(symbol) or len(spelling.split()) == 2 else []
 
 
