@@ -16,7 +16,7 @@ import gemmi
 import numpy as np
 
 from cryskit.data.readers.cif_tags import UNKNOWN
-from cryskit.data.readers.numbers import to_float
+from cryskit.data.readers.numbers import to_float, to_floats
 from cryskit.data.readers.symbols import of_label, of_type
 from cryskit.data.validate import NEAREST, validate_size
 from cryskit.errors import CoordinatesError, DisorderError, ElementError, UnreadableError
@@ -127,12 +127,13 @@ def expand(
         return sites.fractional - np.floor(sites.fractional), sites.numbers, alone
     fixing, offsets = _stabilisers(sites.fractional, operations, lattice)
     orders = fixing.sum(1)
-    validate_size(round(float((len(operations.rotations) / orders).sum())), limit)
+    atoms = float((len(operations.rotations) / orders).sum())
+    validate_size(round(atoms), limit)
     special = sites.fractional + (offsets * fixing[..., None]).sum(1) / orders[:, None]
     images = (operations.rotations @ special.T).transpose(2, 0, 1) + operations.translations
     images -= np.floor(images)
     first = _first_of_equal(images)
-    if len(first) * 1.0 != (len(operations.rotations) / orders).sum():
+    if len(first) != atoms:
         first = np.concatenate([row * images.shape[1] + _apart(orbit, lattice) for row, orbit in enumerate(images)])
     owner = first // images.shape[1]
     sizes = np.bincount(owner, minlength=len(images))
@@ -190,7 +191,7 @@ def without_doubles(crystal: Crystal) -> Crystal:
 
 def _coordinates(texts: list[str], tag: str) -> list[float]:
     try:
-        found = [to_float(text) for text in texts]
+        found = to_floats(texts)
     except ValueError:
         found = [number_of(text) for text in texts]
     if math.isfinite(sum(found)):

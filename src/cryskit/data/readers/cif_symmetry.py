@@ -11,8 +11,6 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from cryskit.data.readers.cif_tags import OPERATIONS, known
 from cryskit.data.readers.operations import IDENTITY, Operations, parse_operations
 from cryskit.data.readers.space_groups import (
@@ -25,6 +23,8 @@ from cryskit.errors import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import numpy as np
 
     from cryskit.data.readers.cif_tags import Tags
     from cryskit.data.readers.space_groups import Setting
@@ -143,10 +143,7 @@ def _magnetic(triplets: tuple[str, ...], centring: tuple[str, ...]) -> Operation
     own, translations = (
         parse_operations(tuple(_without_time(text) for text in part)) for part in (triplets, centring or ("x,y,z,+1",))
     )
-    count = len(translations.translations)
-    shifts = own.translations[:, None] + translations.translations[None]
-    rotations = np.repeat(own.rotations, count, axis=0)
-    return Operations.of(rotations, shifts.reshape(-1, 3))
+    return own.with_translations(translations.translations)
 
 
 def _without_time(text: str) -> str:

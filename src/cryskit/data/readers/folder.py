@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cryskit.data.files import refuse_special
 from cryskit.data.readers.formats import DETAILS, format_of, read_named, stem
-from cryskit.data.readers.numbers import to_float
+from cryskit.data.readers.numbers import is_number
 from cryskit.data.targets import IDS, MISSING, property_names, targets
 from cryskit.errors import DataError, FilesNotReadWarning, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -122,7 +122,7 @@ def _file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
 def _listed(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
     table = folder / TABLE
     rows = _rows(table)
-    headed = not any(_is_number(cell) for row in rows[:1] for cell in row[1:]) and (
+    headed = not any(is_number(cell) for row in rows[:1] for cell in row[1:]) and (
         rows[0][0].lower() in _HEADS or any(cell.lower() not in MISSING for cell in rows[0][1:])
     )
     names = _names(rows[0], str(table), headed=headed)
@@ -165,7 +165,7 @@ def _row(files: dict[str, Path], row: list[str], names: list[str], source: str, 
         error = UnreadableError(f"{len(row)} values, expected at most {len(names) + 1}", "Give each value one column")
         return _failed(name, error, source)
     cells = {key: cell for key, cell in zip(names, row[1:], strict=False) if cell.lower() not in MISSING}
-    wrong = [cell for cell in cells.values() if not _is_number(cell)]
+    wrong = [cell for cell in cells.values() if not is_number(cell)]
     if wrong:
         error = UnreadableError(f"{wrong[0]!r} is no number", "Give a number, or nothing if the value is unknown")
         return _failed(name, error, source)
@@ -182,11 +182,3 @@ def _row(files: dict[str, Path], row: list[str], names: list[str], source: str, 
 def _failed(name: str, error: UnreadableError, source: str) -> Failure:
     error.source = source
     return Failure(name, error)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        to_float(cell)
-    except ValueError:
-        return False
-    return True

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def to_float(text: str) -> float:
     """Return the number that a word in a file is.
@@ -15,3 +20,25 @@ def to_float(text: str) -> float:
     if "_" in text or not text.isascii():
         raise ValueError(f"{text[:40]!r} is no number")
     return float(text)
+
+
+def to_floats(texts: Sequence[str]) -> list[float]:
+    """Return the numbers that the words of a column are.
+
+    Args:
+        texts: Words as for `to_float`.
+
+    Raises:
+        ValueError: One of them is no number.
+    """
+    joined = "".join(texts)
+    return [float(text) for text in texts] if joined.isascii() and "_" not in joined else [*map(to_float, texts)]
+
+
+def is_number(text: str) -> bool:
+    """Return whether a word in a file is a number."""
+    try:
+        to_float(text)
+    except ValueError:
+        return False
+    return True

@@ -57,15 +57,22 @@ class Operations(NamedTuple):
     @property
     def key(self) -> frozenset[bytes]:
         """A value that two lists share if they hold the same operations in any order."""
-        steps = np.rint(self.translations * _STEP).astype(np.int64) % _STEP
-        rows = np.concatenate([np.rint(self.rotations).astype(np.int64).reshape(-1, 9), steps], axis=1)
-        return frozenset(row.tobytes() for row in rows)
+        return frozenset(_codes(self.rotations, self.translations))
 
     @property
     def point_group(self) -> tuple[tuple[int, int], ...]:
         """Trace and determinant of every rotation, which the axes and the origin leave as they are."""
         traces = np.rint(np.trace(self.distinct, axis1=1, axis2=2)).astype(int).tolist()
         return tuple(sorted(zip(traces, np.rint(np.linalg.det(self.distinct)).astype(int).tolist(), strict=True)))
+
+    def with_translations(self, translations: np.ndarray) -> Operations:
+        """Return the operations followed by each of some translations, those of a centring.
+
+        Args:
+            translations: (C, 3) fractional, the zero among them.
+        """
+        shifts = self.translations + translations[:, None]
+        return Operations.of(np.tile(self.rotations, (len(translations), 1, 1)), shifts.reshape(-1, 3))
 
     def keep_metric(self, lattice: np.ndarray, tolerance: float = 0.02) -> bool:
         """Return whether every rotation leaves lengths and angles of a cell as they are.

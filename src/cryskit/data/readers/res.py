@@ -13,7 +13,7 @@ import numpy as np
 from ase.geometry import cellpar_to_cell
 from ase.io.res import Res
 
-from cryskit.data.readers.numbers import to_float
+from cryskit.data.readers.numbers import is_number, to_float
 from cryskit.data.readers.symbols import of_type
 from cryskit.data.targets import targets
 from cryskit.data.validate import make_row, validate_size
@@ -138,7 +138,7 @@ def _parse(text: str, name: str, limit: int) -> Crystal:  # noqa: C901 - one bra
         elif key == "CELL":
             cell = _cell(words)
         elif key == "SFAC":
-            kinds += words[1:] if not any(map(_is_number, words[1:])) else words[1:2]
+            kinds += words[1:] if not any(map(is_number, words[1:])) else words[1:2]
         elif key in {"SYMM", "PART"} or (key == "LATT" and words[1:] != ["-1"]):
             _refuse_symmetry(key, words)
         elif key == "LATT":
@@ -166,7 +166,7 @@ def _refuse_symmetry(key: str, words: Sequence[str]) -> None:
 
 
 def _cell(words: Sequence[str]) -> np.ndarray:
-    found = [to_float(word) if _is_number(word) else np.nan for word in words[2:8]]
+    found = [to_float(word) if is_number(word) else np.nan for word in words[2:8]]
     if len(found) != 6 or not all(0 < angle < 180 for angle in found[3:]) or not 0 < min(found) <= max(found) < np.inf:
         raise LatticeError("The line CELL has no wavelength, three lengths and three angles", "Give a whole .res file")
     try:
@@ -178,7 +178,7 @@ def _cell(words: Sequence[str]) -> np.ndarray:
 
 def _atom(words: Sequence[str], kinds: Sequence[str]) -> tuple[int, list[float]]:
     """Return atomic number and coordinates of a line: name, number in SFAC, x, y, z, share, displacements."""
-    if not (words[1].isascii() and words[1].isdigit() and all(map(_is_number, words[2:6]))):
+    if not (words[1].isascii() and words[1].isdigit() and all(map(is_number, words[2:6]))):
         raise CoordinatesError(f"{' '.join(words)[:60]!r} is no atom", "Give name, number in SFAC, x, y, z, share")
     place = int(words[1][:6])
     if not 1 <= place <= len(kinds):
@@ -195,11 +195,3 @@ def _targets(title: str) -> dict[str, float]:
         return targets(Res.parse_title(title))
     except (ValueError, IndexError):
         return {}
-
-
-def _is_number(word: str) -> bool:
-    try:
-        to_float(word)
-    except ValueError:
-        return False
-    return True

@@ -165,16 +165,10 @@ def _centred(spelling: str) -> tuple[Setting, ...]:
     letter, _, rest = spelling.partition(" ")
     primitive = settings_named(f"P {rest}") if letter in _CENTRINGS else ()
     return tuple(
-        Setting(spelling, one.number, "", "", _with_centring(one.operations, _CENTRINGS[letter]))
+        Setting(spelling, one.number, "", "", one.operations.with_translations(np.array(_CENTRINGS[letter])))
         for one in primitive
         if one.number <= MONOCLINIC
     )
-
-
-def _with_centring(operations: Operations, centring: tuple[tuple[float, float, float], ...]) -> Operations:
-    shifts = operations.translations + np.array(centring)[:, None]
-    rotations = np.tile(operations.rotations, (len(centring), 1, 1))
-    return Operations.of(rotations, shifts.reshape(-1, 3))
 
 
 @cache
