@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cryskit.cli.output import output_rows
+from cryskit.cli.output import exit_on_sigterm, output_rows
 from cryskit.data import validate
 from cryskit.predict.predictor import Predictor
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, prediction_row
@@ -118,6 +118,15 @@ def test_what_is_written_says_which_model_and_version(cryskit: Call, cifs: list[
     assert "by crysxpp@2026.11" in result.stderr
     if arguments == ["--json"]:
         assert json.loads(result.stdout)["model"] == "crysxpp@2026.11"
+
+
+def test_a_request_to_end_is_heeded_where_compiled_code_makes_another_error_of_it() -> None:
+    with pytest.raises(SystemExit) as found, exit_on_sigterm():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit as error:
+            raise SystemError("a compiled function returned a result with an exception set") from error
+    assert found.value.code == 128 + signal.SIGTERM
 
 
 @pytest.mark.slow

@@ -177,19 +177,27 @@ def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], units: Mappin
 
 @contextmanager
 def exit_on_sigterm() -> Iterator[None]:
-    """Let a request to end (SIGTERM) raise SystemExit inside the block, so that no half of a file is left behind."""
+    """Let a request to end (SIGTERM) raise SystemExit inside the block, so that no half of a file is left behind.
+
+    Compiled code that is interrupted turns it into an error of its own; the block ends with SystemExit all the same.
+    """
     if threading.current_thread() is not threading.main_thread():  # where Python sets no signal handlers
         yield
         return
 
+    asked: list[SystemExit] = []
+
     def end(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
+        asked.append(SystemExit(128 + number))
+        raise asked[-1]
 
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        if asked:
+            raise asked[-1]
 
 
 def write_text(text: str, path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cryskit.errors import CryskitError, DescriptionError, ProcessEndedError
 from cryskit.parallel import Lost, Pool
-from cryskit.text.short import one_line, short
+from cryskit.text.short import kind_and_text, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -149,7 +149,7 @@ def _stood_in(lost: Lost[Crystal]) -> Description:
         return stand_in(lost.item, lost.error.problem)
     if isinstance(lost.error, CryskitError | ImportError):  # so it would be for every crystal
         raise lost.error
-    return stand_in(lost.item, one_line(lost.error))
+    return stand_in(lost.item, kind_and_text(lost.error))
 
 
 class _LateError(BaseException):

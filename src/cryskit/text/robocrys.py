@@ -21,7 +21,7 @@ import numpy as np
 
 from cryskit.errors import CryskitError, DescriptionError
 from cryskit.text.prototype_filter import PrototypeFilter, reduced
-from cryskit.text.short import one_line
+from cryskit.text.short import kind_and_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +128,7 @@ class Robocrys:
                 structure = Structure(crystal.lattice, crystal.numbers.tolist(), crystal.fractional)
                 parts = self._describer.describe(self._condenser.condense_structure(structure))
         except _ERRORS as error:
-            raise DescriptionError(f"Robocrystallographer: {one_line(error)}", "Check the crystal") from error
+            raise DescriptionError(f"Robocrystallographer: {kind_and_text(error)}", "Check the crystal") from error
         overall = " ".join(part for part in (parts["mineral"], parts["component_makeup"]) if part)
         return Parts(clean(overall), clean(parts["components"]))
 

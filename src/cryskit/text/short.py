@@ -9,6 +9,7 @@ from ase.data import atomic_masses, chemical_symbols
 from moyopy import SpaceGroupType
 
 from cryskit import elements
+from cryskit.errors import one_line
 from cryskit.graphs.symmetry import NAMED_TOLERANCE, SYSTEMS, detect, system_of
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ def short(crystal: Crystal) -> str:
     return f"{_symmetry(crystal)} The cell holds {atoms} of {kinds}; the density is {density:.2f} g/cm3."
 
 
-def one_line(error: BaseException) -> str:
+def kind_and_text(error: BaseException) -> str:
     """Return the kind of an error and, on one line, the first 200 characters of what it says."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    return f"{type(error).__name__}: {one_line(error)}"[:200]
 
 
 def _symmetry(crystal: Crystal) -> str:
