@@ -120,12 +120,17 @@ def test_what_is_written_says_which_model_and_version(cryskit: Call, cifs: list[
         assert json.loads(result.stdout)["model"] == "crysxpp@2026.11"
 
 
+def compiled() -> None:
+    """End as compiled code does that a signal interrupts."""
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except SystemExit as error:
+        raise SystemError("a compiled function returned a result with an exception set") from error
+
+
 def test_a_request_to_end_is_heeded_where_compiled_code_makes_another_error_of_it() -> None:
     with pytest.raises(SystemExit) as found, exit_on_sigterm():
-        try:
-            signal.raise_signal(signal.SIGTERM)
-        except SystemExit as error:
-            raise SystemError("a compiled function returned a result with an exception set") from error
+        compiled()
     assert found.value.code == 128 + signal.SIGTERM
 
 
