@@ -10,11 +10,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from cryskit.errors import CoordinatesError, CrystalError, LatticeError
+from cryskit.errors import CoordinatesError, CrystalError, LatticeError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Axis = Literal["atoms", "edges", "crystals"]
+Neighbours = Literal["smooth", "nearest", "radius"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +112,15 @@ class GraphSpec:
     """The kind of graph that an encoder or objective needs; it is saved with a model and names the cache of graphs.
 
     Attributes:
-        neighbours: "nearest" for the `count` nearest neighbours within `radius`, "radius" for all within `radius`.
+        neighbours: "smooth" for neighbours whose weights fall smoothly to zero and add up to `count` (`graphs.smooth`), so that
+            networks are continuous functions of the crystal; "nearest" for the `count` nearest neighbours within `radius`;
+            "radius" for all within `radius`.
         radius: Largest distance of a neighbour, in angstrom.
-        count: Number of neighbours of an atom, for "nearest".
-        shells: Whether every further neighbour is kept that is as near as the last of the `count` (within 1e-3 angstrom), so
-            that the graph depends neither on the choice of cell nor on the order of atoms.
+        count: Number of neighbours of an atom, for "smooth" (the sum of their weights) and "nearest".
+        shells: For "nearest": whether every further neighbour is kept that is as near as the last of the `count` (within 1e-3
+            angstrom), so that the graph depends neither on the choice of cell nor on the order of atoms.
         reduce: Whether nodes stand for orbits of the space group, weighted with their multiplicity, instead of for atoms.
-        undirected: Whether two atoms are neighbours if one of them is among the nearest of the other, by whole shells. The
+        undirected: Whether two atoms are neighbours if one of them is a neighbour of the other, by whole shells. The
             graph then has `reverse` and `orbit_of_edge`, which a line graph needs.
         symmetry: Whether the graph has the space group and crystal system of each crystal.
         origins: Whether the graph has, for each node, the atom of the crystal for which it stands.
@@ -130,9 +133,12 @@ class GraphSpec:
         True
         >>> GraphSpec(radius=6.0).hash == GraphSpec(radius=8.0).hash
         False
+
+    Raises:
+        UnknownNameError: There is no such kind of neighbours.
     """
 
-    neighbours: Literal["nearest", "radius"] = "nearest"
+    neighbours: Neighbours = "smooth"
     radius: float = 8.0
     count: int = 12
     shells: bool = True
@@ -142,6 +148,10 @@ class GraphSpec:
     origins: bool = False
     translations: bool = False
     text: str = ""
+
+    def __post_init__(self) -> None:
+        if self.neighbours not in get_args(Neighbours):
+            raise UnknownNameError("kind of neighbours", str(self.neighbours), get_args(Neighbours))
 
     @property
     def hash(self) -> str:
@@ -181,6 +191,8 @@ class Graph:
         crystal_of_atom: (N,) int64, the crystal of each node, sorted.
         edges: (2, E) int64, the centre and the neighbour of each edge, sorted by centre.
         vectors: (E, 3) float32, the vector from centre to neighbour, with its periodic image, in angstrom.
+        weight: (E,) float32, the weight of each edge in every sum over edges, above 0 and at most 1. None, which stands for 1,
+            unless `GraphSpec.neighbours` is "smooth".
         lattice: (B, 3, 3) float32, the lattice vectors of each crystal as rows, in angstrom.
         targets: (B, P) float32, the known values of P properties in their units, NaN where unknown; encoders never read it.
         symmetry: (B, 2) int64, the space group, 1..230, and the crystal system, 0 (triclinic) to 6 (cubic), of each crystal;
@@ -204,7 +216,7 @@ class Graph:
         >>> import cryskit
         >>> cell, sites = [[4.12, 0, 0], [0, 4.12, 0], [0, 0, 4.12]], [[0, 0, 0], [0.5, 0.5, 0.5]]
         >>> salt = cryskit.Crystal("CsCl", cell, sites, [55, 17])
-        >>> graph = cryskit.build_graphs([salt], cryskit.GraphSpec(count=8))
+        >>> graph = cryskit.build_graphs([salt], cryskit.GraphSpec(neighbours="nearest", count=8))
         >>> graph.numbers.tolist(), graph.numbers[graph.edges[1]].tolist()
         ([55, 17], [17, 17, 17, 17, 17, 17, 17, 17, 55, 55, 55, 55, 55, 55, 55, 55])
         >>> round(float(graph.vectors.norm(dim=1).max()), 3)
@@ -218,6 +230,7 @@ class Graph:
     vectors: Tensor = field(metadata=_on_axis("edges"))
     lattice: Tensor = field(metadata=_on_axis("crystals"))
     targets: Tensor = field(metadata=_on_axis("crystals"))
+    weight: Tensor | None = field(default=None, metadata=_on_axis("edges"))
     symmetry: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
     origin: Tensor | None = field(default=None, metadata=_on_axis("atoms"))
     teacher: Tensor | None = field(default=None, metadata=_on_axis("atoms"))

@@ -26,7 +26,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "gatgnn": {"width": 16, "layers": 2},
         "megnet": {"width": 16, "layers": 2},
         "cogn": {"width": 32, "layers": 2, "depth": 3},
-        "cgat": {"width": 16, "layers": 2, "heads": 2, "context": 2, "neighbours": 12, "radius": 8.0},
+        "cgat": {"width": 16, "layers": 2, "heads": 2, "context": 2, "count": 12, "radius": 8.0},
         "matformer": {"width": 16, "layers": 2, "heads": 2},
         "fused": {"graph": {"name": "cgcnn", "width": 16}, "text_width": WORDS, "projected": 16, "dropout": 0.0},
     }

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from cryskit.layers.message_blocks import MessageGraph
     from cryskit.layers.message_passing import RowSum
-    from cryskit.types import Graph
+    from cryskit.types import Graph, Neighbours
 
 READOUTS = ("both", "atoms")
 
@@ -63,7 +63,8 @@ class ALIGNN(nn.Module):
         inputs: Input layer: "features" (92 element features, as published), "embedding" (learned), "both" or "selector"; see
             `layers.inputs`.
         radius: Largest distance of a neighbour, in angstrom.
-        neighbours: Number of nearest neighbours of an atom, completed to whole shells and made mutual.
+        count: Number of neighbours of an atom, counted by weight, before they are made mutual.
+        neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
         points: Number of points of the grid of cosines.
         readout: Final vector of an atom: "both", the sum of its own and the mean of its bonds, or "atoms", its own.
 
@@ -87,7 +88,8 @@ class ALIGNN(nn.Module):
         embedding: int = 64,
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
-        neighbours: int = 12,
+        count: int = 12,
+        neighbours: Neighbours = "smooth",
         points: int = 2048,
         readout: str = "both",
     ) -> None:
@@ -95,7 +97,7 @@ class ALIGNN(nn.Module):
         if readout not in READOUTS:
             raise UnknownNameError("readout of encoder alignn", readout, READOUTS)
         self.readout = readout
-        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
+        self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.register_buffer("table", torch.linspace(-1, 1, points), persistent=False)
         self.inputs = make_input(inputs, width)
@@ -110,9 +112,9 @@ class ALIGNN(nn.Module):
         )
 
     @staticmethod
-    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
-        return GraphSpec(radius=radius, count=neighbours, undirected=True)
+        return GraphSpec(neighbours=neighbours, radius=radius, count=count, undirected=True)
 
     def forward(self, graph: Graph) -> Encoding:
         """Return the vectors of the atoms and crystals of a batch.

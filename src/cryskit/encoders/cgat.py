@@ -3,7 +3,8 @@
     a_ij^h = softmax_j(FCNN_a^h[v_i, e_ij, v_j]),   v_i <- v_i + FCNN(mean_h sum_j a_ij^h FCNN_m^h[v_i, e_ij, v_j])
     e_r <- e_r + FCNN(e_r),   y = mean_h sum_i softmax_i(FCNN_a^h[v_i, c]) FCNN_m^h(v_i)
 
-e_ij is learned for the rank r of the shell that j is in around i; c is ROOST's vector of the composition (Goodall and Lee
+e_ij is learned for the rank r of the shell that j is in around i, or, in a smooth neighbourhood, for the number of neighbours nearer than j,
+between whose vectors it is interpolated: neighbours at nearly the same distance count in part, so the rank is continuous. c is ROOST's vector of the composition (Goodall and Lee
 2020, doi 10.1038/s41467-020-19964-7). As no distance enters, a uniform strain changes nothing.
 
 Deviations: neighbours within 1e-3 angstrom share a rank, neighbourhoods are whole shells, nodes are orbits of the space group,
@@ -33,8 +34,9 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph
+    from cryskit.types import Graph, Neighbours
 
+_SOFT = 0.05  # relative difference in distance over which one neighbour comes to be counted as nearer than another
 _SHELL = 1e-3  # angstrom: neighbours that are nearer to one another in distance share a rank
 _ELEMENTS = 128  # more than there are
 
@@ -51,7 +53,8 @@ class CGAT(nn.Module):
         inputs: Input layer: "features" (92 element features), "embedding" (learned), "both" or "selector"; see
             `layers.inputs`.
         radius: Largest distance of a neighbour, in angstrom.
-        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+        count: Number of neighbours of an atom, counted by weight.
+        neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -66,21 +69,22 @@ class CGAT(nn.Module):
         context: int = 3,
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 18.0,
-        neighbours: int = 24,
+        count: int = 24,
+        neighbours: Neighbours = "smooth",
     ) -> None:
         super().__init__()
-        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
+        self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
-        self.ranks = nn.Embedding(max(neighbours, 2), width)
+        self.ranks = nn.Embedding(max(count, 2), width)
         self.layers = nn.ModuleList(Attention(width, heads, last=index == layers - 1) for index in range(layers))
         self.composition = Composition(width, context)
         self.pool = Pool(width, heads)
 
     @staticmethod
-    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
-        return GraphSpec(radius=radius, count=neighbours)
+        return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 
     def forward(self, graph: Graph) -> Encoding:
         """Return the vectors of the atoms and crystals of a batch.
@@ -89,7 +93,8 @@ class CGAT(nn.Module):
             graph: The batch, built as `needs` says.
         """
         last = self.ranks.num_embeddings - 1
-        neighbourhoods = Neighbourhoods(graph, float(last), last + 1, ranked(Edges.distinct(graph), last))
+        rank = shell_ranks if graph.weight is None else soft_ranks
+        neighbourhoods = Neighbourhoods(graph, float(last), last + 1, rank(Edges.distinct(graph), last))
         edges, ranks = Segments.of_atoms(neighbourhoods), self.ranks.weight
         elements = atoms = self.inputs(graph.numbers)
         for layer in self.layers:
@@ -97,7 +102,28 @@ class CGAT(nn.Module):
         return Encoding(atoms, self.pool(atoms, self.composition(elements, graph), graph))
 
 
-def ranked(edges: Edges, last: int) -> Edges:
+def soft_ranks(edges: Edges, last: int) -> Edges:
+    """Return the edges with the number of nearer neighbours of the same atom, by weight, in place of their length.
+
+    Neighbours at the same distance count half; one counts fully as nearer if it is so by 5 %.
+
+    Args:
+        edges: The edges of smooth neighbourhoods, with lengths in angstrom.
+        last: The highest rank, which all further neighbours share.
+    """
+    centre, length, weight = edges.centre, edges.length, edges.multiplicity
+    degree = torch.bincount(centre, minlength=1)
+    place = torch.arange(len(centre), device=centre.device) - (degree.cumsum(0) - degree)[centre]
+    lengths = length.new_full((len(degree), int(degree.max())), torch.inf)
+    lengths[centre, place] = length
+    weights = torch.zeros_like(lengths)
+    weights[centre, place] = torch.ones_like(length) if weight is None else weight
+    t = ((length[:, None] - lengths[centre]) / (2 * _SOFT * length[:, None]) + 0.5).clamp(0, 1)
+    nearer = t * t * t * (10 - t * (15 - 6 * t))
+    return edges._replace(length=(nearer * weights[centre]).sum(1).clamp_max(last))
+
+
+def shell_ranks(edges: Edges, last: int) -> Edges:
     """Return the edges with the rank of the neighbour's shell, 0 for the nearest shell, in place of their length.
 
     Args:
@@ -167,10 +193,12 @@ class Attention(nn.Module):
         of_scores = silu(self.asked(atoms, ranks, neighbourhoods)).unflatten(1, self.scores.shape)
         shares = softmax((of_scores * self.scores).sum(2), edges)
         of_messages = silu(self.told(atoms, ranks, neighbourhoods)).chunk(self.heads, dim=1)
-        # Shares add up to one, so a linear map of the messages is applied to their mean; an atom without edges has none.
-        has_edges = (neighbourhoods.degree > 0)[:, None]
+        # Shares add up to one, so a linear map of the messages is applied to their mean, the bias included; they add up to less,
+        # and so must the bias, at an atom with less than one neighbour by weight.
+        present = neighbourhoods.neighbour_count.clamp_max(1)[:, None]
         received = sum(
-            linear(attend(shares[:, [head]], of_messages[head].contiguous(), edges)) * has_edges
+            linear(attend(shares[:, [head]], of_messages[head].contiguous(), edges))
+            - (1 - present) * linear.get_parameter("bias")
             for head, linear in enumerate(self.messages)
         )
         return atoms + self.update(received / self.heads), ranks if self.ranks is None else ranks + self.ranks(ranks)

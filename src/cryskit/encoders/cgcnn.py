@@ -27,7 +27,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph
+    from cryskit.types import Graph, Neighbours
 
 
 @configured
@@ -40,7 +40,8 @@ class CGCNN(nn.Module):
         inputs: Input layer: "features" (92 element features, as published), "embedding" (learned), "both" or "selector"; see
             `layers.inputs`.
         radius: Largest distance of a neighbour, in angstrom.
-        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+        count: Number of neighbours of an atom, counted by weight.
+        neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -53,19 +54,20 @@ class CGCNN(nn.Module):
         layers: int = 3,
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
-        neighbours: int = 12,
+        count: int = 12,
+        neighbours: Neighbours = "smooth",
     ) -> None:
         super().__init__()
-        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
+        self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
         self.convolutions = nn.ModuleList(Convolution(width, self.radial.feature_count) for _ in range(layers))
 
     @staticmethod
-    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
-        return GraphSpec(radius=radius, count=neighbours)
+        return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 
     def forward(self, graph: Graph) -> Encoding:
         """Return the vectors of the atoms and crystals of a batch.

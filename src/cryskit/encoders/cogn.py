@@ -33,7 +33,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph
+    from cryskit.types import Graph, Neighbours
 
 _STEP = 0.25  # angstrom, between the centres of 32 Gaussians over 8 angstrom
 _SIGMA = 0.5  # angstrom: as in the paper, the square root of the step
@@ -51,7 +51,8 @@ class CoGN(nn.Module):
         inputs: Input layer: "features" (92 element features), "embedding" (learned), "both" or "selector"; see
             `layers.inputs`.
         radius: Largest distance of a neighbour, in angstrom.
-        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+        count: Number of neighbours of an atom, counted by weight.
+        neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -65,10 +66,11 @@ class CoGN(nn.Module):
         depth: int = 5,
         inputs: str | Mapping[str, Any] = "both",
         radius: float = 8.0,
-        neighbours: int = 24,
+        count: int = 24,
+        neighbours: Neighbours = "smooth",
     ) -> None:
         super().__init__()
-        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
+        self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius, _STEP, _POINTS, width=2**0.5 * _SIGMA, first=_STEP)
@@ -76,9 +78,9 @@ class CoGN(nn.Module):
         self.blocks = nn.ModuleList(Block(width, depth) for _ in range(layers))
 
     @staticmethod
-    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
-        return GraphSpec(radius=radius, count=neighbours)
+        return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 
     def forward(self, graph: Graph) -> Encoding:
         """Return the vectors of the atoms and crystals of a batch.

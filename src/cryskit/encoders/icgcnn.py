@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryskit.layers.message_blocks import MessageGraph
-    from cryskit.types import Graph
+    from cryskit.types import Graph, Neighbours
 
 
 @configured
@@ -48,7 +48,8 @@ class ICGCNN(nn.Module):
         inputs: Input layer: "features" (92 element features), "embedding" (learned), "both" or "selector"; see
             `layers.inputs`.
         radius: Largest distance of a neighbour, in angstrom.
-        neighbours: Number of nearest neighbours of an atom, completed to whole shells and made mutual.
+        count: Number of neighbours of an atom, counted by weight, before they are made mutual.
+        neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -61,10 +62,11 @@ class ICGCNN(nn.Module):
         layers: int = 3,
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
-        neighbours: int = 12,
+        count: int = 12,
+        neighbours: Neighbours = "smooth",
     ) -> None:
         super().__init__()
-        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
+        self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius, points=2)
@@ -72,9 +74,9 @@ class ICGCNN(nn.Module):
         self.convolutions = nn.ModuleList(Convolution(width, update=i + 1 < layers) for i in range(layers))
 
     @staticmethod
-    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
-        return GraphSpec(radius=radius, count=neighbours, undirected=True)
+        return GraphSpec(neighbours=neighbours, radius=radius, count=count, undirected=True)
 
     def forward(self, graph: Graph) -> Encoding:
         """Return the vectors of the atoms and crystals of a batch.

@@ -33,7 +33,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph
+    from cryskit.types import Graph, Neighbours
 
 _GAUSSIANS = 128
 
@@ -49,7 +49,8 @@ class Matformer(nn.Module):
         inputs: Input layer: "features" (92 element features, as published), "embedding" (learned), "both" or "selector"; see
             `layers.inputs`.
         radius: Largest distance of a neighbour and centre of the last Gaussian, in angstrom.
-        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+        count: Number of neighbours of an atom, counted by weight.
+        neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -63,10 +64,11 @@ class Matformer(nn.Module):
         heads: int = 4,
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
-        neighbours: int = 12,
+        count: int = 12,
+        neighbours: Neighbours = "smooth",
     ) -> None:
         super().__init__()
-        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
+        self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         step = radius / (_GAUSSIANS - 1)
@@ -75,9 +77,9 @@ class Matformer(nn.Module):
         self.layers = nn.ModuleList(Attention(width, heads) for _ in range(layers))
 
     @staticmethod
-    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
-        return GraphSpec(radius=radius, count=neighbours, translations=True)
+        return GraphSpec(neighbours=neighbours, radius=radius, count=count, translations=True)
 
     def forward(self, graph: Graph) -> Encoding:
         """Return the vectors of the atoms and crystals of a batch.

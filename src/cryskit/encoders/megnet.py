@@ -33,7 +33,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph
+    from cryskit.types import Graph, Neighbours
 
 _LAST = 1.25  # centre of the last Gaussian, in radii
 _COUNT = 100  # number of Gaussians
@@ -52,7 +52,9 @@ class MEGNet(nn.Module):
         steps: Number of steps of set2set.
         inputs: Input layer: "embedding" (learned, as published), "features" (92 element features), "both" or "selector"; see
             `layers.inputs`.
-        radius: Distance up to which atoms are neighbours, in angstrom.
+        radius: Largest distance of a neighbour, in angstrom.
+        count: Number of neighbours of an atom, counted by weight; not for "radius".
+        neighbours: Neighbourhoods: "smooth", or "radius", all atoms within the radius, as published; see `GraphSpec`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -66,9 +68,11 @@ class MEGNet(nn.Module):
         steps: int = 2,
         inputs: str | Mapping[str, Any] = "embedding",
         radius: float = 4.0,
+        count: int = 12,
+        neighbours: Neighbours = "smooth",
     ) -> None:
         super().__init__()
-        self.needs = self.needs_of(radius=radius)
+        self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width // 2)
         last = _LAST * radius
@@ -81,9 +85,9 @@ class MEGNet(nn.Module):
         self.last = _dense(5 * width, width)
 
     @staticmethod
-    def needs_of(radius: float, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
-        return GraphSpec(neighbours="radius", radius=radius)
+        return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 
     def forward(self, graph: Graph) -> Encoding:
         """Return the vectors of the atoms and crystals of a batch.

@@ -33,7 +33,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph
+    from cryskit.types import Graph, Neighbours
 
 
 @configured
@@ -47,7 +47,8 @@ class Steinhardt(nn.Module):
         inputs: Input layer: "features" (92 element features), "embedding" (learned), "both" or "selector"; see
             `layers.inputs`.
         radius: Largest distance of a neighbour, in angstrom.
-        neighbours: Number of nearest neighbours of an atom, completed to whole shells.
+        count: Number of neighbours of an atom, counted by weight.
+        neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
         memory: Whether bonds have states, the sums of the messages of earlier layers.
 
     Attributes:
@@ -62,12 +63,13 @@ class Steinhardt(nn.Module):
         channels: int = 16,
         inputs: str | Mapping[str, Any] = "both",
         radius: float = 8.0,
-        neighbours: int = 12,
+        count: int = 12,
+        neighbours: Neighbours = "smooth",
         *,
         memory: bool = False,
     ) -> None:
         super().__init__()
-        self.needs = self.needs_of(radius=radius, neighbours=neighbours)
+        self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
         self.radial = Gaussians(radius)
@@ -77,9 +79,9 @@ class Steinhardt(nn.Module):
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
 
     @staticmethod
-    def needs_of(radius: float, neighbours: int, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
-        return GraphSpec(radius=radius, count=neighbours)
+        return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 
     def forward(self, graph: Graph) -> Encoding:
         """Return the vectors of the atoms and crystals of a batch.

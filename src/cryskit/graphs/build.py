@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cryskit.types import Crystal, GraphSpec
 
-BUILDER = f"1 symprec {TOLERANCE} {NAMED_TOLERANCE}"
+BUILDER = f"2 symprec {TOLERANCE} {NAMED_TOLERANCE}"
 """Version of the builder, a part of every cache key; the number is raised with each change of what is built."""
 
 
@@ -56,15 +56,15 @@ def build(
         CrystalError: A crystal cannot be built.
 
     Example:
-        The primitive cell of silicon has two atoms in one orbit, so its graph has one node of multiplicity 2, whose
-        second shell is completed: 4 + 12 neighbours.
+        The primitive cell of silicon has two atoms in one orbit, so its graph has one node of multiplicity 2. Its 4 nearest
+        neighbours count fully and the 12 next ones in part, so that there are 12 by weight.
 
         >>> import cryskit
         >>> lattice = [[0.0, 2.715, 2.715], [2.715, 0.0, 2.715], [2.715, 2.715, 0.0]]
         >>> silicon = cryskit.Crystal("Si", lattice, [[0, 0, 0], [0.25, 0.25, 0.25]], [14, 14])
         >>> graph = cryskit.build_graphs([silicon], cryskit.GraphSpec(radius=8.0, count=12))
-        >>> graph.crystals, graph.atoms, graph.multiplicity.tolist(), tuple(graph.edges.shape)
-        (1, 1, [2.0], (2, 16))
+        >>> graph.crystals, graph.atoms, graph.multiplicity.tolist(), round(float(graph.weight.sum()), 4)
+        (1, 1, [2.0], 12.0)
     """
     if cache is not None:
         path = cache / f"{key(crystals, spec)}.arrow"
@@ -176,6 +176,7 @@ class _Part(NamedTuple):
     multiplicity: np.ndarray
     edges: np.ndarray
     vectors: np.ndarray
+    weight: np.ndarray
     reverse: np.ndarray
     orbit_of_edge: np.ndarray
 
@@ -188,7 +189,7 @@ def _build_one(crystal: Crystal, spec: GraphSpec, representative: np.ndarray) ->
     vectors = steps @ crystal.lattice
     edges = np.stack([found.centre, node_of_atom[found.neighbour]])
     elements, no_ends = crystal.numbers[nodes], np.zeros((2, 0), np.int64)
-    part = _Part(nodes, node_of_atom, elements, multiplicity, edges, vectors, *no_ends)
+    part = _Part(nodes, node_of_atom, elements, multiplicity, edges, vectors, found.weight, *no_ends)
     if not spec.undirected:
         return part
     back = reverse_edges(crystal, nodes, node_of_atom, found, vectors, reduce=spec.reduce)
@@ -215,6 +216,7 @@ def _join(crystals: Sequence[Crystal], parts: Sequence[_Part], spec: GraphSpec) 
         vectors=joined("vectors", np.float32, (0, 3)),
         lattice=torch.from_numpy(np.array([c.lattice for c in crystals], np.float32).reshape(-1, 3, 3)),
         targets=torch.zeros(len(parts), 0),
+        weight=joined("weight", np.float32) if spec.neighbours == "smooth" else None,
         symmetry=torch.tensor([space_group(c) for c in crystals], dtype=torch.int64).reshape(-1, 2)
         if spec.symmetry
         else None,

@@ -1,4 +1,4 @@
-"""The neighbours of atoms under periodic boundary conditions, by whole shells.
+"""The neighbours of atoms under periodic boundary conditions: with weights that fall smoothly to zero, or by whole shells.
 
 The search is pymatgen's Cython kernel. It is called for the wanted centres only, with a radius guessed from the density that
 grows until it provably holds all the neighbours wanted: a fraction of the pairs within the full radius.
@@ -13,6 +13,7 @@ import numpy as np
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from cryskit.errors import LatticeError
+from cryskit.graphs.smooth import SMALLEST, directed_weights, mutual_weights, reaches
 
 if TYPE_CHECKING:
     from cryskit.types import Crystal, GraphSpec
@@ -33,12 +34,14 @@ class Neighbours(NamedTuple):
         neighbour: (E,) int64, the neighbour of each edge, as its position in the cell.
         image: (E, 3) float64, the lattice translation of the neighbour, in lattice vectors.
         distance: (E,) float64, the distance of the neighbour in angstrom.
+        weight: (E,) float64, the weight of the neighbour, 0 to 1; 1 for all where neighbourhoods are not smooth.
     """
 
     centre: np.ndarray
     neighbour: np.ndarray
     image: np.ndarray
     distance: np.ndarray
+    weight: np.ndarray
 
 
 def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighbours:
@@ -47,7 +50,7 @@ def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighb
     Args:
         crystal: The crystal. Its fractional coordinates may lie outside the cell; images refer to them as they are.
         centres: (C,) int64, the atoms whose neighbours are wanted.
-        spec: The neighbourhood: the nearest atoms or all within a radius, the radius, the count, whole shells or not.
+        spec: The neighbourhood: smooth, the nearest atoms or all within a radius; the radius, the count, whole shells or not.
 
     Returns:
         The edges; an atom with nothing within the radius has none.
@@ -56,14 +59,13 @@ def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighb
     _check_images(crystal, spec.radius)
     positions = np.ascontiguousarray((crystal.fractional - cell) @ crystal.lattice)
     lattice = crystal.lattice
-    search = spec.radius if spec.neighbours == "radius" else _guess(crystal, spec)
+    search = _guess(crystal, spec) if spec.neighbours in _ENOUGH else spec.radius
     while True:
         found = _within(positions, centres, lattice, search)
-        if search >= spec.radius or _holds_count(found, len(centres), spec.count, search):
+        if search >= spec.radius or _ENOUGH[spec.neighbours](found, len(centres), spec, search):
             break
         search = min(search * _GROWTH, spec.radius)
-    if spec.neighbours == "nearest":
-        found = _nearest(found, len(centres), spec)
+    found = _CHOSEN[spec.neighbours](found, len(centres), spec)
     image = found.image - cell[found.neighbour] + cell[centres[found.centre]]
     return found._replace(image=image)
 
@@ -71,21 +73,23 @@ def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighb
 def mutual(
     crystal: Crystal, chosen: Neighbours, centres: np.ndarray, node_of_atom: np.ndarray, spec: GraphSpec
 ) -> Neighbours:
-    """Find mutual neighbours: pairs of atoms of which one is among the nearest neighbours of the other, by whole shells.
+    """Find mutual neighbours: pairs of atoms of which one is a neighbour of the other.
 
     Args:
         crystal: The crystal.
         chosen: The neighbours of the centres that `neighbours` found.
         centres: (C,) int64, the atoms whose neighbours are wanted.
         node_of_atom: (N,) int64, for each atom of the crystal the position in `centres` of the equivalent centre.
-        spec: The neighbourhood: the nearest atoms or all within a radius, the radius, the count.
+        spec: The neighbourhood: smooth, the nearest atoms by whole shells or all within a radius; the radius, the count.
     """
-    reach = np.full(len(centres), spec.radius + SHELL_TOLERANCE)
-    if spec.neighbours == "nearest":
-        reach = np.minimum(_shell_ends(chosen, len(centres), spec.count), reach)
-    every = neighbours(crystal, centres, replace(spec, neighbours="radius", radius=float(reach.max())))
-    keep = every.distance <= np.maximum(reach[every.centre], reach[node_of_atom[every.neighbour]])
-    return Neighbours(*(field[keep] for field in every))
+    reach = _REACH[spec.neighbours](chosen, len(centres), spec)
+    search = min(float(reach.max(initial=0.0)), spec.radius + SHELL_TOLERANCE)
+    every = neighbours(crystal, centres, replace(spec, neighbours="radius", radius=search))
+    one, other = reach[every.centre], reach[node_of_atom[every.neighbour]]
+    if spec.neighbours == "smooth":
+        weights = (directed_weights(every.distance, each, spec.radius) for each in (one, other))
+        return _weighted(every, mutual_weights(*weights))
+    return _kept(every, every.distance <= np.maximum(one, other))
 
 
 def _check_images(crystal: Crystal, radius: float) -> None:
@@ -112,7 +116,15 @@ def _within(positions: np.ndarray, centres: np.ndarray, lattice: np.ndarray, rad
     itself = (centres[centre] == neighbour) & ~image.any(axis=1)
     order = np.lexsort((distance, centre))
     order = order[~itself[order]]
-    return Neighbours(centre[order], neighbour[order], image[order], distance[order])
+    return Neighbours(centre[order], neighbour[order], image[order], distance[order], np.ones(len(order)))
+
+
+def _kept(found: Neighbours, keep: np.ndarray) -> Neighbours:
+    return Neighbours(*(field[keep] for field in found))
+
+
+def _weighted(found: Neighbours, weight: np.ndarray) -> Neighbours:
+    return _kept(found._replace(weight=weight), weight > SMALLEST)
 
 
 def _ranks(centre: np.ndarray, centres: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,26 +133,51 @@ def _ranks(centre: np.ndarray, centres: int) -> tuple[np.ndarray, np.ndarray, np
     return counts, starts, np.arange(len(centre)) - starts[centre]
 
 
-def _holds_count(found: Neighbours, centres: int, count: int, radius: float) -> bool:
+def _holds_nearest(found: Neighbours, centres: int, spec: GraphSpec, radius: float) -> bool:
+    """Return whether the neighbours within the radius hold the wanted number of each centre, by whole shells."""
     counts, starts, _ = _ranks(found.centre, centres)
-    if (counts < count).any():
+    if (counts < spec.count).any():
         return False
-    last = found.distance[starts + count - 1]
+    last = found.distance[starts + spec.count - 1]
     return bool((last + SHELL_TOLERANCE < radius).all())
+
+
+def _holds_reach(found: Neighbours, centres: int, spec: GraphSpec, radius: float) -> bool:
+    """Return whether the neighbours within the radius would count enough if it were the reach of every centre."""
+    weight = directed_weights(found.distance, np.full(1, radius), spec.radius)
+    return bool((np.bincount(found.centre, weight, centres) >= spec.count).all())
 
 
 def _nearest(found: Neighbours, centres: int, spec: GraphSpec) -> Neighbours:
     if spec.shells:
-        keep = found.distance <= _shell_ends(found, centres, spec.count)[found.centre]
-    else:
-        keep = _ranks(found.centre, centres)[2] < spec.count
-    return Neighbours(*(field[keep] for field in found))
+        return _kept(found, found.distance <= _shell_ends(found, centres, spec)[found.centre])
+    return _kept(found, _ranks(found.centre, centres)[2] < spec.count)
 
 
-def _shell_ends(found: Neighbours, centres: int, count: int) -> np.ndarray:
-    """Return the distance up to which each centre has neighbours, (C,); infinity where there are fewer than `count`."""
+def _smooth(found: Neighbours, centres: int, spec: GraphSpec) -> Neighbours:
+    reach = _reach(found, centres, spec)
+    return _weighted(found, directed_weights(found.distance, reach[found.centre], spec.radius))
+
+
+def _shell_ends(found: Neighbours, centres: int, spec: GraphSpec) -> np.ndarray:
+    """Return the distance up to which each centre has neighbours, (C,); that of the radius where there are too few."""
     counts, starts, _ = _ranks(found.centre, centres)
-    enough = counts >= count
-    ends = np.full(centres, np.inf)
-    ends[enough] = found.distance[(starts + count - 1)[enough]] + SHELL_TOLERANCE
+    enough = counts >= spec.count
+    ends = np.full(centres, spec.radius + SHELL_TOLERANCE)
+    ends[enough] = np.minimum(found.distance[(starts + spec.count - 1)[enough]] + SHELL_TOLERANCE, ends[enough])
     return ends
+
+
+def _reach(found: Neighbours, centres: int, spec: GraphSpec) -> np.ndarray:
+    """Return the reach of each centre, (C,); see `graphs.smooth`."""
+    return reaches(found.distance, found.centre, centres, spec)
+
+
+def _radius(_found: Neighbours, centres: int, spec: GraphSpec) -> np.ndarray:
+    """Return the radius for each centre, (C,)."""
+    return np.full(centres, spec.radius + SHELL_TOLERANCE)
+
+
+_ENOUGH = {"nearest": _holds_nearest, "smooth": _holds_reach}
+_CHOSEN = {"nearest": _nearest, "smooth": _smooth, "radius": lambda found, *_: found}
+_REACH = {"nearest": _shell_ends, "smooth": _reach, "radius": _radius}

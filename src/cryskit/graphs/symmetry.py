@@ -9,6 +9,7 @@ import logging
 import threading
 from bisect import bisect_left
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -168,7 +169,11 @@ def agree(crystal: Crystal, representative: np.ndarray, spec: GraphSpec) -> bool
         representative: (N,) int64, for each atom another one that should be equivalent.
         spec: The kind of graph, in whose neighbourhoods they are compared.
     """
-    found = neighbours(crystal, np.arange(len(crystal)), spec)
+    # Whole shells are compared: a smooth neighbourhood may end anywhere, so also between two distances that should be equal.
+    whole = (
+        replace(spec, neighbours="nearest", count=2 * spec.count, shells=True) if spec.neighbours == "smooth" else spec
+    )
+    found = neighbours(crystal, np.arange(len(crystal)), whole)
     shells = [_surroundings(crystal, found, atom) for atom in range(len(crystal))]
     for atom, other in enumerate(representative):
         (numbers, distances), (expected_numbers, expected) = shells[atom], shells[other]

@@ -3,7 +3,8 @@
     a_k = exp(s_k) / sum_l w_l exp(s_l),   y = sum_k w_k a_k x_k
 
 The sums run over one segment. A row that stands for several equal ones (a node for its orbit, an edge for equal edges) has
-their number as its weight w. The largest score of a segment is subtracted from all of its scores first, so that no exponential
+their number as its weight w, and so has an edge of a smooth neighbourhood. Where the weights of a segment add up to less than
+one, y shrinks with them, so that an atom whose last neighbours fade out receives nothing in the end. The largest score of a segment is subtracted from all of its scores first, so that no exponential
 overflows. The backward pass is made of public operations of torch only.
 """
 
@@ -31,7 +32,8 @@ class Segments(NamedTuple):
     Attributes:
         segment: (rows,) int64, the segment of each row, sorted.
         counts: (segments,) int64, the number of rows in each segment, 0 for an empty one.
-        weight: (rows,) the number of equal rows that each row stands for, or None if it is 1 for all.
+        weight: (rows,) how much each row counts: the number of equal rows that it stands for, times the weights of edges; None if
+            it is 1 for all.
     """
 
     segment: Tensor
@@ -79,7 +81,8 @@ def softmax(scores: Float[Tensor, "rows heads"], segments: Segments) -> Float[Te
         segments: The segments of the rows.
 
     Returns:
-        The share a of each row; times the weights they add up to 1 in every segment and head.
+        The share a of each row; times the weights they add up to 1 in every segment and head, or to the sum of the weights if
+        that is less.
     """
     segment, counts, weight = segments
     highest = scores.new_full((len(counts), scores.shape[1]), -torch.inf)
@@ -87,6 +90,9 @@ def softmax(scores: Float[Tensor, "rows heads"], segments: Segments) -> Float[Te
     powers = torch.exp(scores - highest[segment])
     weighted = powers if weight is None else powers * weight[:, None].to(powers.dtype)
     total = scores.new_zeros(highest.shape).index_add(0, segment, weighted)
+    if weight is not None:
+        count = weight.new_zeros(len(counts)).index_add(0, segment, weight)
+        total = total / count.clamp(torch.finfo(count.dtype).tiny, 1)[:, None].to(total.dtype)
     return powers / total[segment]
 
 

@@ -85,6 +85,8 @@ class OrderParameters:
     def __init__(self, graph: Graph, edges: Edges) -> None:
         centre, edge_count, atoms = edges.centre, len(edges.centre), graph.atoms
         values = harmonics(normalize(graph.vectors, dim=1))
+        if graph.weight is not None:
+            values = values * graph.weight[:, None]
         components = values.shape[1]
         if edges.row_of_edge is not None:
             values = values.new_zeros(edge_count, components).index_add(0, edges.row_of_edge, values)

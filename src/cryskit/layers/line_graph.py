@@ -31,7 +31,8 @@ class BondOrbits(NamedTuple):
         centre: (D,) int64, the node at which each bond starts.
         neighbour: (D,) int64, the node to which each bond leads.
         length: (D,) float32, the length of each bond in angstrom.
-        multiplicity: (D,) float32, the number of edges in each orbit.
+        multiplicity: (D,) float32, how much each bond counts in a sum over edges: the number of edges in its orbit times `weight`.
+        weight: (D,) float32, the weight of each edge of the orbit, or None if it is 1 for all.
         reverse: (D,) int64, the bond that each bond is when looked at from its other end; its own inverse.
         bond_of_edge: (E,) int64, the bond that stands for each edge of the graph.
     """
@@ -41,6 +42,7 @@ class BondOrbits(NamedTuple):
     neighbour: Tensor
     length: Tensor
     multiplicity: Tensor
+    weight: Tensor | None
     reverse: Tensor
     bond_of_edge: Tensor
 
@@ -61,8 +63,11 @@ class BondOrbits(NamedTuple):
         bond_of_edge = (represents.cumsum(0) - 1)[graph.orbit_of_edge]
         centre, neighbour = graph.edges[:, first]
         multiplicity = torch.bincount(bond_of_edge, minlength=len(first)).to(graph.vectors.dtype)
-        length = graph.vectors[first].norm(dim=1)
-        return cls(first, centre, neighbour, length, multiplicity, bond_of_edge[graph.reverse[first]], bond_of_edge)
+        weight = None if graph.weight is None else graph.weight[first]
+        if weight is not None:
+            multiplicity = multiplicity * weight
+        length, reverse = graph.vectors[first].norm(dim=1), bond_of_edge[graph.reverse[first]]
+        return cls(first, centre, neighbour, length, multiplicity, weight, reverse, bond_of_edge)
 
     def sum(self, values: Float[Tensor, "bonds width"], atoms: int) -> Float[Tensor, "atoms width"]:
         """Return for each node the sum of the values of its edges.
@@ -103,7 +108,8 @@ class BondOrbits(NamedTuple):
         """
         bonds = torch.bincount(self.centre, minlength=graph.atoms)
         receiver, sender = _pairs(bonds[self.centre], bonds.cumsum(0)[self.centre] - bonds[self.centre])
-        multiplicity = self.multiplicity[sender] - (sender == receiver).to(self.multiplicity.dtype)
+        own = (sender == receiver).to(self.multiplicity.dtype)
+        multiplicity = self.multiplicity[sender] - (own if self.weight is None else own * self.weight[sender])
         return MessageGraph(sender, receiver, bonds * bonds, bonds, multiplicity=multiplicity)
 
 
@@ -127,7 +133,10 @@ class LineGraph:
         directions = normalize(graph.vectors, dim=1)
         self.cosine = (directions[edge] * directions[bonds.first][receiver]).sum(1).clamp(-1, 1)
         sender = bonds.bond_of_edge[edge]
-        self.messages = MessageGraph(sender, receiver, bonds_of_atom * degree, bonds_of_atom, reverse=bonds.reverse)
+        multiplicity = None if bonds.weight is None else bonds.weight[sender]
+        self.messages = MessageGraph(
+            sender, receiver, bonds_of_atom * degree, bonds_of_atom, multiplicity=multiplicity, reverse=bonds.reverse
+        )
 
     def interpolation(self, points: int) -> RowSum:
         """Return the sums of rows that interpolate a table linearly at the cosine of each pair.

@@ -31,7 +31,8 @@ class Edges(NamedTuple):
         centre: (E,) int64, the atom that receives along each edge.
         neighbour: (E,) int64, the atom that sends along each edge.
         length: (E,) float32, the length of each edge in angstrom.
-        multiplicity: (E,) float32, the number of equal edges of the graph that each edge stands for, or None if it is 1 for all.
+        multiplicity: (E,) float32, how much each edge counts in a sum over edges: the weight of the edge in the graph, added up
+            over the equal edges of the graph that it stands for; None if it is 1 for all.
         row_of_edge: (edges of the graph,) int64, the row here that stands for each edge of the graph, or None if the rows are
             the graph's own edges.
     """
@@ -49,7 +50,7 @@ class Edges(NamedTuple):
         Args:
             graph: The batch.
         """
-        return cls(graph.edges[0], graph.edges[1], graph.vectors.norm(dim=1))
+        return cls(graph.edges[0], graph.edges[1], graph.vectors.norm(dim=1), graph.weight)
 
     @classmethod
     def distinct(cls, graph: Graph) -> Edges:
@@ -69,8 +70,11 @@ class Edges(NamedTuple):
         )
         ends = keys.div(span, rounding_mode="floor")
         atoms = max(graph.atoms, 1)
-        multiplicity = counts.to(length.dtype)
-        mean = length.new_zeros(len(keys)).index_add(0, row_of_edge, length) / multiplicity
+        number = counts.to(length.dtype)
+        mean = length.new_zeros(len(keys)).index_add(0, row_of_edge, length) / number
+        multiplicity = (
+            number if graph.weight is None else number.new_zeros(len(keys)).index_add(0, row_of_edge, graph.weight)
+        )
         return cls(ends.div(atoms, rounding_mode="floor"), ends % atoms, mean, multiplicity, row_of_edge)
 
 

@@ -36,16 +36,20 @@ class Pairs:
     edges: Tensor
     place: Tensor
 
-    def count(self, classes: Int[Tensor, " edges"], number: int) -> Float[Tensor, "crystals size size classes"]:
-        """Return how many edges of each class every pair has.
+    def count(
+        self, classes: Int[Tensor, " edges"], number: int, weight: Float[Tensor, " edges"] | None = None
+    ) -> Float[Tensor, "crystals size size classes"]:
+        """Return how many edges of each class every pair has, counted by weight.
 
         Args:
             classes: Class of each edge of the graph, 0..number-1.
             number: Number of classes.
+            weight: Weight of each edge of the graph; 1 for all by default.
         """
         crystals, size = self.atoms.shape
         flat = self.place * number + classes[self.edges]
-        counts = torch.bincount(flat, minlength=crystals * size * size * number)
+        of_edges = None if weight is None else weight[self.edges]
+        counts = torch.bincount(flat, of_edges, minlength=crystals * size * size * number)
         return counts.view(crystals, size, size, number).float()
 
     def weights(self, multiplicity: Float[Tensor, " atoms"]) -> Float[Tensor, "crystals size size"]:

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from cryskit import elements
+from cryskit.graphs.smooth import weights
+from cryskit.types import GraphSpec
 
 if TYPE_CHECKING:
     from cryskit.types import Graph
@@ -44,14 +46,22 @@ class Corruption(nn.Module):
         position_noise: Standard deviation of the displacements of atoms along each axis, angstrom.
         volume_noise: Standard deviation of the logarithm of the factor on all distances of a crystal.
         seed: Seed of the random draws.
+        spec: The graphs to corrupt; after displacements the weights of smooth neighbourhoods are computed again, those of
+            before would give the displacements away.
     """
 
     step: Tensor
 
     def __init__(
-        self, mask_fraction: float = 0.0, position_noise: float = 0.0, volume_noise: float = 0.0, seed: int = 0
+        self,
+        mask_fraction: float = 0.0,
+        position_noise: float = 0.0,
+        volume_noise: float = 0.0,
+        seed: int = 0,
+        spec: GraphSpec | None = None,
     ) -> None:
         super().__init__()
+        self.spec = spec or GraphSpec()
         self.mask_fraction, self.position_noise, self.volume_noise = mask_fraction, position_noise, volume_noise
         self.seed = seed
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
@@ -66,7 +76,10 @@ class Corruption(nn.Module):
         scaling = torch.randn(graph.crystals, generator=chance).to(graph.vectors)
         shifts = torch.randn(graph.atoms, 3, generator=chance).to(graph.vectors) * self.position_noise
         vectors = self._moved(graph, shifts, scaling)
-        return Corrupted(replace(graph, numbers=shown, vectors=vectors), masked, shifts, scaling)
+        corrupted = replace(graph, numbers=shown, vectors=vectors)
+        if self.position_noise and graph.weight is not None:
+            corrupted = replace(corrupted, weight=_weight(corrupted, self.spec))
+        return Corrupted(corrupted, masked, shifts, scaling)
 
     def _moved(
         self, graph: Graph, shifts: Float[Tensor, "atoms 3"], scaling: Float[Tensor, " crystals"]
@@ -77,6 +90,14 @@ class Corruption(nn.Module):
             return vectors
         factor = (self.volume_noise * scaling).exp()
         return vectors * factor[graph.crystal_of_atom[centre]][:, None]
+
+
+def _weight(graph: Graph, spec: GraphSpec) -> Float[Tensor, " edges"]:
+    """Return the weights that edges of the present lengths have."""
+    reverse = None if graph.reverse is None else graph.reverse.cpu().numpy()
+    distance = graph.vectors.norm(dim=1).double().cpu().numpy()
+    found = weights(distance, graph.edges[0].cpu().numpy(), graph.atoms, spec, reverse)
+    return torch.from_numpy(found).to(graph.vectors)
 
 
 def mask(graph: Graph, share: float, chance: torch.Generator) -> tuple[Bool[Tensor, " atoms"], Int[Tensor, " atoms"]]:

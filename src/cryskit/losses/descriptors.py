@@ -3,7 +3,7 @@
     m_q = <q_i>,  s_q = <(q_i - m_q)^2>^(1/2),  a_q = <|q_i - q_j|>,  p_q = <q_i q_j>,  <d_ij>,  log(V / N),  log(c / N)
 
 q runs over the eight quantities of the elements (`elements.quantities`), <> is the mean over the atoms i, or over the bonds
-ij, which weigh exp(-d_ij / 1 angstrom); c is the sum of these weights. The difference of electronegativities is what
+ij, which weigh w_ij exp(-d_ij / 1 angstrom) with the weights w of the graph; c is the sum of these weights. The difference of electronegativities is what
 Pauling reckoned heats of formation from; the others are of the kind that MAGPIE uses (doi 10.1038/npjcompumats.2016.28).
 """
 
@@ -47,7 +47,7 @@ class Descriptors(nn.Module):
         deviation = mean_pool((of_atom - mean[graph.crystal_of_atom]).square(), graph).clamp_min(0).sqrt()
         centre, neighbour = graph.edges
         distance = graph.vectors.norm(dim=1)
-        weight = graph.multiplicity[centre] * torch.exp(-distance)
+        weight = graph.multiplicity[centre] * torch.exp(-distance) * (1 if graph.weight is None else graph.weight)
         one, other = of_atom[centre], of_atom[neighbour]
         of_bond = torch.cat([(one - other).abs(), one * other, distance[:, None]], dim=1)
         crystal = graph.crystal_of_atom[centre]

@@ -87,8 +87,9 @@ class Bits(nn.Module):
 class Connections(nn.Module):
     """Losses of the pairs of atoms: how often one is among the neighbours of the other, and in which bins of length.
 
-    Connectivity k = 0..5 has the negative log-likelihood of a bilinear score, the class "no edge" weighing 0.1; each bin of
-    length has the BCE of one.
+    Connectivity k = 0..5, the sum of the weights of the edges of a pair, has the negative log-likelihood of a bilinear score, the
+    class "no edge" weighing 0.1; between two whole numbers it belongs to both classes in part. Each bin of length has the BCE of
+    one.
 
     Args:
         width: Length of the atom vectors.
@@ -109,7 +110,7 @@ class Connections(nn.Module):
         rounded = graph.vectors.norm(dim=1).round().clamp(1, BINS).long() - 1
         found: dict[str, list[Losses]] = {}
         for group in pairs(graph):
-            counts = group.count(rounded, BINS)
+            counts = group.count(rounded, BINS, graph.weight)
             for name, losses in self._group(atoms, group, counts, group.weights(graph.multiplicity)).items():
                 found.setdefault(name, []).append(losses)
         return {name: Losses(*map(torch.cat, zip(*parts, strict=True))) for name, parts in found.items()}
@@ -117,10 +118,10 @@ class Connections(nn.Module):
     def _group(self, atoms: Tensor, group: Pairs, counts: Tensor, weights: Tensor) -> dict[str, Losses]:
         losses: dict[str, Losses] = {}
         if self.connectivity is not None:
-            target = counts.sum(3).clamp_max(CLASSES - 1).long()
+            target = _between_classes(counts.sum(3).clamp_max(CLASSES - 1))
             scores = self.connectivity(atoms, group)
             each = cross_entropy(scores.flatten(0, 1), target.flatten(0, 1), reduction="none").view_as(weights)
-            losses["connectivity"] = _means(each, weights * self.rarity[target])
+            losses["connectivity"] = _means(each, weights * torch.einsum("cikj,k->cij", target, self.rarity))
         if self.lengths is not None:
             scores = self.lengths(atoms, group).movedim(2, 3)
             each = binary_cross_entropy_with_logits(scores, counts.clamp_max(1), reduction="none").mean(3)
@@ -159,6 +160,12 @@ class CrystalLevelLosses(nn.Module):
         if self.described is not None:
             losses["descriptors"] = smooth_l1_loss(self.described(crystals), self.descriptors(graph))
         return losses
+
+
+def _between_classes(count: Float[Tensor, "crystals size size"]) -> Float[Tensor, "crystals size classes size"]:
+    """Return the share of each class in a count: that of the two whole numbers between which it is."""
+    classes = torch.arange(CLASSES, device=count.device, dtype=count.dtype)
+    return (1 - (count[:, :, None, :] - classes[:, None]).abs()).clamp_min(0)
 
 
 def _means(each: Tensor, weights: Tensor) -> Losses:

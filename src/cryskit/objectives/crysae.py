@@ -107,9 +107,10 @@ class CrysAE(nn.Module, Objective):
         super().__init__()
         wanted = chosen(CrysAESettings, "crysae", PRESETS, preset, settings)
         self.weights = wanted.weights
-        self.corruption = Corruption(wanted.mask_fraction, wanted.position_noise, wanted.volume_noise, wanted.seed)
         reduce = encoder.needs.reduce if wanted.reduce is None else wanted.reduce
         self.needs = replace(encoder.needs, reduce=reduce)
+        noises = wanted.mask_fraction, wanted.position_noise, wanted.volume_noise
+        self.corruption = Corruption(*noises, wanted.seed, self.needs)
         self._check()
         self.encoder = encoder
         asked = {name: name in self.weights for name in ("connectivity", "lengths")}

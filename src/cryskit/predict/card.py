@@ -25,9 +25,11 @@ CARD = "cryskit"
 """Key of the card in the metadata of a model file."""
 FIRST_FORMAT = "1.0"
 """Format of the cards that do not name theirs: these were written before formats had numbers."""
-FORMAT = "1.1"
-"""Format that this version of cryskit writes; 1.1 added `format` and `version`."""
+FORMAT = "2.0"
+"""Format that this version of cryskit writes. 1.1 added `format` and `version`; in 2.0 `neighbours` of an encoder is the kind of its
+neighbourhoods and `count` their number, which was `neighbours` before."""
 
+_NAMED_NEIGHBOURHOODS = (2, 0)
 _UPGRADE = "Upgrade cryskit: pip install --upgrade cryskit"
 
 
@@ -127,12 +129,26 @@ def read_card(path: Path) -> Card:
         raise _no_model(path, error) from error
     if written[0] > _numbers(FORMAT)[0]:
         raise _too_new(path, found["format"])
+    if written < _NAMED_NEIGHBOURHOODS:
+        found["encoder"] = _with_nearest(found.get("encoder"))
     try:
         card = Card.model_validate(found)
     except ValidationError as error:
         too_new = written > _numbers(FORMAT)
         raise (_too_new(path, found["format"]) if too_new else _no_model(path, error)) from error
     return card if card.version else card.model_copy(update={"version": version_of(path)})
+
+
+def _with_nearest(encoder: Any) -> Any:
+    """Return the encoder of a card older than 2.0 as one of today: all of these knew the nearest neighbours or a radius only."""
+    if not isinstance(encoder, dict):
+        return encoder
+    if "graph" in encoder:
+        return encoder | {"graph": _with_nearest(encoder["graph"])}
+    if encoder.get("name") == "megnet":
+        return encoder | {"neighbours": "radius"}
+    count = {"count": encoder["neighbours"]} if "neighbours" in encoder else {}
+    return encoder | count | {"neighbours": "nearest"}
 
 
 def _numbers(form: str) -> tuple[int, ...]:

@@ -122,7 +122,7 @@ def from_published_cgcnn(
     Raises:
         ModelError: The state is not that of such a network.
     """
-    chosen = spec or GraphSpec(shells=False, reduce=False)
+    chosen = spec or GraphSpec(neighbours="nearest", shells=False, reduce=False)
     try:
         predictor = Predictor.from_card(_card(state, wanted, chosen))
         fresh = predictor.state_dict()
@@ -144,7 +144,8 @@ def _card(state: Mapping[str, Tensor], wanted: Property, spec: GraphSpec) -> Car
             "width": width,
             "layers": _count(state, "convs"),
             "radius": spec.radius,
-            "neighbours": spec.count,
+            "count": spec.count,
+            "neighbours": spec.neighbours,
         },
         heads={
             "hidden": hidden,
