@@ -31,7 +31,7 @@ def fresh(seed: int, inputs: str = "features") -> Predictor:
     torch.manual_seed(seed)
     card = Card(
         name="planted",
-        encoder={"name": "cgcnn", "width": 16, "layers": 1, "inputs": inputs, "radius": 5.0, "neighbours": 8},
+        encoder={"name": "cgcnn", "width": 16, "layers": 1, "inputs": inputs, "radius": 5.0, "count": 8},
         spec=GraphSpec(radius=5.0, count=8),
         properties=[Property(name="planted", symbol="P", unit="eV")],
         elements=list(range(1, elements.ELEMENTS + 1)),

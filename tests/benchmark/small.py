@@ -27,7 +27,7 @@ def plan(**changes: Any) -> BenchmarkPlan:
     values = {
         "name": "small",
         "data": {"elastic": {"source": "elastic_tensor", "properties": ["bulk_modulus"]}},
-        "encoders": {"cgcnn": {"name": "cgcnn", "width": 8, "layers": 1, "neighbours": 6, "radius": 5.0}},
+        "encoders": {"cgcnn": {"name": "cgcnn", "width": 8, "layers": 1, "count": 6, "radius": 5.0}},
         "regimes": {"scratch": {}, "squared": {"objective": {"name": "property", "loss": "squared"}}},
         "plan": {"optimisation": {"edges": 1000, "accelerator": "cpu"}},
         "budget": {"epochs": 2},

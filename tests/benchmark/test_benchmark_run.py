@@ -294,7 +294,7 @@ def chained(file: Path, **changes: Any) -> BenchmarkPlan:
             "labels": True,
         },
     }
-    small = {"name": "cgcnn", "width": 8, "neighbours": 6, "radius": 5.0}
+    small = {"name": "cgcnn", "width": 8, "count": 6, "radius": 5.0}
     return plan(
         encoders={"teacher": {**small, "layers": 2}, "cgcnn": {**small, "layers": 1}},
         regimes={"scratch": {}, "tuned": {"start": {"file": str(file)}}, "taught": taught},
@@ -313,7 +313,7 @@ def chained(file: Path, **changes: Any) -> BenchmarkPlan:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pre-trained model that has seen all crystals but those that test."""
     file: Path = tmp_path_factory.mktemp("seen") / "seen.safetensors"
-    encoder = ENCODERS.build({"name": "cgcnn", "width": 8, "layers": 2, "neighbours": 6, "radius": 5.0})
+    encoder = ENCODERS.build({"name": "cgcnn", "width": 8, "layers": 2, "count": 6, "radius": 5.0})
     Predictor(
         encoder, None, Card(name="seen", encoder=ENCODERS.config_of(encoder), spec=encoder.needs, properties=[])
     ).save(file)

@@ -26,7 +26,7 @@ PLANS = sorted((ROOT / "benchmarks" / "plans" / "benchmark").glob("*.yaml"))
 PLAN: dict[str, Any] = {
     "name": "small",
     "data": {"set": {"source": "set.parquet", "properties": ["bulk_modulus"]}},
-    "encoders": {"net": {"name": "cgcnn", "width": 8, "layers": 1, "neighbours": 6, "radius": 5.0}},
+    "encoders": {"net": {"name": "cgcnn", "width": 8, "layers": 1, "count": 6, "radius": 5.0}},
     "regimes": {"scratch": {}, "squared": {"objective": {"name": "property", "loss": "squared"}}},
     "plan": {"optimisation": {"edges": 1000, "accelerator": "cpu"}},
     "budget": {"epochs": 1},

@@ -14,9 +14,9 @@ from cryskit.registry import ENCODERS, OBJECTIVES
 CONFIGURATIONS = [
     *({"name": name} for name in ENCODERS),
     *({"name": name, **SMALL.get(name, {})} for name in ENCODERS),
-    {"name": "cgcnn", "radius": 5.0, "neighbours": 6, "inputs": {"name": "selector", "penalty": 0.1}},
+    {"name": "cgcnn", "radius": 5.0, "count": 6, "inputs": {"name": "selector", "penalty": 0.1}},
     {"name": "megnet", "radius": 5.0},
-    {"name": "fused", "graph": {"name": "alignn", "width": 48, "neighbours": 6}, "text": "matscibert"},
+    {"name": "fused", "graph": {"name": "alignn", "width": 48, "count": 6}, "text": "matscibert"},
 ]
 
 

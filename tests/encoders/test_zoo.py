@@ -11,7 +11,7 @@ from laws.cells import sheared, supercell
 
 from cryskit.batching import split
 from cryskit.data.read import read
-from cryskit.encoders.cgat import CGAT, others, ranked
+from cryskit.encoders.cgat import CGAT, others, shell_ranks, soft_ranks
 from cryskit.encoders.cogn import CoGN
 from cryskit.encoders.gatgnn import GATGNN
 from cryskit.encoders.matformer import Matformer
@@ -42,7 +42,7 @@ def test_parameters_are_as_many_as_the_docstring_says(encoder: type[torch.nn.Mod
 
 
 def test_equal_edges_are_merged_and_counted() -> None:
-    salt = build([CRYSTALS["NaCl"]], GraphSpec(count=6))
+    salt = build([CRYSTALS["NaCl"]], GraphSpec(neighbours="nearest", count=6))
     distinct = Edges.distinct(salt)
     assert salt.edges.shape[1] == 12
     assert distinct.multiplicity is not None
@@ -110,8 +110,8 @@ def test_the_state_of_megnet_depends_on_every_atom() -> None:
 
 
 def test_ranks_count_shells() -> None:
-    salt = build([CRYSTALS["NaCl"]], GraphSpec(count=26))
-    ranks = ranked(Edges.of(salt), 10).length.reshape(2, 26)
+    salt = build([CRYSTALS["NaCl"]], GraphSpec(neighbours="nearest", count=26))
+    ranks = shell_ranks(Edges.of(salt), 10).length.reshape(2, 26)
     assert ranks.tolist() == [[0] * 6 + [1] * 12 + [2] * 8] * 2
 
 

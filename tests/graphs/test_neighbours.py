@@ -13,6 +13,7 @@ from cryskit.errors import LatticeError
 from cryskit.graphs.neighbours import SHELL_TOLERANCE, neighbours
 from cryskit.types import Crystal, GraphSpec
 
+NEAREST = GraphSpec(neighbours="nearest")
 CRYSTALS = {crystal.id: crystal for crystal in read(Path(__file__).parents[2] / "examples")}
 
 
@@ -29,7 +30,7 @@ def by_hand(crystal: Crystal, atom: int, radius: float) -> np.ndarray:
 @pytest.mark.parametrize("name", CRYSTALS)
 def test_nearest_neighbours_agree_with_a_search_by_hand(name: str) -> None:
     crystal = CRYSTALS[name]
-    found = neighbours(crystal, np.arange(len(crystal)), GraphSpec())
+    found = neighbours(crystal, np.arange(len(crystal)), NEAREST)
     for atom in range(len(crystal)):
         every = by_hand(crystal, atom, 8.0)
         expected = every[every <= every[11] + SHELL_TOLERANCE]
@@ -48,29 +49,29 @@ def test_images_lead_from_the_centre_to_the_neighbour() -> None:
     moved = Crystal(
         "moved", crystal.lattice, crystal.fractional + np.arange(len(crystal))[:, None] * 1.0, crystal.numbers
     )
-    found = neighbours(moved, np.array([3, 5]), GraphSpec())
+    found = neighbours(moved, np.array([3, 5]), NEAREST)
     steps = moved.fractional[found.neighbour] + found.image - moved.fractional[np.array([3, 5])[found.centre]]
     np.testing.assert_allclose(np.linalg.norm(steps @ moved.lattice, axis=1), found.distance, atol=1e-9)
 
 
 def test_without_shells_there_are_exactly_as_many_as_asked_for() -> None:
-    found = neighbours(CRYSTALS["Si"], np.arange(2), GraphSpec(count=10, shells=False))
+    found = neighbours(CRYSTALS["Si"], np.arange(2), GraphSpec(neighbours="nearest", count=10, shells=False))
     assert np.bincount(found.centre).tolist() == [10, 10]
 
 
 def test_whole_shells_of_rock_salt() -> None:
-    found = neighbours(CRYSTALS["NaCl"], np.array([0]), GraphSpec(count=12))
+    found = neighbours(CRYSTALS["NaCl"], np.array([0]), GraphSpec(neighbours="nearest", count=12))
     assert len(found.distance) == 6 + 12
 
 
 def test_an_atom_with_too_few_neighbours_has_fewer_edges() -> None:
     far = Crystal("far", np.eye(3) * 7.0, np.zeros((1, 3)), np.array([26]))
-    assert len(neighbours(far, np.array([0]), GraphSpec()).distance) == 6
+    assert len(neighbours(far, np.array([0]), NEAREST).distance) == 6
     alone = Crystal("alone", np.eye(3) * 30.0, np.zeros((1, 3)), np.array([26]))
-    assert not len(neighbours(alone, np.array([0]), GraphSpec()).distance)
+    assert not len(neighbours(alone, np.array([0]), NEAREST).distance)
 
 
 def test_a_needle_of_a_cell_is_refused() -> None:
     needle = Crystal("needle", np.diag([1e-3, 1e-3, 1e6]), np.zeros((1, 3)), np.array([26]))
     with pytest.raises(LatticeError, match="needle: 8 angstrom around an atom reach over"):
-        neighbours(needle, np.array([0]), GraphSpec())
+        neighbours(needle, np.array([0]), NEAREST)

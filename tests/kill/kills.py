@@ -85,7 +85,7 @@ SMALL = ("--width", "8", "--layers", "1", "--epochs", "3", "--accelerator", "cpu
 PLAN = """
 name: small
 data: {set: {source: set.parquet, properties: [bulk_modulus]}}
-encoders: {net: {name: cgcnn, width: 8, layers: 1, neighbours: 6, radius: 5.0}}
+encoders: {net: {name: cgcnn, width: 8, layers: 1, count: 6, radius: 5.0}}
 regimes: {scratch: {}, squared: {objective: {name: property, loss: squared}}}
 plan: {optimisation: {edges: 1000, accelerator: cpu}}
 budget: {epochs: 3}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SQUEEZED = 0.5
 """A pair of atoms nearer than this share of the sum of their covalent radii is doubtful."""
+FEWEST = 0.5
+"""Neighbours, counted by weight, below which an atom has none worth the name."""
 SMALLEST, LARGEST = 2.0, 200.0
 """Cubic angstrom per atom, between which crystals are found."""
 FARTHEST = 1e6
@@ -69,8 +71,9 @@ def _add_close_pairs(found: list[list[str]], graph: Graph) -> None:
 
 
 def _add_lone_atoms(found: list[list[str]], graph: Graph) -> None:
-    degree = np.bincount(graph.edges[0].numpy(), minlength=graph.atoms)
-    weights = np.where(degree == 0, graph.multiplicity.numpy(), 0.0)
+    counted = None if graph.weight is None else graph.weight.numpy()
+    neighbours = np.bincount(graph.edges[0].numpy(), counted, minlength=graph.atoms)
+    weights = np.where(neighbours < FEWEST, graph.multiplicity.numpy(), 0.0)
     lone = np.bincount(graph.crystal_of_atom.numpy(), weights, minlength=graph.crystals)
     for row in np.flatnonzero(lone):
         found[row].append(

@@ -24,7 +24,9 @@ START = 0.7
 SMALLEST = 1e-6
 """Weight below which a neighbour is left out: what it adds to a sum is lost in the rounding of single precision."""
 
-_EXACT = 1e-9  # of a soft count of neighbours
+_EXACT = 1e-8  # of a soft count of neighbours
+_FIRST = 1.2  # first guess of the reach, in distances of the `count`-th neighbour
+_FLAT = 1e-9  # growth of the soft count with the reach, per angstrom, that counts as none
 _MOST_STEPS = 80
 
 
@@ -34,7 +36,7 @@ def falloff(share: np.ndarray) -> np.ndarray:
     Args:
         share: (E,) distance divided by reach; 0 or more.
     """
-    t = np.clip((1 - share) / (1 - START), 0, 1)
+    t = np.minimum(np.maximum((1 - share) / (1 - START), 0), 1)
     weight: np.ndarray = t * t * t * (10 - t * (15 - 6 * t))
     return weight
 
@@ -42,31 +44,36 @@ def falloff(share: np.ndarray) -> np.ndarray:
 def reaches(distance: np.ndarray, centre: np.ndarray, centres: int, spec: GraphSpec) -> np.ndarray:
     """Return the reach R of each atom, the distance at which its neighbours have lost all weight, (C,) in angstrom.
 
-    The soft count of neighbours grows about as the cube of R, so Newton's method is applied to its cube root, within bounds
-    that close in.
+    The `count`-th neighbour is within the reach, and the reach is at most 1 / START times as long unless the radius limits it.
+    Between these bounds, which close in, Newton's method finds it.
 
     Args:
         distance: (E,) the distance of each neighbour in angstrom, of at least all neighbours within the reach.
-        centre: (E,) the atom, 0..C-1, whose neighbour it is.
+        centre: (E,) the atom, 0..C-1, whose neighbour it is; edges are sorted by it, and by distance for each atom.
         centres: The number of atoms, C.
         spec: The neighbourhood: count and radius. An atom that has at most `count` neighbours, counted by weight, within the radius
             has the reach radius / START, at which all of them count fully.
     """
+    count, limit = spec.count, spec.radius / START
     fixed = falloff(distance / spec.radius)
-    low, high = np.zeros(centres), np.full(centres, spec.radius / START)
-    sparse = np.bincount(centre, fixed, centres) <= spec.count
-    reach = np.where(sparse, high, distance.max(initial=0.0))
+    found = np.bincount(centre, minlength=centres)
+    solved = np.bincount(centre, fixed, centres) <= count
+    nearest = np.full(centres, limit)
+    nearest[found >= count] = distance[(np.cumsum(found) - found + count - 1)[found >= count]]
+    low, high = nearest, np.where(nearest / START < START * spec.radius, nearest / START, limit)
+    reach = np.where(solved, limit, np.minimum(_FIRST * nearest, (low + high) / 2))
     for _ in range(_MOST_STEPS):
         share = distance / reach[centre]
-        t = np.clip((1 - share) / (1 - START), 0, 1)
-        counted = np.bincount(centre, fixed * t * t * t * (10 - t * (15 - 6 * t)), centres)
-        if (sparse | (np.abs(counted - spec.count) < _EXACT)).all():
+        t = np.minimum(np.maximum((1 - share) / (1 - START), 0), 1)
+        excess = np.bincount(centre, fixed * t * t * t * (10 - t * (15 - 6 * t)), centres) - count
+        solved |= np.abs(excess) < _EXACT
+        if solved.all():
             break
-        growth = np.bincount(centre, fixed * (30 / (1 - START)) * np.square(t * (1 - t)) * share, centres)
-        low, high = np.where(counted < spec.count, reach, low), np.where(counted < spec.count, high, reach)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            newton = reach * (1 - 3 * counted / growth * (1 - np.cbrt(spec.count / counted)))
-        reach = np.where(sparse, reach, np.where((newton > low) & (newton < high), newton, (low + high) / 2))
+        growth = np.bincount(centre, fixed * np.square(t * (1 - t)) * share, centres) * (30 / (1 - START)) / reach
+        low, high = np.where(excess < 0, reach, low), np.where(excess < 0, high, reach)
+        newton = reach - excess / np.maximum(growth, _FLAT)
+        inside = (newton > low) & (newton < high)
+        reach = np.where(solved, reach, np.where(inside, newton, (low + high) / 2))
     return reach
 
 
@@ -105,5 +112,7 @@ def weights(
         spec: The neighbourhood: count and radius.
         reverse: (E,) the reverse of each edge of an undirected graph; None if the graph is directed.
     """
-    one = directed_weights(distance, reaches(distance, centre, centres, spec)[centre], spec.radius)
+    order = np.lexsort((distance, centre))
+    reach = reaches(distance[order], centre[order], centres, spec)
+    one = directed_weights(distance, reach[centre], spec.radius)
     return one if reverse is None else mutual_weights(one, one[reverse])

@@ -23,7 +23,7 @@ def structure_hashes(graph: Graph) -> np.ndarray:
     The number is a hash of rounded means that depend neither on cell and origin nor on orientation and order of atoms: the
     volume per atom; the share of each element; for each ordered pair of elements how many neighbours an atom has, and the
     means of their distances and of the squares of these; for each element the mean squared norm of the sums of the unit
-    vectors to the neighbours, of their second and of their third tensor powers. A copy with other rounding is missed where a
+    vectors to the neighbours, of their second and of their third tensor powers. Neighbours count by weight. A copy with other rounding is missed where a
     mean crosses a boundary. Crystals that differ only beyond the neighbours of each atom, such as stackings of distant layers,
     count as one.
 
@@ -41,8 +41,9 @@ def structure_hashes(graph: Graph) -> np.ndarray:
     elements, element = np.unique(owner * _KINDS + numbers, return_inverse=True)
     pairs, pair = np.unique(owner[centre] * _KINDS + 256 * numbers[centre] + numbers[neighbour], return_inverse=True)
     shares, squares = weights / atoms[owner], (vectors**2).sum(axis=1)
-    of_atoms = (np.ones_like(weights), *_powers(vectors, centre, len(weights)))
-    of_edges = (np.ones_like(squares), np.sqrt(squares), squares)
+    counted = np.ones_like(squares) if graph.weight is None else graph.weight.numpy().astype(np.float64)
+    of_atoms = (np.ones_like(weights), *_powers(vectors, counted, centre, len(weights)))
+    of_edges = (counted, counted * np.sqrt(squares), counted * squares)
     descriptors = [
         (np.arange(graph.crystals) * _KINDS, volumes, 0.01),
         *((elements, np.bincount(element, shares * value, len(elements)), 0.01) for value in of_atoms),
@@ -51,10 +52,10 @@ def structure_hashes(graph: Graph) -> np.ndarray:
     return _hashed(descriptors, graph.crystals)
 
 
-def _powers(vectors: np.ndarray, centre: np.ndarray, nodes: int) -> Iterator[np.ndarray]:
-    """Yield for each tensor power of the unit vectors the squared norm of its sum at each node."""
+def _powers(vectors: np.ndarray, weights: np.ndarray, centre: np.ndarray, nodes: int) -> Iterator[np.ndarray]:
+    """Yield for each tensor power of the unit vectors the squared norm of its weighted sum at each node."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    power = np.ones((len(unit), 1))
+    power = weights[:, None]
     for _ in range(_RANKS):
         power = (power[:, :, None] * unit[:, None, :]).reshape(len(unit), 3 * power.shape[1])
         sums = np.stack([np.bincount(centre, component, nodes) for component in power.T])
