@@ -96,7 +96,13 @@ def main(data: Path, split: Path, out: Path, kept: Path, seed: int) -> None:
     write(out / "unlabelled.parquet", [replace(c, targets={}) for c in train if not c.targets])
     ordered = {part: tuple(c.id for c in judged if c.id in names[part]) for part in names}
     whole = Split(
-        kept.stem, "formula", seed, tuple(labelled[i].id for i in order), ordered["validation"], ordered["test"], manifest(table)
+        kept.stem,
+        "formula",
+        seed,
+        tuple(labelled[i].id for i in order),
+        ordered["validation"],
+        ordered["test"],
+        manifest(table),
     )
     whole.save(kept)
     for name, of_small in (("known", True), ("new", False)):

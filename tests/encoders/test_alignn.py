@@ -61,7 +61,7 @@ def test_the_line_graph_of_orbits_is_several_times_smaller() -> None:
 
 def test_pairs_know_the_angle_at_the_atom_they_share() -> None:
     """Around an atom of silicon: itself at 0 degrees, tetrahedral angles, and those with second neighbours."""
-    graph = build([EXAMPLES["Si"]], GraphSpec(undirected=True, reduce=False, count=4))
+    graph = build([EXAMPLES["Si"]], GraphSpec(neighbours="nearest", undirected=True, reduce=False, count=4))
     line_graph = LineGraph(graph, BondOrbits.of(graph))
     assert sorted({round(c, 3) for c in line_graph.cosine.tolist()}) == [-0.333, 1.0]
     assert int((line_graph.cosine > 0.99).sum()) == len(graph.vectors), "every bond meets itself once"
@@ -103,8 +103,8 @@ def test_three_body_terms_are_those_of_the_paper() -> None:
         for c in (graph.edges[0] == i).nonzero()[:, 0].tolist():
             if c != b:
                 y = torch.cat([atoms[graph.edges[1, c]], states[c]])
-                message = message + gated_pair((layer.three(z) + layer.other(y))[None])[0]
-        expected_atoms[i] += message[:6]
+                message = message + gated_pair((layer.three(z) + layer.other(y))[None])[0] * graph.weight[c]
+        expected_atoms[i] += message[:6] * graph.weight[b]
         expected_states.append(message[6:])
     new_atoms, new_states = layer(atoms, states, bonds, bonds.pair_messages(graph))
     torch.testing.assert_close(new_atoms, softplus(atoms + layer.atom_norm(expected_atoms)))

@@ -48,7 +48,7 @@ def test_equal_edges_are_merged_and_counted() -> None:
     assert distinct.multiplicity is not None
     assert distinct.multiplicity.tolist() == [6, 6]
     torch.testing.assert_close(distinct.length, salt.vectors.norm(dim=1)[[0, 6]])
-    assert float(SEGMENTS["edges of atoms"].weight.sum()) == GRAPH.edges.shape[1]
+    torch.testing.assert_close(SEGMENTS["edges of atoms"].weight.sum(), GRAPH.weight.sum())
 
 
 def test_merged_edges_carry_the_same_sums() -> None:
@@ -113,6 +113,15 @@ def test_ranks_count_shells() -> None:
     salt = build([CRYSTALS["NaCl"]], GraphSpec(neighbours="nearest", count=26))
     ranks = shell_ranks(Edges.of(salt), 10).length.reshape(2, 26)
     assert ranks.tolist() == [[0] * 6 + [1] * 12 + [2] * 8] * 2
+
+
+def test_soft_ranks_count_nearer_neighbours_and_those_at_the_same_distance_half() -> None:
+    """Rock salt: 6 neighbours, 12 at 1.41 times their distance; 1 and 1.41 are further apart than 5 %."""
+    salt = Edges.of(build([CRYSTALS["NaCl"]], GraphSpec(neighbours="nearest", count=18)))
+    ranks = soft_ranks(salt, 30).length.reshape(2, 18)
+    assert ranks.tolist() == [[3.0] * 6 + [12.0] * 12] * 2
+    weighted = soft_ranks(salt._replace(multiplicity=torch.full_like(salt.length, 0.5)), 30).length
+    torch.testing.assert_close(weighted.reshape(2, 18), ranks / 2)
 
 
 def test_cgat_is_independent_of_distances() -> None:

@@ -44,8 +44,8 @@ def test_full_cells_lead_back_along_the_same_line() -> None:
 
 
 def test_whole_shells_chosen_from_either_end() -> None:
-    directed = build(CRYSTALS, GraphSpec(reduce=False))
-    graph = build(CRYSTALS, FULL)
+    directed = build(CRYSTALS, GraphSpec(neighbours="nearest", reduce=False))
+    graph = build(CRYSTALS, replace(FULL, neighbours="nearest"))
 
     def edges(of: Graph, sign: int = 1) -> set[tuple[float, ...]]:
         ends = of.edges if sign > 0 else of.edges.flip(0)
@@ -104,7 +104,7 @@ def test_lonely_atoms_and_no_crystals_have_no_edges_to_reverse() -> None:
 def test_the_radius_is_the_same_from_either_end() -> None:
     """Neighbours exactly at the radius are chosen by both ends or by none."""
     cube = Crystal("cube", np.eye(3) * 8.0, np.array([[0, 0, 0], [0.31, 0.17, 0.45]]), np.array([26, 26]))
-    graph = build([cube], SPEC)
+    graph = build([cube], replace(SPEC, neighbours="nearest"))
     assert int((graph.vectors.norm(dim=1) - 8).abs().lt(1e-3).sum()) == 6 * graph.atoms
 
 

@@ -162,7 +162,7 @@ class CrystalLevelLosses(nn.Module):
         return losses
 
 
-def _between_classes(count: Float[Tensor, "crystals size size"]) -> Float[Tensor, "crystals size classes size"]:
+def _between_classes(count: Float[Tensor, "crystals one other"]) -> Float[Tensor, "crystals one classes other"]:
     """Return the share of each class in a count: that of the two whole numbers between which it is."""
     classes = torch.arange(CLASSES, device=count.device, dtype=count.dtype)
     return (1 - (count[:, :, None, :] - classes[:, None]).abs()).clamp_min(0)
