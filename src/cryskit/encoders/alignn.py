@@ -34,7 +34,7 @@ from cryskit.errors import UnknownNameError
 from cryskit.layers.edge_gated import EdgeGatedConvolution
 from cryskit.layers.inputs import make_input
 from cryskit.layers.line_graph import BondOrbits, LineGraph
-from cryskit.layers.pool import mean_pool
+from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
@@ -65,6 +65,7 @@ class ALIGNN(nn.Module):
         radius: Largest distance of a neighbour, in angstrom.
         count: Number of neighbours of an atom, counted by weight, before they are made mutual.
         neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
+        pool: Pooling over atoms: "mean", "mean_max" or "softmax"; see `layers.pool`.
         points: Number of points of the grid of cosines.
         readout: Final vector of an atom: "both", the sum of its own and the mean of its bonds, or "atoms", its own.
 
@@ -90,6 +91,7 @@ class ALIGNN(nn.Module):
         radius: float = 8.0,
         count: int = 12,
         neighbours: Neighbours = "smooth",
+        pool: str = "mean",
         points: int = 2048,
         readout: str = "both",
     ) -> None:
@@ -101,6 +103,7 @@ class ALIGNN(nn.Module):
         self.width = width
         self.register_buffer("table", torch.linspace(-1, 1, points), persistent=False)
         self.inputs = make_input(inputs, width)
+        self.pool = make_pool(pool, width)
         self.atom = nn.Sequential(nn.LayerNorm(width), nn.SiLU())
         self.lengths = _gaussians(0.0, radius, bonds)
         self.cosines = _gaussians(-1.0, 1.0, angles)
@@ -136,7 +139,7 @@ class ALIGNN(nn.Module):
             atoms, states = layer(atoms, states, atom_messages)
         if self.readout == "both":
             atoms = atoms + bonds.mean(states, graph.atoms)
-        return Encoding(atoms, mean_pool(atoms, graph))
+        return Encoding(atoms, self.pool(atoms, graph))
 
 
 class AngleGrid(NamedTuple):

@@ -19,7 +19,7 @@ from torch.nn.functional import linear, softplus
 
 from cryskit.layers.inputs import make_input
 from cryskit.layers.message_passing import Neighbourhoods
-from cryskit.layers.pool import mean_pool
+from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
@@ -42,6 +42,7 @@ class CGCNN(nn.Module):
         radius: Largest distance of a neighbour, in angstrom.
         count: Number of neighbours of an atom, counted by weight.
         neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
+        pool: Pooling over atoms: "mean", "mean_max" or "softmax"; see `layers.pool`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -56,11 +57,13 @@ class CGCNN(nn.Module):
         radius: float = 8.0,
         count: int = 12,
         neighbours: Neighbours = "smooth",
+        pool: str = "mean",
     ) -> None:
         super().__init__()
         self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
+        self.pool = make_pool(pool, width)
         self.radial = Gaussians(radius)
         self.convolutions = nn.ModuleList(Convolution(width, self.radial.feature_count) for _ in range(layers))
 
@@ -79,7 +82,7 @@ class CGCNN(nn.Module):
         atoms = self.inputs(graph.numbers)
         for convolution in self.convolutions:
             atoms = convolution(atoms, self.radial.grid, neighbourhoods)
-        return Encoding(atoms, mean_pool(atoms, graph))
+        return Encoding(atoms, self.pool(atoms, graph))
 
 
 class Convolution(nn.Module):

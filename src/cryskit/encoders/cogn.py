@@ -25,7 +25,7 @@ from cryskit.layers.dense import DenseLayers, glorot
 from cryskit.layers.edge_linear import EdgeLinear
 from cryskit.layers.inputs import make_input
 from cryskit.layers.message_passing import Edges, Neighbourhoods
-from cryskit.layers.pool import mean_pool
+from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
@@ -53,6 +53,7 @@ class CoGN(nn.Module):
         radius: Largest distance of a neighbour, in angstrom.
         count: Number of neighbours of an atom, counted by weight.
         neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
+        pool: Pooling over atoms: "mean", "mean_max" or "softmax"; see `layers.pool`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -68,11 +69,13 @@ class CoGN(nn.Module):
         radius: float = 8.0,
         count: int = 24,
         neighbours: Neighbours = "smooth",
+        pool: str = "mean",
     ) -> None:
         super().__init__()
         self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
+        self.pool = make_pool(pool, width)
         self.radial = Gaussians(radius, _STEP, _POINTS, width=2**0.5 * _SIGMA, first=_STEP)
         self.bonds = glorot(nn.Linear(self.radial.feature_count, width))
         self.blocks = nn.ModuleList(Block(width, depth) for _ in range(layers))
@@ -93,7 +96,7 @@ class CoGN(nn.Module):
         atoms = self.inputs(graph.numbers)
         for block in self.blocks:
             atoms = block(atoms, bonds, neighbourhoods)
-        return Encoding(atoms, mean_pool(atoms, graph))
+        return Encoding(atoms, self.pool(atoms, graph))
 
 
 class Block(nn.Module):

@@ -26,7 +26,7 @@ from cryskit.layers.gated_pairs import gated_pair, gated_pair_sum
 from cryskit.layers.inputs import make_input
 from cryskit.layers.line_graph import BondOrbits
 from cryskit.layers.norm import BatchNorm
-from cryskit.layers.pool import mean_pool
+from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
@@ -50,6 +50,7 @@ class ICGCNN(nn.Module):
         radius: Largest distance of a neighbour, in angstrom.
         count: Number of neighbours of an atom, counted by weight, before they are made mutual.
         neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
+        pool: Pooling over atoms: "mean", "mean_max" or "softmax"; see `layers.pool`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -64,11 +65,13 @@ class ICGCNN(nn.Module):
         radius: float = 8.0,
         count: int = 12,
         neighbours: Neighbours = "smooth",
+        pool: str = "mean",
     ) -> None:
         super().__init__()
         self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
+        self.pool = make_pool(pool, width)
         self.radial = Gaussians(radius, points=2)
         self.bond = nn.Linear(self.radial.feature_count, width)
         self.convolutions = nn.ModuleList(Convolution(width, update=i + 1 < layers) for i in range(layers))
@@ -90,7 +93,7 @@ class ICGCNN(nn.Module):
         states = self.bond(self.radial.evaluate(bonds.length))
         for convolution in self.convolutions:
             atoms, states = convolution(atoms, states, bonds, pair_messages)
-        return Encoding(atoms, mean_pool(atoms, graph))
+        return Encoding(atoms, self.pool(atoms, graph))
 
 
 class Convolution(nn.Module):

@@ -25,7 +25,7 @@ from torch.nn.functional import linear, silu
 from cryskit.layers.inputs import make_input
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.norm import BatchNorm
-from cryskit.layers.pool import mean_pool
+from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
@@ -51,6 +51,7 @@ class Matformer(nn.Module):
         radius: Largest distance of a neighbour and centre of the last Gaussian, in angstrom.
         count: Number of neighbours of an atom, counted by weight.
         neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
+        pool: Pooling over atoms: "mean", "mean_max" or "softmax"; see `layers.pool`.
 
     Attributes:
         needs: The graphs that the encoder reads.
@@ -66,11 +67,13 @@ class Matformer(nn.Module):
         radius: float = 8.0,
         count: int = 12,
         neighbours: Neighbours = "smooth",
+        pool: str = "mean",
     ) -> None:
         super().__init__()
         self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
+        self.pool = make_pool(pool, width)
         step = radius / (_GAUSSIANS - 1)
         self.radial = Gaussians(radius, step, width=step**0.5)
         self.bonds = nn.Sequential(nn.Linear(self.radial.feature_count, width), nn.Softplus(), nn.Linear(width, width))
@@ -93,7 +96,7 @@ class Matformer(nn.Module):
         atoms = self.inputs(graph.numbers)
         for layer in self.layers:
             atoms = layer(atoms, bonds, neighbourhoods)
-        return Encoding(atoms, mean_pool(atoms, graph))
+        return Encoding(atoms, self.pool(atoms, graph))
 
 
 def with_translations(edges: Edges, graph: Graph) -> Edges:

@@ -25,7 +25,7 @@ from torch.nn.functional import glu
 from cryskit.layers.harmonics import DEGREES, OrderParameters
 from cryskit.layers.inputs import make_input
 from cryskit.layers.message_passing import Edges, Neighbourhoods
-from cryskit.layers.pool import mean_pool
+from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
 from cryskit.types import Encoding, GraphSpec
@@ -49,6 +49,7 @@ class Steinhardt(nn.Module):
         radius: Largest distance of a neighbour, in angstrom.
         count: Number of neighbours of an atom, counted by weight.
         neighbours: Neighbourhoods: "smooth", or "nearest", by whole shells as in published networks; see `GraphSpec`.
+        pool: Pooling over atoms: "mean", "mean_max" or "softmax"; see `layers.pool`.
         memory: Whether bonds have states, the sums of the messages of earlier layers.
 
     Attributes:
@@ -65,6 +66,7 @@ class Steinhardt(nn.Module):
         radius: float = 8.0,
         count: int = 12,
         neighbours: Neighbours = "smooth",
+        pool: str = "mean",
         *,
         memory: bool = False,
     ) -> None:
@@ -72,6 +74,7 @@ class Steinhardt(nn.Module):
         self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
         self.width = width
         self.inputs = make_input(inputs, width)
+        self.pool = make_pool(pool, width)
         self.radial = Gaussians(radius)
         self.layers = nn.ModuleList(
             Layer(width, channels, self.radial.feature_count, memory=memory and number > 0) for number in range(layers)
@@ -94,7 +97,7 @@ class Steinhardt(nn.Module):
         atoms, bonds = self.inputs(graph.numbers), None
         for layer in self.layers:
             atoms, bonds = layer(atoms, bonds, self.radial.grid, neighbourhoods, order_parameters)
-        return Encoding(atoms, mean_pool(self.last(atoms), graph))
+        return Encoding(atoms, self.pool(self.last(atoms), graph))
 
 
 class Layer(nn.Module):
