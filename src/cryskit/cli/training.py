@@ -60,7 +60,9 @@ Accelerator = Annotated[
 Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="Number of devices.")]
 Precision = Annotated[
     str | None,
-    typer.Option("--precision", metavar="32-true|bf16-mixed|16-mixed", help="Numerical precision of training."),
+    typer.Option(
+        "--precision", metavar="32-true|bf16-matmul|bf16-mixed|16-mixed", help="Numerical precision of training."
+    ),
 ]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile the network with torch.compile.")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")]

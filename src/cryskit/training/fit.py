@@ -45,6 +45,7 @@ VALIDATION = "validation/loss"
 ENOUGH = 20
 """Fewer validation crystals than these choose an epoch by chance."""
 
+_BF16_MATMUL = "bf16-matmul"
 _LAST, _BEST = "last", "best"
 _BITS = 32  # for the number of a step, behind the seed of the run
 _SUFFIX = ".safetensors"
@@ -127,7 +128,7 @@ def fit(
     last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
     best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
     resume = folder / f"{_LAST}{_SUFFIX}"
-    with seeded(optimisation.seed), _quiet():
+    with seeded(optimisation.seed), _quiet(), _matrix_products(optimisation.precision):
         trainer = _trainer(optimisation, loop.epochs, folder, [best, last], progress=progress)
         trainer.fit(
             loop,
@@ -154,6 +155,17 @@ def seeded(seed: int) -> Iterator[None]:
         yield
     if not used and torch.cuda.is_initialized():  # as it would have been, had it been used before
         torch.cuda.manual_seed_all(torch.initial_seed())
+
+
+@contextmanager
+def _matrix_products(precision: str) -> Iterator[None]:
+    """Let matrix products of 32-bit numbers be made of bfloat16 parts within the context, if the precision says so."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if precision == _BF16_MATMUL else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager
@@ -242,7 +254,7 @@ def _trainer(
     return Trainer(
         accelerator=optimisation.accelerator,
         devices=optimisation.devices,
-        precision=optimisation.precision,
+        precision="32-true" if optimisation.precision == _BF16_MATMUL else optimisation.precision,
         max_epochs=epochs,
         gradient_clip_val=optimisation.clip,
         callbacks=callbacks,

@@ -31,7 +31,8 @@ class Optimisation(BaseModel):
         clip: Largest norm of the gradient.
         patience: Epochs without a better validation loss after which the run stops; None for never.
         seed: Seed of the initial weights and of the order of crystals.
-        precision: Lightning's name of the numerical precision ("32-true", "bf16-mixed", "16-mixed").
+        precision: Lightning's name of the numerical precision ("32-true", "bf16-mixed", "16-mixed"), or "bf16-matmul": numbers of
+            32 bits, whose matrix products are made of bfloat16 parts by processors that can (AMX, or the tensor cores of a GPU).
         accelerator: Lightning's name of the hardware.
         devices: Number of devices.
         tensorboard: Also log for TensorBoard (the `track` extra).
@@ -50,7 +51,7 @@ class Optimisation(BaseModel):
     clip: Annotated[float, Field(gt=0)] = 2.0
     patience: Annotated[int, Field(ge=1)] | None = None
     seed: int = 0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-matmul", "bf16-mixed", "16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: Annotated[int, Field(ge=1)] = 1
     tensorboard: bool = False
