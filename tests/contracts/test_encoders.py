@@ -120,7 +120,8 @@ def test_finite_gradients_reach_every_parameter(encoder: torch.nn.Module) -> Non
 def test_gradients_agree_with_differences(encoder: torch.nn.Module) -> None:
     encoder.double()
     graph = graph_of(encoder, CRYSTALS[:4])
-    graph = replace(graph, vectors=graph.vectors.double(), multiplicity=graph.multiplicity.double())
+    weight = None if graph.weight is None else graph.weight.double()
+    graph = replace(graph, vectors=graph.vectors.double(), weight=weight, multiplicity=graph.multiplicity.double())
     generator = torch.Generator().manual_seed(1)
     for name, parameter in encoder.named_parameters():
         encoder.zero_grad()
@@ -153,7 +154,7 @@ def test_eight_crystals_can_be_overfitted(encoder: torch.nn.Module) -> None:
     heads.fit_scale(graph.targets)
     objective = PropertyObjective(encoder, heads, loss="squared").train()
     optimizer = torch.optim.Adam(objective.parameters(), lr=3e-3)
-    for _ in range(150):
+    for _ in range(200):
         optimizer.zero_grad()
         loss = objective(graph)["energy"]
         loss.backward()

@@ -15,6 +15,7 @@ from cryskit.errors import ModelError
 from cryskit.predict.card import CARD, FIRST_FORMAT, FORMAT, Card, read_card
 from cryskit.predict.predictor import Predictor, load
 from cryskit.properties import get
+from cryskit.registry import ENCODERS
 from cryskit.types import GraphSpec
 
 if TYPE_CHECKING:
@@ -56,17 +57,17 @@ def test_a_card_without_a_number_is_of_the_first_format_and_saved_in_the_newest(
 
 
 def test_what_a_newer_minor_format_adds_is_tolerated_and_kept(model: Path, tmp_path: Path) -> None:
-    rewrite(model, format="1.99", carbon_footprint={"kg": 0.5})
+    rewrite(model, format="2.99", carbon_footprint={"kg": 0.5})
     again = tmp_path / "again.safetensors"
     load(model).save(again)
     assert card_in(again) == card_in(model)
     assert card_in(again)["carbon_footprint"] == {"kg": 0.5}
-    assert card_in(again)["format"] == "1.99"
+    assert card_in(again)["format"] == "2.99"
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"format": "2.0"}, {"format": "2.0", "encoder": None}, {"format": "1.99", "spec": {"cells": "big"}}],
+    [{"format": "3.0"}, {"format": "3.0", "encoder": None}, {"format": "2.99", "spec": {"cells": "big"}}],
     ids=["major", "major that lacks what ours has", "minor whose graph is unknown"],
 )
 def test_a_format_that_cannot_be_read_asks_for_a_newer_cryskit(model: Path, changes: dict[str, Any]) -> None:
@@ -83,6 +84,21 @@ def test_a_damaged_card_is_no_model_file(model: Path, changes: dict[str, Any]) -
     rewrite(model, **changes)
     with pytest.raises(ModelError, match="no model file of cryskit"):
         load(model)
+
+
+@pytest.mark.parametrize(
+    ("old", "kind", "count"),
+    [({"neighbours": 9}, "nearest", 9), ({}, "nearest", 12), ({"name": "megnet"}, "radius", 12)],
+)
+def test_models_of_the_first_formats_keep_their_neighbourhoods(
+    model: Path, old: dict[str, Any], kind: str, count: int
+) -> None:
+    encoder = {"name": "cgcnn", "width": 8, **old}
+    for given in (encoder, {"name": "fused", "graph": encoder}):
+        rewrite(model, format="1.1", encoder=given)
+        found = read_card(model).encoder
+        needs = ENCODERS.needs(found.get("graph", found))
+        assert (needs.neighbours, needs.count) == (kind, count)
 
 
 def test_a_card_made_here_has_no_unknown_fields() -> None:
