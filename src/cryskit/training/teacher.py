@@ -24,7 +24,7 @@ from cryskit.data.corpus import short_fingerprint, training_fingerprints
 from cryskit.data.sources import resolve
 from cryskit.errors import DataError, PlanError
 from cryskit.graphs.build import build_usable
-from cryskit.predict.card import read_card
+from cryskit.predict.network import matching_card
 from cryskit.predict.predictor import load
 from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
@@ -147,7 +147,7 @@ class Vectors:
 
     def _width(self) -> int:
         if self._path.suffix != _TABLE:
-            return ENCODERS.width(read_card(self._path).encoder)
+            return ENCODERS.width(matching_card(self._path).encoder)
         widths = set(_read(self._path, "width")["width"].to_pylist())
         if len(widths) != 1:
             raise DataError(f"The vectors in {self._path} have widths {sorted(widths)}", "Give all the same width")
