@@ -147,7 +147,7 @@ class _Table:
             yield from read  # so that wrong columns are found in a table without rows
         for number, record in zip(numbers, part, strict=True):
             if number in sound:
-                yield next(read)
+                yield from islice(read, 1)
             else:
                 problem = f"The row in line {record.line} cannot be read: {problems[number]}"
                 refused = UnreadableError(problem, "Put texts with separators or quotes into quotes", self._file.name)
@@ -156,7 +156,7 @@ class _Table:
     def _problem(self, record: Record) -> str:
         if record.problem or record.values <= self._widest:
             return record.problem
-        return f"it has {record.values} values, and the header {self._widest}"
+        return f"expected {self._widest} values, found {record.values}"
 
     def _frame(self, sound: Sequence[Record]) -> pd.DataFrame:
         texts = dict.fromkeys((*IDS, *TEXTS, *STRUCTURES), str)
