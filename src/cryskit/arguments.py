@@ -1,4 +1,4 @@
-"""The arguments of a class that come from a file: whether each has the type that the class declares, and is a number that can be."""
+"""Arguments of a class that come from a file: each has to have the type that the class declares, and a size that can be."""
 
 from __future__ import annotations
 

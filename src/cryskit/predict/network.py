@@ -2,8 +2,8 @@
 
 A file says twice how large its network is: in the arguments on its card and in its tensors. Before anything is built, the
 arguments have to be those of the registry, of the right types, and no larger than the file; then the network is sketched: made of
-tensors that nobody fills, and only as long as they are no larger than the file. Its tensors have to be those that the head of the file
-lists. So a file that contradicts itself costs neither time nor memory.
+tensors that nobody fills, and only as long as they are no larger than the file. Its tensors have to be those that the head of
+the file lists. So a file that contradicts itself costs neither time nor memory.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def matching_card(path: Path) -> Card:
         path: The model file.
 
     Raises:
-        ModelError: It is no model file, or the graph is not the one that the encoder needs, an argument has the wrong type or is larger than
-            the file, or a tensor is missing, left over, or of another shape.
+        ModelError: It is no model file, or the graph is not the one that the encoder needs, an argument has the wrong type or is
+            larger than the file, or a tensor is missing, left over, or of another shape.
         UnknownNameError: The card names an encoder or an argument that there is not.
     """
     card, shapes = read_card(path), _shapes(path)
