@@ -19,7 +19,7 @@ help:
 	@echo "make format   rewrite the code in the house format"
 	@echo "make bench    time every stage against the plain reference"
 	@echo "make fuzz     read 20,000 mutated files and write the result card"
-	@echo "make kill     kill long commands twenty times each and compare what comes out"
+	@echo "make kill     kill long commands twenty times each and compare what comes out, with a result card"
 	@echo "make docs     build the site into site/"
 	@echo "make clean    remove what was built, the environment included"
 
@@ -68,7 +68,7 @@ fuzz: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run
 
 kill: $(READY)
-	KILLS=20 $(BIN)/python -m pytest tests/kill
+	$(BIN)/python tests/kill/kills.py all 20 14
 
 clean:
 	rm -rf $(VENV) build dist site .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from cryskit.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,6 +74,22 @@ def write_json(value: Any, path: Path | str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1), encoding="utf-8")
+
+
+def read_json(path: Path | str, cure: str) -> Any:
+    """Return the value in a JSON file that the package wrote for itself.
+
+    Args:
+        path: Path of the file.
+        cure: What to do where it is damaged, as a sentence without its full stop.
+
+    Raises:
+        DataError: It is missing or damaged.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} is missing or damaged ({error})", cure) from error
 
 
 def _machine() -> str:

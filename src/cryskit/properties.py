@@ -7,10 +7,9 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.types import Property
+from cryskit.yaml_files import parse_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +65,9 @@ def parse(text: str) -> Mapping[str, Property]:
             learned as its logarithm may be zero or negative.
     """
     try:
-        entries = yaml.safe_load(text)
+        entries = parse_mapping(text, "The list of properties", DataError)
         properties = {name: _property(name, entry) for name, entry in entries.items()}
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise DataError(f"The list of properties cannot be read: {error}", _CURE) from error
     _names_of(properties)
     return MappingProxyType(properties)

@@ -64,10 +64,11 @@ class Module(Protocol):
 class Encoder(Module, Protocol):
     """A network that turns a graph into vectors of its atoms and of its crystals.
 
-    Its constructor takes plain values only, so that a model file can hold them, and its class is `registry.configured`. The
-    layers are the entries of its last `ModuleList`. In evaluation the vectors of a crystal do not depend on the batch. The
-    class also has the static method `needs_of(**arguments)`, and `width_of(**arguments)` if its constructor takes no argument
-    `width`: they return from all arguments of the constructor, without building anything, what `needs` and `width` would be.
+    Its constructor takes plain values only, so that a model file can hold them, each with its type (`arguments.check`
+    compares), and its class is `registry.configured`. The layers are the entries of its last `ModuleList`. In
+    evaluation the vectors of a crystal do not depend on the batch. The class also has the static method
+    `needs_of(**arguments)`, and `width_of(**arguments)` if its constructor takes no argument `width`: they return from
+    all arguments of the constructor, without building anything, what `needs` and `width` would be.
 
     Attributes:
         needs: The graph that it is to be given.

@@ -11,6 +11,7 @@ import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cryskit.arguments import check
 from cryskit.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -61,7 +62,12 @@ class Registry:
         raise UnknownNameError(self.kind, path, self._entries)
 
     def build(self, config: Mapping[str, Any]) -> Any:
-        """Make the instance that a configuration describes: its "name" and the keyword arguments of its class."""
+        """Make the instance that a configuration describes: its "name" and the keyword arguments of its class.
+
+        Raises:
+            PlanError: An argument has another type than its class declares, or is a number that cannot be.
+            UnknownNameError: There is no such name or argument.
+        """
         name, arguments = self._checked(config)
         return self[name](**arguments)
 
@@ -85,6 +91,7 @@ class Registry:
             for argument in arguments:
                 if argument not in known:
                     raise UnknownNameError(f"argument of {self.kind} {name}", argument, known)
+        check(f"{self.kind} {name}", self[name], arguments)
         return name, arguments
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 from benchmark.small import CRYSTALS, plan
+from damage import damaged
 
 from cryskit.benchmark import jarvis
 from cryskit.benchmark.draw import DataSet
 from cryskit.benchmark.run import Benchmark
 from cryskit.benchmark.submit import submissions
 from cryskit.data.interchange import manifest
+from cryskit.data.spreadsheet import unguard
 from cryskit.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,3 +93,33 @@ def test_a_contribution_holds_every_test_crystal(tmp_path: Path) -> None:
     asked_for = ("author_email", "project_url", "git_url", "model_name", "team_name", "time_taken_seconds")
     assert {*asked_for, "software_used", "hardware_used", "date_submitted"} <= set(facts)
     assert facts["team_name"] == "us"
+
+
+def test_a_zip_of_labels_that_is_too_large_or_damaged_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "labels.json.zip", LABELS)
+    whole = path.read_bytes()
+    monkeypatch.setattr(jarvis, "_LARGEST", 100)
+    with pytest.raises(DataError, match="unpacks to"):
+        jarvis.read_labels(path)
+    monkeypatch.undo()
+    for content in damaged(whole, 150, 30):
+        path.write_bytes(content)
+        with suppress(DataError):
+            jarvis.read_labels(path)
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match="no benchmark of the leaderboard"):
+        jarvis.read_labels(tmp_path / "deep.json")
+
+
+def test_ids_of_a_contribution_are_no_formulas_and_keep_their_row(tmp_path: Path) -> None:
+    ids = ["JVASP-1", "=cmd|' /C calc'!A0", "+1", "-1", "@x", "\t=1", 'a,"b"', "two\nlines", "a\rb"]
+    jarvis.write_contribution(tmp_path, TASK, dict(zip(ids, map(float, range(len(ids))), strict=True)), {}, 1.0)
+    with zipfile.ZipFile(tmp_path / f"{TASK}.csv.zip") as archive:
+        content = archive.read(f"{TASK}.csv")
+    table = pd.read_csv(io.BytesIO(content), float_precision="round_trip")
+    assert table["prediction"].tolist() == list(range(len(ids)))
+    assert table["id"].map(unguard).tolist() == ids
+    assert not [name for name in table["id"] if name[0] in "=+-@\t\r"]
+    assert content.splitlines()[1] == b"JVASP-1,0.0"

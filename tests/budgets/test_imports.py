@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ORDER = [
-    {"types", "errors", "elements", "properties", "atomic_write", "checksum", "parallel"},
+    {"types", "errors", "arguments", "yaml_files", "elements", "properties", "atomic_write", "checksum", "parallel"},
     {"batching", "protocols", "registry"},
     {"data"},
     {"graphs", "text", "weights"},

@@ -2,7 +2,7 @@
 
 python tests/kill/kills.py COMMAND COUNT SEED prints a JSON object: how many kills hit the running command, and how many of the
 runs after them did not end as the undisturbed one, left a half-written file, or left a process behind; all but the first must be 0.
-The commands run in forks of this process, so that a kill hits their work and not the imports.
+With "all" for COMMAND each command is killed so often, in a process of its own, and a result card is written. The commands run in forks of this process, so that a kill hits their work and not the imports.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import contextlib
 import importlib
 import json
 import os
+import platform
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 _MARK = "CRYSKIT_KILL_TEST"
+_CARD = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "kill.json"
 _PATIENCE = 15.0  # seconds after which a worker whose parent was killed must have ended
 
 
@@ -193,7 +197,24 @@ def _prepare() -> None:
     Path("plan.yaml").write_text(PLAN, encoding="utf-8")
 
 
+def _write_card(count: str, seed: str) -> bool:
+    """Kill every command, write the card, and return whether all ended as undisturbed ones."""
+    found = {}
+    for name in TASKS:
+        done = subprocess.run(
+            [sys.executable, __file__, name, count, seed], stdout=subprocess.PIPE, text=True, check=True
+        )
+        found[name] = json.loads(done.stdout.splitlines()[-1])
+        sys.stdout.write(f"{name}: {found[name]}\n")
+    versions = {"python": platform.python_version(), "cryskit": version("cryskit"), "torch": version("torch")}
+    card = {"title": "Killed commands", "seed": int(seed), "commands": found, "versions": versions}
+    _CARD.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return not any(count for each in found.values() for what, count in each.items() if what != "kills")
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "all":
+        raise SystemExit(not _write_card(*sys.argv[2:]))
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)

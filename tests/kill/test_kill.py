@@ -1,4 +1,4 @@
-"""A command that is killed goes on when it is given again, and ends as if nothing had been; `make kill` does it twenty times each."""
+"""A command that is killed goes on when it is given again, and ends as if nothing had been; `make kill` does it twenty times each and writes a card."""
 
 from __future__ import annotations
 

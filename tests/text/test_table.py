@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from damage import damaged
 
+from cryskit import checksum
 from cryskit.errors import DisorderError
 from cryskit.text import table
 from cryskit.text.describe import Description, stand_in
@@ -121,3 +126,31 @@ def test_who_gives_more_time_tries_again(pool: Recorder, tmp_path: Path, timeout
     stopped(pool, tmp_path / "texts.parquet", 40, timeout=10.0)
     write(tmp_path / "texts.parquet", ROWS, timeout=timeout)
     assert ("row 8" in pool.asked) is again
+
+
+def part_of(columns: dict[str, list[int]], path: Path) -> bytes:
+    """Return a file with a checksum that holds something else than descriptions."""
+    pq.write_table(pa.table(columns).replace_schema_metadata(checksum.METADATA), path)
+    checksum.add(path)
+    return path.read_bytes()
+
+
+def test_damaged_parts_are_described_again_and_the_table_is_the_same(pool: Recorder, tmp_path: Path) -> None:
+    path, undisturbed = tmp_path / "texts.parquet", tmp_path / "undisturbed.parquet"
+    write(undisturbed, ROWS)
+    pool.asked.clear()
+    stopped(pool, path, 60)
+    parts = tmp_path / "texts.parquet.parts"
+    content = next(parts.glob("*.parquet")).read_bytes()
+    shutil.rmtree(parts)
+    others = [part_of({"x": [1]}, tmp_path / "x"), part_of({name: [1] for name in table._NAMES}, tmp_path / "y")]
+    for bad in (b"", b"PAR1", *others, *damaged(content, 12, 4)):
+        pool.asked.clear()
+        stopped(pool, path, 60)
+        first = min(parts.glob("*.parquet"))
+        kept = len(pq.read_table(first))
+        first.write_bytes(bad)
+        write(path, ROWS)
+        assert path.read_bytes() == undisturbed.read_bytes()
+        assert len(pool.asked) == 30 + kept
+        assert not parts.exists()

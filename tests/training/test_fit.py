@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from damage import damaged
 from torch.nn.functional import dropout
 
 from cryskit import batching
@@ -23,14 +24,15 @@ from cryskit.layers.heads import PropertyHeads
 from cryskit.objectives.property import PropertyObjective
 from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import SafetensorsIO
-from cryskit.training.fit import fit
+from cryskit.training.fit import _claim, fit
 from cryskit.training.plan import Optimisation
 from cryskit.types import Graph, Property
 
 QUICK = Optimisation(epochs=6, edges=800, accelerator="cpu", averaging=0.9)
 SCRIPT = """
-import sys; sys.path.insert(0, sys.argv[2])
+import sys
 from pathlib import Path
+sys.path[:0] = [sys.argv[2], str(Path(sys.argv[2]).parent)]
 from test_fit import RATES, run
 run(Path(sys.argv[1]), rates=RATES)
 """
@@ -172,6 +174,39 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     training, validation = data()
     with pytest.raises(PlanError, match="holds another run"):
         fit(objective(training), training, validation, QUICK, tmp_path, identity="other")
+
+
+NO_NOTES = [b"", b"{", b"[]", b"3", b"null", b'{"other": 1}', b"\xff\xfe", b"[" * 100_000, b"\0" * 9]
+
+
+@pytest.mark.parametrize("content", NO_NOTES, ids=lambda content: repr(content[:12]))
+def test_a_damaged_identity_is_no_other_run_and_is_written_again_where_nothing_was_trained(
+    content: bytes, tmp_path: Path
+) -> None:
+    note = tmp_path / "identity.json"
+    note.write_bytes(content)
+    _claim(tmp_path, "same")
+    assert json.loads(note.read_bytes()) == {"identity": "same"}
+    (tmp_path / "last.safetensors").write_bytes(b"what was learned")
+    note.write_bytes(content)
+    with pytest.raises(PlanError, match=r"identity\.json is damaged.*[Dd]elete the folder") as raised:
+        _claim(tmp_path, "same")
+    assert "only that file" in raised.value.cure
+    assert note.read_bytes() == content
+    assert (tmp_path / "last.safetensors").read_bytes() == b"what was learned"
+
+
+def test_a_run_whose_identity_was_damaged_goes_on_without_that_file(tmp_path: Path) -> None:
+    left = run(tmp_path).state_dict()
+    count, note = len(lines(tmp_path)), tmp_path / "identity.json"
+    for content in damaged(note.read_bytes(), 20, 10):
+        note.write_bytes(content)
+        with pytest.raises(PlanError):
+            _claim(tmp_path, "same")
+    note.unlink()
+    right = run(tmp_path).state_dict()
+    assert len(lines(tmp_path)) == count
+    assert all(torch.equal(left[name], right[name]) for name in left)
 
 
 def test_nothing_to_train_on_is_refused(tmp_path: Path) -> None:

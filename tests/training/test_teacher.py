@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from damage import damaged
 
 from cryskit.data.read import read
 from cryskit.data.splits import make
@@ -51,6 +52,56 @@ def test_it_is_asked_once(model: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(Predictor, "embed_atoms", None)
     again = Vectors(Teacher(file=str(model))).of(CRYSTALS, 2, tmp_path)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_damaged_cache_of_a_teacher_is_made_again(model: Path, tmp_path: Path) -> None:
+    few = CRYSTALS[:3]
+    whole = Vectors(Teacher(file=str(model))).of(few, 2, tmp_path)
+    (path,) = tmp_path.glob("teacher-*.parquet")
+    content = path.read_bytes()
+    other = tmp_path / "other.parquet"
+    pd.DataFrame({"id": ["x"]}).to_parquet(other)
+    for bad in (b"", b"PAR1", other.read_bytes(), *damaged(content, 12, 4)):
+        path.write_bytes(bad)
+        again = Vectors(Teacher(file=str(model))).of(few, 2, tmp_path)
+        assert all(np.array_equal(a, b) for a, b in zip(again, whole, strict=True))
+        assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vectors": "x"},
+        {"vectors": 1.5},
+        {"vectors": [["x"]] * 3},
+        {"width": "6"},
+        {"width": 6.0},
+        {"width": 0},
+        {"width": None},
+        {"layers": "1"},
+        {"layers": None},
+    ],
+    ids=str,
+)
+def test_a_table_of_other_types_is_refused(changes: dict[str, Any], model: Path, tmp_path: Path) -> None:
+    few, path = CRYSTALS[:3], tmp_path / "vectors.parquet"
+    load(model).embed_atoms(few).assign(**changes).to_parquet(path)
+    with pytest.raises(DataError, match=r"vectors\.parquet|expected") as raised:
+        Vectors(Teacher(file=str(path))).of(few, 1, tmp_path)
+    assert raised.value.cure
+
+
+def test_a_damaged_table_is_refused_or_read_as_it_was(model: Path, tmp_path: Path) -> None:
+    few, path = CRYSTALS[:3], tmp_path / "vectors.parquet"
+    load(model).embed_atoms(few).to_parquet(path, write_page_checksum=True)
+    whole = Vectors(Teacher(file=str(path))).of(few, 1, tmp_path)
+    for content in damaged(path.read_bytes(), 60, 20):
+        path.write_bytes(content)
+        try:
+            found = Vectors(Teacher(file=str(path))).of(few, 1, tmp_path)
+        except DataError:
+            continue
+        assert all(np.array_equal(a, b) for a, b in zip(found, whole, strict=True))
 
 
 def test_a_table_does_as_well(model: Path, tmp_path: Path) -> None:

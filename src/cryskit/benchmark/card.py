@@ -278,7 +278,7 @@ def read_row(path: Path) -> RowCard:
                 "Read it with a newer version of cryskit",
             )
         return RowCard.model_validate(_from_format_1(values) if written == 1 else values)
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is no card of a row ({error})", "Give one that `cryskit benchmark` wrote") from error
 
 

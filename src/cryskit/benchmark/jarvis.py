@@ -6,8 +6,11 @@ contribution is a zipped CSV with the columns id and prediction, and a metadata.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import zipfile
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +21,7 @@ import numpy as np
 from cryskit.atomic_write import replacing, write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import Split
+from cryskit.data.spreadsheet import guard
 from cryskit.errors import DataError
 from cryskit.types import Crystal
 
@@ -26,6 +30,20 @@ if TYPE_CHECKING:
 
     from cryskit.types import Failure
 
+_LARGEST = 1_000_000_000  # bytes of unpacked labels
+_BROKEN = (
+    AttributeError,
+    EOFError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _PARTS = ("train", "val", "test")
 _ASKED = ("model_name", "team_name", "author_email", "project_url", "git_url", "hardware_used")
 
@@ -39,12 +57,15 @@ def read_labels(path: Path | str) -> dict[str, dict[str, float]]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                text = archive.read(next(name for name in archive.namelist() if name.endswith(".json")))
+                member = next(each for each in archive.infolist() if each.filename.endswith(".json"))
+                if member.file_size > _LARGEST:
+                    raise ValueError(f"it unpacks to {member.file_size:,} bytes")
+                text = archive.read(member)
         else:
             text = Path(path).read_bytes()
         found = json.loads(text)
         parts = {part: {str(k): float(v) for k, v in found.get(part, {}).items()} for part in _PARTS}
-    except (OSError, ValueError, TypeError, AttributeError, StopIteration, zipfile.BadZipFile) as error:
+    except _BROKEN as error:
         raise DataError(
             f"{path} is no benchmark of the leaderboard ({error})", "Give its .json or .json.zip"
         ) from error
@@ -91,6 +112,9 @@ def write_contribution(
 ) -> None:
     """Write the files of a contribution.
 
+    An id that a spreadsheet would run gets an apostrophe in front (`data.spreadsheet`), and one with a comma, a quote or a line end
+    quotes around it. The ids of the leaderboard are neither and stay as they are.
+
     Args:
         folder: Folder of the contribution.
         task: The leaderboard's name of the benchmark, and so of the file.
@@ -98,12 +122,14 @@ def write_contribution(
         about: Model, team, e-mail address and so on; what is missing is left empty.
         seconds: Seconds that training and prediction took.
     """
-    rows = "".join(f"{name},{value!r}\n" for name, value in predicted.items())
+    table = io.StringIO(newline="")
+    rows = ((guard(name), repr(value)) for name, value in predicted.items())
+    csv.writer(table, lineterminator="\r\n").writerows([("id", "prediction"), *rows])  # puts "\r" into quotes, too
     with (
         replacing(folder / f"{task}.csv.zip") as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        archive.writestr(f"{task}.csv", f"id,prediction\n{rows}")
+        archive.writestr(f"{task}.csv", table.getvalue())
     facts: dict[str, Any] = {
         **dict.fromkeys(_ASKED, ""),
         "software_used": "cryskit",

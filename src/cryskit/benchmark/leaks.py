@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryskit.atomic_write import write_json
+from cryskit.atomic_write import read_json, write_json
 from cryskit.benchmark.card import LeakageCounts
-from cryskit.errors import CryskitError, ModelError, UnknownNameError
+from cryskit.errors import CryskitError, DataError, ModelError, UnknownNameError
 from cryskit.evaluate.leakage import Comparison, Seen
 from cryskit.predict.card import digest
 from cryskit.predict.published import path_of
@@ -64,13 +63,11 @@ class Reports:
         """
         parts = [drawn.split.hash, *(c.fingerprint for c in drawn.test), *sorted(files.values()), len(self._corpus)]
         path = self._folder / f"{hashlib.sha256(' '.join(map(str, parts)).encode()).hexdigest()[:16]}.json"
-        if path.exists():
-            report = json.loads(path.read_text(encoding="utf-8"))
-        else:
-            report = self._compare(drawn, files)
-            write_json(report, path)
-        counts = {what: found["counts"] for what, found in report["overlaps"].items()}
-        return LeakageCounts(file=path.name, counts=counts, unknown=report["unknown"])
+        try:
+            return _counts(path)
+        except (DataError, LookupError, TypeError, AttributeError, ValueError):  # not written yet, or damaged
+            write_json(self._compare(drawn, files), path)
+            return _counts(path)
 
     def _compare(self, drawn: Drawn, files: Mapping[str, str]) -> dict[str, Any]:
         overlaps = {"training and test": self._comparison.overlap(drawn.test, Seen.of(drawn.seen)).to_json()}
@@ -85,6 +82,13 @@ class Reports:
             for part, crystals in (("test", drawn.test), ("training", drawn.seen)):
                 overlaps[f"{name} and {part}"] = self._comparison.overlap(crystals, seen).to_json()
         return {"overlaps": overlaps, "unknown": unknown}
+
+
+def _counts(path: Path) -> LeakageCounts:
+    """Return the counts of a report."""
+    report = read_json(path, "Delete it; it will be made again")
+    counts = {what: found["counts"] for what, found in report["overlaps"].items()}
+    return LeakageCounts(file=path.name, counts=counts, unknown=report["unknown"])
 
 
 def _files(values: Any) -> Iterator[str]:

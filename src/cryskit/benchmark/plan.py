@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cryskit.errors import PlanError
-from cryskit.training.plan import Plan, problems, read_yaml
+from cryskit.training.plan import Plan, problems
+from cryskit.yaml_files import read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -185,7 +186,7 @@ class BenchmarkPlan(_Part):
             PlanError: The file is missing, no YAML, or no plan; every wrong key is named.
         """
         try:
-            return cls.model_validate(read_yaml(path))
+            return cls.model_validate(read_mapping(path, PlanError))
         except ValidationError as error:
             raise PlanError(f"{path} is no plan of a benchmark ({problems(error)})", "Correct these keys") from error
 

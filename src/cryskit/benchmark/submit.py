@@ -101,7 +101,7 @@ def _contribute(benchmark: Benchmark, data: DataSet, done: _Done, folder: Path) 
     about = {"model_name": f"cryskit {row.encoder} {row.regime}"} | benchmark.plan.submission
     if guessed:
         about["notes"] = f"{guessed} predictions are the mean of the training labels"
-    jarvis.write_contribution(folder, data.task, predicted, about, done.card.seconds)
+    jarvis.write_contribution(folder, slug(data.task), predicted, about, done.card.seconds)
 
 
 def _predicted(benchmark: Benchmark, data: DataSet, done: _Done, ids: Sequence[str]) -> tuple[dict[str, float], int]:

@@ -53,11 +53,13 @@ def plan_of(
         PlanError: The file cannot be read, the values are no plan, or it contradicts itself.
         ModelError: The file to start from is no model, or the text encoder is not on this computer.
     """
+    from cryskit.errors import PlanError
     from cryskit.registry import OBJECTIVES
-    from cryskit.training.plan import Plan, read_yaml
+    from cryskit.training.plan import Plan
     from cryskit.training.settle import settle
+    from cryskit.yaml_files import read_mapping
 
-    values = read_yaml(config) if config else {}
+    values = read_mapping(config, PlanError) if config else {}
     begin = _over(values.get("start"), start)
     if isinstance(begin, dict) and begin and "file" not in begin:
         raise typer.BadParameter("say how to start from a model; name it, too", param_hint=f"'{', '.join(begin)}'")

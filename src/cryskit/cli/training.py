@@ -1,6 +1,5 @@
 """Common parts of the verbs that train: their options, the quiet around Lightning, and their closing lines."""
 
-import json
 import logging
 import os
 import sys
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cryskit.atomic_write import read_json
 from cryskit.cli.output import as_notes, note
 from cryskit.registry import ENCODERS
 
@@ -121,7 +121,7 @@ def tell_unusable(card: "Card", folder: Path) -> None:
 
     if "unusable" not in card.rows:
         return
-    reasons = json.loads((folder / UNUSABLE).read_text(encoding="utf-8"))
+    reasons = _left(folder / UNUSABLE, dict)
     note(f"{len(reasons)} crystals cannot be built and were left out (all of them in {folder / UNUSABLE}):")
     for name in list(reasons)[:_SHOWN]:
         note(f"  {name}: {' '.join(reasons[name].split())}")
@@ -138,7 +138,7 @@ def tell_impossible(card: "Card", folder: Path) -> None:
 
     if COUNT not in card.rows:
         return
-    rows = json.loads((folder / IMPOSSIBLE).read_text(encoding="utf-8"))
+    rows = _left(folder / IMPOSSIBLE, list)
     note(f"{len(rows)} labels cannot be and were left out (all of them in {folder / IMPOSSIBLE}):")
     for row in rows[:_SHOWN]:
         note(f"  {row['crystal']}: {row['property']} {row['value']}. {row['reason']}")
@@ -153,5 +153,16 @@ def transfer_of(card: "Card", folder: Path) -> dict[str, Any]:
     """
     from cryskit.training.run import TRANSFER
 
-    found: dict[str, Any] = json.loads((folder / TRANSFER).read_text(encoding="utf-8")) if card.start else {}
+    found: dict[str, Any] = _left(folder / TRANSFER, dict) if card.start else {}
+    return found
+
+
+def _left(path: Path, kind: type) -> Any:
+    """Return what a run has left in a JSON file of its folder."""
+    from cryskit.errors import DataError
+
+    cure = "Delete the folder of the run and train again; the model file is sound"
+    found = read_json(path, cure)
+    if not isinstance(found, kind):
+        raise DataError(f"{path} is damaged (it holds no {kind.__name__})", cure)
     return found

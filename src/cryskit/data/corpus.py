@@ -220,9 +220,18 @@ def manifest_path(model: Path) -> Path:
 
 
 def training_fingerprints(path: Path) -> set[str]:
-    """Return the short fingerprints of the crystals that train, according to a manifest."""
-    found = pq.read_table(path, columns=["fingerprint"], filters=[("part", "=", "train")])
-    return set(found["fingerprint"].to_pylist())
+    """Return the short fingerprints of the crystals that train, according to a manifest.
+
+    Raises:
+        DataError: The file is damaged, or no manifest.
+    """
+    try:
+        found = pq.read_table(path, columns=["fingerprint"], filters=[("part", "=", "train")])
+        return {str(name) for name in found["fingerprint"].to_pylist()}
+    except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} is no manifest of a model ({error})", "Get it again, from where the model came from"
+        ) from error
 
 
 def _short(sources: Sequence[str]) -> dict[str, str]:

@@ -101,6 +101,17 @@ class Card(BaseModel):
             raise ValueError(f"A card of format {self.format} has no field {', '.join(unknown)}")
         return self
 
+    @model_validator(mode="after")
+    def _whole_parts(self) -> Self:
+        """Refuse a text encoder without name or hash, a start without file, and two properties of one name."""
+        if self.text and not {"name", "hash"} <= self.text.keys():
+            raise ValueError("`text` needs name and hash")
+        if self.start and not isinstance(self.start.get("file"), str):
+            raise ValueError("`start` needs the name of a file")
+        if len({p.name for p in self.properties}) < len(self.properties):
+            raise ValueError("Two properties have one name")
+        return self
+
     @property
     def full_name(self) -> str:
         """Name and version of the model, as in `cryskit-mp@2026.11`; the name alone if it has no version."""
@@ -125,7 +136,7 @@ def read_card(path: Path) -> Card:
         with safe_open(path, framework="numpy") as file:
             found = {"format": FIRST_FORMAT, **json.loads(file.metadata()[CARD])}
         written = _numbers(found["format"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise _no_model(path, error) from error
     if written[0] > _numbers(FORMAT)[0]:
         raise _too_new(path, found["format"])
@@ -133,7 +144,7 @@ def read_card(path: Path) -> Card:
         found["encoder"] = _with_nearest(found.get("encoder"))
     try:
         card = Card.model_validate(found)
-    except ValidationError as error:
+    except (ValidationError, RecursionError) as error:
         too_new = written > _numbers(FORMAT)
         raise (_too_new(path, found["format"]) if too_new else _no_model(path, error)) from error
     return card if card.version else card.model_copy(update={"version": version_of(path)})

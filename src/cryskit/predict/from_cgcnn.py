@@ -90,7 +90,7 @@ def read_element_table(path: Path) -> Tensor:
         table = torch.zeros(max(rows) + 1, len(rows[1]))
         for number, row in rows.items():
             table[number] = torch.tensor(row, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, RecursionError) as error:
         raise ModelError(f"{path} is no table of element features ({error})", _TABLE) from error
     return table
 

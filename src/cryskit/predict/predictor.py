@@ -22,13 +22,12 @@ from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
 from cryskit.graphs.build import build_usable
 from cryskit.graphs.plausible import doubts_of
-from cryskit.layers.heads import PropertyHeads
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict import published
-from cryskit.predict.card import CARD, read_card
+from cryskit.predict.card import CARD
 from cryskit.predict.descriptions import TextInput
+from cryskit.predict.network import BROKEN, build_network, matching_card
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
-from cryskit.registry import ENCODERS
 from cryskit.types import Crystal, Failure, Prediction
 from cryskit.weights import save_tensors
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cryskit.errors import CrystalError
+    from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
     from cryskit.protocols import Encoder
     from cryskit.types import Graph, GraphSpec
@@ -98,8 +98,7 @@ class Predictor(nn.Module):
             cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
             sizes: `chunk` and `batch_edges` of the predictor.
         """
-        encoder = ENCODERS.build(card.encoder)
-        heads = PropertyHeads(encoder.width, card.properties, **card.heads) if card.properties else None
+        encoder, heads = build_network(card)
         return cls(encoder, heads, card, cache, **sizes)
 
     @property
@@ -390,11 +389,11 @@ def load(model: str | Path, cache: Path | None = None, *, batch_edges: int = BAT
         'eV'
     """
     path = published.path_of(model)
-    card = read_card(path)
+    card = matching_card(path)
     try:
         predictor = Predictor.from_card(card, cache, batch_edges=batch_edges)
         with safe_open(path, framework="pt") as file:
             predictor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (SafetensorError, ArithmeticError, AttributeError, RuntimeError, TypeError, ValueError) as error:
-        raise ModelError(f"The weights in {path} do not fit its card ({error})", "Get the file again") from error
+    except (SafetensorError, *BROKEN) as error:
+        raise ModelError(f"The tensors in {path} do not fit its card ({error})", "Get the file again") from error
     return predictor

@@ -5,10 +5,11 @@ A published version never changes. `cryskit-mp@2026.11` is one version, the bare
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from cryskit.atomic_write import read_json
 from cryskit.errors import ModelError, UnknownNameError
 
 DEFAULT = "cryskit-mp"
@@ -16,17 +17,30 @@ DEFAULT = "cryskit-mp"
 INDEX = "versions.json"
 """File in the folder of the models: name to version to file."""
 
+_CURE = "Install cryskit again"
 _SUFFIX = ".safetensors"
 
 
 def versions() -> dict[str, dict[str, Path]]:
-    """Return the published models: name to version to file, the newest version last."""
+    """Return the published models: name to version to file, the newest version last.
+
+    Raises:
+        DataError: The index that comes with the package is missing or damaged.
+        ModelError: It is no index.
+    """
     folder = Path(str(files("cryskit") / "models"))
-    index: dict[str, dict[str, str]] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    return {
-        name: {version: folder / found[version] for version in sorted(found, key=_numbers)}
-        for name, found in sorted(index.items())
-    }
+    return _listed(folder, read_json(folder / INDEX, _CURE))
+
+
+def _listed(folder: Path, index: Any) -> dict[str, dict[str, Path]]:
+    """Return name to version to file of an index."""
+    try:
+        return {
+            name: {version: folder / found[version] for version in sorted(found, key=_numbers)}
+            for name, found in sorted(index.items())
+        }
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder / INDEX} is damaged ({error})", _CURE) from error
 
 
 def models() -> dict[str, Path]:

@@ -89,9 +89,9 @@ class Cache:
         cure = "Remove that file: what it held is computed again"
         try:
             table = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{path} is no Parquet file of text vectors ({error})", cure) from error
         found = table.schema.metadata or {}
-        if table.schema.names != self._schema.names or found.get(b"hash") != self._schema.metadata[b"hash"]:
+        if not table.schema.equals(self._schema) or found.get(b"hash") != self._schema.metadata[b"hash"]:
             raise DataError(f"{path} holds other columns, or vectors of another encoder than its folder says", cure)
         return table

@@ -77,7 +77,7 @@ def write(
 class _Finished:
     """What was described so far, by this run and by those before it.
 
-    Of what was written, files that are damaged count for nothing. A short description is taken from an earlier run only if that gave a crystal as much time as this one.
+    Of what was written, files that are damaged or hold something else count for nothing. A short description is taken from an earlier run only if that gave a crystal as much time as this one.
     """
 
     def __init__(self, folder: Path, made: str, timeout: float) -> None:
@@ -85,8 +85,8 @@ class _Finished:
         self._new: list[Description] = []
         self._kept: dict[str, Description] = {}
         for file in filter(checksum.holds, sorted(folder.glob("*.parquet"))):
-            table = pq.read_table(file)
-            patient = float((table.schema.metadata or {}).get(_TIMEOUT, b"0")) >= timeout
+            table, patience = _part(file)
+            patient = patience >= timeout
             for row in table.to_pylist():
                 if row["version"] == made and (patient or row["status"] == "described"):
                     self._kept[row["fingerprint"]] = Description(
@@ -118,6 +118,17 @@ class _Finished:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _part(path: Path) -> tuple[pa.Table, float]:
+    """Return the descriptions in a file and the seconds that each was given; none if it holds something else."""
+    try:
+        table = pq.read_table(path)
+        if table.schema.equals(_SCHEMA):
+            return table, float((table.schema.metadata or {}).get(_TIMEOUT, b"0"))
+    except (pa.ArrowException, OSError, ValueError):
+        pass
+    return _SCHEMA.empty_table(), 0.0
 
 
 def _described(

@@ -175,14 +175,15 @@ class Terms:
         try:
             with safe_open(path, framework="numpy") as file:
                 card = json.loads(file.metadata()[_CARD])
+                recipe, vocabulary = (card["recipe"], card["normalisation"]), [str(term) for term in card["vocabulary"]]
                 weights, directions = file.get_tensor("weights"), file.get_tensor("directions")
-        except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        except (SafetensorError, OSError, TypeError, LookupError, ValueError, RecursionError) as error:
             raise ModelError(
                 f"{path} holds no bag of terms ({error})", "Give a file that `Terms.save` wrote"
             ) from error
-        if (card["recipe"], card["normalisation"]) != (_RECIPE, VERSION):
+        if recipe != (_RECIPE, VERSION):
             raise ModelError(f"{path} was written by another version, which cut texts otherwise", "Fit it again")
-        return cls(card["vocabulary"], weights, directions)
+        return cls(vocabulary, weights, directions)
 
     @property
     def _card(self) -> str:

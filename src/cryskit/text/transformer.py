@@ -158,8 +158,12 @@ class Pretrained:
     @cached_property
     def width(self) -> int:
         """Number of components of a vector; read without loading the model, where its configuration has it."""
-        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        return int(config["hidden_size"]) if "hidden_size" in config else self._module.width
+        path = self.folder / "config.json"
+        try:
+            config = dict(json.loads(path.read_bytes()))
+            return int(config["hidden_size"]) if "hidden_size" in config else self._module.width
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise ModelError(f"{path} is damaged ({error})", f"Get the model again, or take {_OTHERS}") from error
 
     def module(self) -> TextTransformer:
         """Return the model by itself, newly loaded, to be fine-tuned: its vectors are no longer those of this hash."""

@@ -37,6 +37,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 def _entry(line: str) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and "validation_loss" in entry else None
+    whole = isinstance(entry, dict) and "validation_loss" in entry and isinstance(entry.get("epoch"), int)
+    return entry if whole else None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryskit.errors import PlanError
+from cryskit.yaml_files import read_mapping
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Parts = Literal["encoder", "convolutions"]
 
@@ -187,24 +190,9 @@ class Plan(BaseModel):
         Raises:
             PlanError: The file is missing, no YAML, or no plan.
         """
-        return cls.make(read_yaml(path), str(path))
+        return cls.make(read_mapping(path, PlanError), str(path))
 
 
 def problems(error: ValidationError) -> str:
     """Return every wrong key of a plan with what is wrong with it."""
     return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
-
-    Raises:
-        PlanError: The file is missing or holds no mapping.
-    """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PlanError(f"{path} cannot be read as YAML ({error})", "Give a YAML file of a plan") from error
-    if not isinstance(values, dict):
-        raise PlanError(f"{path} holds no mapping", "Write keys and values, as in docs/howto")
-    return values

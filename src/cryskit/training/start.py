@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from cryskit.data.corpus import manifest_path
 from cryskit.errors import DataError, ModelError, PlanError
 from cryskit.predict.card import digest, read_card
+from cryskit.predict.network import matching_card
 from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
 
@@ -37,7 +38,7 @@ def with_start_resolved(plan: Plan) -> Plan:
         return plan
     path = path_of(plan.start.file)
     found = digested(path, plan.start)
-    inside = read_card(path).encoder
+    inside = matching_card(path).encoder
     asked = plan.encoder if "encoder" in plan.model_fields_set else {}
     _refuse_conflicts(asked, inside, plan.start)
     start = plan.start.model_copy(update={"digest": found})
@@ -78,17 +79,20 @@ def manifest_of(model: Path) -> Path:
 
     Raises:
         DataError: There is none.
+        ModelError: A model on the way is missing or damaged.
     """
-    path = manifest_path(model)
-    if path.is_file():
-        return path
-    start = read_card(model).start if model.suffix == _MODEL else {}
-    if not start:
-        raise DataError(
-            f"There is no manifest {path}, so nobody knows which crystals the model has seen",
-            "Take a model that `cryskit pretrain` wrote, with the manifest in its folder, or one that started from such a model",
-        )
-    return manifest_of(path_of(start["file"]))
+    passed: set[Path] = set()
+    while not manifest_path(model).is_file():
+        passed.add(model.resolve())
+        start = read_card(model).start if model.suffix == _MODEL else {}
+        following = path_of(start["file"]) if start else model
+        if following.resolve() in passed:
+            raise DataError(
+                f"There is no manifest {manifest_path(model)}, so nobody knows which crystals the model has seen",
+                "Take a model that `cryskit pretrain` wrote, with the manifest in its folder, or one that started from such a model",
+            )
+        model = following
+    return manifest_path(model)
 
 
 def _refuse_conflicts(asked: dict[str, object], inside: dict[str, object], start: Start) -> None:

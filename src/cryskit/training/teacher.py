@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from cryskit.data.corpus import short_fingerprint, training_fingerprints
 from cryskit.data.sources import resolve
 from cryskit.errors import DataError, PlanError
 from cryskit.graphs.build import build_usable
-from cryskit.predict.card import read_card
+from cryskit.predict.network import matching_card
 from cryskit.predict.predictor import load
 from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
@@ -32,12 +33,22 @@ from cryskit.training.start import digested, manifest_of
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cryskit.training.plan import Teacher
     from cryskit.types import Graph, GraphSpec
 
 _TABLE = ".parquet"
+
+
+def _are_vectors(kind: pa.DataType) -> bool:
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(lists and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
+
+
+_TYPES: Mapping[str, Callable[[pa.DataType], bool]] = MappingProxyType(
+    {"vectors": _are_vectors, "width": pa.types.is_integer, "layers": pa.types.is_integer}
+)
 
 
 class Vectors:
@@ -147,11 +158,11 @@ class Vectors:
 
     def _width(self) -> int:
         if self._path.suffix != _TABLE:
-            return ENCODERS.width(read_card(self._path).encoder)
-        widths = set(_read(self._path, "width")["width"].to_pylist())
-        if len(widths) != 1:
-            raise DataError(f"The vectors in {self._path} have widths {sorted(widths)}", "Give all the same width")
-        return int(widths.pop())
+            return ENCODERS.width(matching_card(self._path).encoder)
+        widths = sorted(set(_read(self._path, "width")["width"].drop_null().to_pylist()))
+        if len(widths) != 1 or widths[0] < 1:
+            raise DataError(f"The vectors in {self._path} have widths {widths}", "Give all the same width, at least 1")
+        return int(widths[0])
 
     def _row(self, columns: pa.Table, place: dict[str, int], crystal: Crystal, layers: int) -> np.ndarray:
         row = place.get(crystal.id)
@@ -180,15 +191,21 @@ class Vectors:
 def _read(path: Path, *columns: str) -> pa.Table:
     """Return a table of vectors, or some of its columns."""
     try:
-        names = pq.read_schema(path).names
+        schema = pq.read_schema(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"{path} is no Parquet file ({error})", "Give a table that `cryskit embed --atoms` wrote"
         ) from error
-    missing = {"id", "vectors", "width"} - set(names)
+    missing = {"id", "vectors", "width"} - set(schema.names)
     if missing:
         raise DataError(
             f"{path} lacks the columns {', '.join(sorted(missing))}", "Give a table that `cryskit embed --atoms` wrote"
+        )
+    wrong = [name for name, is_of in _TYPES.items() if name in schema.names and not is_of(schema.field(name).type)]
+    if wrong:
+        raise DataError(
+            f"The columns {', '.join(wrong)} of {path} have the wrong type",
+            "Make `vectors` lists of numbers, `width` and `layers` integers; `cryskit embed --atoms` writes such a table",
         )
     try:
         table = pq.read_table(path, columns=list(columns) or None, page_checksum_verification=True)

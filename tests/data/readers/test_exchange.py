@@ -208,7 +208,8 @@ def test_a_line_with_too_many_values_is_a_failure_that_costs_no_other_row(tmp_pa
     rows = list(read(tmp_path / "a.csv"))
     assert sorted(row.id for row in rows if isinstance(row, Crystal)) == ["a", "c"]
     (bad,) = (row for row in rows if isinstance(row, Failure))
-    assert "expected 2 fields" in str(bad.error)
+    assert bad.id == "a:1"
+    assert "expected 2 values, found 4" in str(bad.error)
 
 
 def test_an_id_that_is_no_utf_8_costs_no_row_of_a_table(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from cryskit.data.readers import exchange
 from cryskit.data.readers.cells import dictionary_of, from_text
 from cryskit.data.readers.objects import from_object, kind_of
+from cryskit.data.readers.stated import compared
 from cryskit.data.readers.symbols import atomic_number
 from cryskit.data.targets import known_id, known_text, targets
 from cryskit.data.validate import make_row
@@ -63,7 +64,7 @@ def _from_record(record: Mapping[str, Any], name: str, limit: int) -> Crystal:
         value = next((record[column] for column in STRUCTURES if record.get(column) is not None), None)
         if value is None:
             raise UnreadableError("The row has no structure", f"Give it one of {', '.join(STRUCTURES)}")
-        crystal = from_value(value, name, limit)
+        crystal = compared(from_value(value, name, limit), record)
         columns = dict(record)
     return replace(
         crystal, id=name, text=known_text(columns) or crystal.text, targets={**crystal.targets, **targets(columns)}
@@ -103,7 +104,7 @@ def from_value(value: Any, name: str, limit: int) -> Crystal:
             "or the fields of OPTIMADE",
         )
     try:
-        return _from_dictionary(value, name)
+        return compared(_from_dictionary(value, name), value)
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UnreadableError(f"The structure is damaged ({repr(error)[:200]})", "Give it whole") from error
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-import warnings
-from typing import IO, TYPE_CHECKING, Any
+import io
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from cryskit.data.readers.csv_records import records
 from cryskit.data.readers.dictionaries import STRUCTURES, read_record
 from cryskit.data.spreadsheet import unguard
 from cryskit.data.targets import IDS, MISSING, TEXTS, property_names
@@ -15,11 +18,12 @@ from cryskit.errors import DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow.parquet as pq
 
     from cryskit.data.files import InputFile
+    from cryskit.data.readers.csv_records import Record
 
 ROWS = 1000
 """Number of rows of a file that are in memory at a time."""
@@ -60,7 +64,8 @@ def _bare(value: Any) -> Any:
 def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     """Read a CSV file with a structure column, a thousand rows in memory.
 
-    Values are separated by commas, semicolons or tabs. A line with more values than the header is a failure.
+    Values are separated by commas, semicolons or tabs. A row with more values than the header is a failure, and so is one within whose
+    quotes the file ends.
 
     Args:
         file: CSV file; rows without id are called by its id, ":" and their number, from 0.
@@ -69,23 +74,16 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
     Raises:
         DataError: It is no such file.
     """
-    texts = dict.fromkeys((*IDS, *TEXTS, *STRUCTURES), str)
-    form: dict[str, Any] = {"dtype": texts, "na_values": sorted(MISSING), "low_memory": False}
-    form |= {"float_precision": "round_trip", "encoding_errors": "backslashreplace", "on_bad_lines": "warn"}
     try:
         with file.open() as data:
-            form |= _layout(data)
-            with pd.read_csv(data, **form) as chunks:
-                while True:
-                    chunk, skipped = _next(chunks)
-                    if chunk is not None:
-                        plain = _numeric(chunk, decimal_comma=form["sep"] == ";")
-                        yield from from_frame(plain, limit, file.name, f"{file.id}:")
-                    for line in skipped:
-                        error = UnreadableError(line, "Put texts with separators into quotes", file.name)
-                        yield Failure(f"{file.id}:line {line.split()[1]}", error)
-                    if chunk is None:
-                        break
+            layout = _layout(data)
+            found = records(data, layout.separator)
+            header, part = next(found, None), list(islice(found, layout.rows))
+            table = _Table(file, layout.separator, _sound(header, part), part)
+            while True:
+                yield from table.rows(part, limit)
+                if not (part := list(islice(found, layout.rows))):
+                    break
     except (UnreadableError, SizeError) as error:
         raise DataError(f"{file.name}: {error.problem}", error.cure) from error
     except (ValueError, ArithmeticError) as error:  # pandas' parser errors are ValueErrors
@@ -95,8 +93,97 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
         ) from error
 
 
-def _layout(data: IO[bytes]) -> dict[str, Any]:
-    """Return how a CSV file is to be read: what separates its values, and how many rows are read at a time."""
+def _sound(header: Record | None, first: Sequence[Record]) -> Record:
+    """Return the header of a file, and refuse one that no whole row follows because the file ends within quotes."""
+    if header is None or header.problem:
+        raise ValueError("it has no header")
+    if len(first) == 1 and first[0].problem:
+        raise ValueError(f"in its only row, in line {first[0].line}, {first[0].problem}")
+    return header
+
+
+class _Table:
+    """The rows of a CSV file as they come.
+
+    Args:
+        file: CSV file.
+        separator: What separates values.
+        header: First record of the file.
+        first: The next records; if all have one value more than the header, that in front is the name of the row.
+    """
+
+    def __init__(self, file: InputFile, separator: str, header: Record, first: Sequence[Record]) -> None:
+        self._file, self._separator = file, separator
+        self._is_named = bool(first) and all(record.values == header.values + 1 for record in first)
+        titles = header.text.removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n") + b"\n"
+        self._header = separator.encode() + titles if self._is_named else titles
+        self._widest = header.values + self._is_named
+        self._row = 0
+
+    def rows(self, part: Sequence[Record], limit: int) -> Iterator[Crystal | Failure]:
+        """Yield the rows of some records, in order.
+
+        Args:
+            part: The next records of the file.
+            limit: Number of atoms that a cell may have.
+        """
+        numbers = range(self._row, self._row + len(part))
+        problems = {number: self._problem(record) for number, record in zip(numbers, part, strict=True)}
+        sound = {n: r for n, r in zip(numbers, part, strict=True) if not problems[n]}
+        try:
+            frame = self._frame(list(sound.values()))
+        except ValueError as error:
+            if len(part) > 1:  # to find the record at which pandas stops
+                for record in part:
+                    yield from self.rows([record], limit)
+                return
+            problems |= dict.fromkeys(sound, str(error))
+            frame, sound = self._frame([]), {}
+        self._row += len(part)
+        if not self._is_named:
+            frame.index = pd.Index(list(sound))
+        read = from_frame(frame, limit, self._file.name, f"{self._file.id}:")
+        if not sound:
+            yield from read  # so that wrong columns are found in a table without rows
+        for number, record in zip(numbers, part, strict=True):
+            if number in sound:
+                yield from islice(read, 1)
+            else:
+                problem = f"The row in line {record.line} cannot be read: {problems[number]}"
+                refused = UnreadableError(problem, "Put texts with separators or quotes into quotes", self._file.name)
+                yield Failure(f"{self._file.id}:{number}", refused)
+
+    def _problem(self, record: Record) -> str:
+        if record.problem or record.values <= self._widest:
+            return record.problem
+        return f"expected {self._widest} values, found {record.values}"
+
+    def _frame(self, sound: Sequence[Record]) -> pd.DataFrame:
+        texts = dict.fromkeys((*IDS, *TEXTS, *STRUCTURES), str)
+        form: dict[str, Any] = {"dtype": texts, "na_values": sorted(MISSING), "low_memory": False}
+        form |= {"float_precision": "round_trip", "encoding_errors": "backslashreplace", "sep": self._separator}
+        form["index_col"] = 0 if self._is_named else False
+        content = b"".join([self._header, *(record.text.rstrip(b"\r\n") + b"\n" for record in sound)])
+        frame = pd.read_csv(io.BytesIO(content), **form)
+        if len(frame) != len(sound):
+            raise ValueError(f"{len(sound)} records are read as {len(frame)} rows")
+        return _numeric(frame, decimal_comma=self._separator == ";")
+
+
+class _Layout(NamedTuple):
+    """The form of a CSV file.
+
+    Attributes:
+        separator: What separates values.
+        rows: Number of rows that are read at a time.
+    """
+
+    separator: str
+    rows: int
+
+
+def _layout(data: IO[bytes]) -> _Layout:
+    """Return the form of a CSV file, by its first bytes."""
     peek = getattr(data, "peek", None)
     head = peek(_HEAD)[:_HEAD].decode("utf-8-sig", errors="replace") if peek else ""
     line, _, rest = head.lstrip("\r\n").partition("\n")
@@ -110,7 +197,7 @@ def _layout(data: IO[bytes]) -> dict[str, Any]:
         except csv.Error:
             separator = ","
     count = line.count(separator) + 1 if rest else max(1, len(head))
-    return {"sep": separator, "chunksize": max(1, min(ROWS, _CELLS // count))}
+    return _Layout(separator, max(1, min(ROWS, _CELLS // count)))
 
 
 def _columns(line: str, separator: str) -> set[str]:
@@ -118,15 +205,6 @@ def _columns(line: str, separator: str) -> set[str]:
         return set(next(csv.reader([line.rstrip("\r")], delimiter=separator), []))
     except csv.Error:
         return set()
-
-
-def _next(chunks: Iterator[pd.DataFrame]) -> tuple[pd.DataFrame | None, list[str]]:
-    """Return the next rows of a CSV file, None if there are no more, and what pandas says of the lines that it left out."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        chunk = next(chunks, None)
-    said = (line.strip() for warning in caught for line in str(warning.message).splitlines())
-    return chunk, [line.removeprefix("Skipping ") for line in said if line.startswith("Skipping line ")]
 
 
 def read_parquet(parquet: pq.ParquetFile, file: InputFile, limit: int, rows: int = ROWS) -> Iterator[Crystal | Failure]:

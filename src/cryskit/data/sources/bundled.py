@@ -9,11 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import yaml
-
 from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import DataError, UnknownNameError
+from cryskit.yaml_files import read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -109,6 +108,6 @@ def open_source(name: str, limit: int = LIMIT) -> Iterator[Crystal | Failure]:
 
 def _card(path: Path) -> Source:
     try:
-        return Source(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, TypeError) as error:
+        return Source(name=path.stem, **read_mapping(path, DataError))
+    except TypeError as error:
         raise DataError(f"The card {path} cannot be read ({error})", _CURE) from error

@@ -1,0 +1,68 @@
+"""Fill the page on checks with what the fuzzer and the kill tests found, from their result cards.
+
+A page says where with a comment, `<!-- checks: fuzz -->` or `<!-- checks: kill -->`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+MARK = re.compile(r"<!-- checks: (\w+) -->")
+_OUTCOMES = ("ok", "warned", "refused")
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace every mark of a page (called by MkDocs for each page)."""
+    return MARK.sub(lambda found: part(found[1]), markdown)
+
+
+def part(name: str) -> str:
+    """Return what replaces a mark."""
+    write = {"fuzz": fuzz, "kill": kill}[name]
+    try:
+        return write(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return f"*`make {name}` has not been run yet.*"
+
+
+def fuzz(card: Mapping[str, Any]) -> str:
+    """Return what became of the mutated files, in all and by kind."""
+    totals = {outcome: sum(kind.get(outcome, 0) for kind in card["kinds"].values()) for outcome in _OUTCOMES}
+    faults = card["faults"]
+    said = (
+        f"Of {card['inputs']:,} files of {len(card['kinds'])} kinds, {totals['refused']:,} were refused with a typed error, "
+        f"{totals['warned']:,} read with a warning and {totals['ok']:,} read as they are. "
+        f"{faults['untyped'] + faults['unexpected']} ended in an exception that is not foreseen, "
+        f"{faults['silent']} were read without a word as another crystal, {faults['hang']} took longer than five seconds."
+    )
+    rows = [
+        [name, *(kind.get(outcome, 0) for outcome in _OUTCOMES), ", ".join(_errors(kind))]
+        for name, kind in card["kinds"].items()
+    ]
+    made = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
+    return f"{said}\n\n{_table(['kind of file', *_OUTCOMES, 'errors'], rows)}\n\nVersions: {made}."
+
+
+def kill(card: Mapping[str, Any]) -> str:
+    """Return what came out of the commands that were killed."""
+    columns = list(next(iter(card["commands"].values())))
+    rows = [[f"`{name}`", *(found[column] for column in columns)] for name, found in card["commands"].items()]
+    return _table(["command", *columns], rows)
+
+
+def _errors(kind: Mapping[str, int]) -> list[str]:
+    """Return the classes of the errors of a kind of file, the most frequent first."""
+    found = {name.removeprefix("refused: "): count for name, count in kind.items() if name.startswith("refused: ")}
+    return [f"`{name}`" for name in sorted(found, key=lambda name: -found[name])]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

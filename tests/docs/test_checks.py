@@ -1,0 +1,53 @@
+"""The page on checks shows what the cards of the fuzzer and of the kill tests say."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def checks() -> ModuleType:
+    spec = spec_from_file_location("checks", ROOT / "docs" / "hooks" / "checks.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_figures_are_those_of_the_card(checks: ModuleType) -> None:
+    card = json.loads((ROOT / "benchmarks" / "results" / "fuzz.json").read_text(encoding="utf-8"))
+    shown = checks.on_page_markdown(PAGE)
+    refused = sum(kind.get("refused", 0) for kind in card["kinds"].values())
+    assert f"Of {card['inputs']:,} files of {len(card['kinds'])} kinds, {refused:,} were refused" in shown
+    for name, kind in card["kinds"].items():
+        assert f"| {name} | {kind.get('ok', 0)} | {kind.get('warned', 0)} | {kind.get('refused', 0)} | `" in shown
+    assert "<!-- checks" not in shown
+
+
+def test_killed_commands_are_a_table_or_not_run_yet(
+    checks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "RESULTS", tmp_path)
+    assert checks.on_page_markdown("<!-- checks: kill -->") == "*`make kill` has not been run yet.*"
+    found = {"kills": 20, "other results": 0}
+    (tmp_path / "kill.json").write_text(json.dumps({"commands": {"convert": found}}), encoding="utf-8")
+    assert "| `convert` | 20 | 0 |" in checks.on_page_markdown("<!-- checks: kill -->")
+    with pytest.raises(KeyError):
+        checks.on_page_markdown("<!-- checks: nothing -->")
+
+
+def test_both_are_on_the_page() -> None:
+    assert "<!-- checks: fuzz -->" in PAGE
+    assert "<!-- checks: kill -->" in PAGE
