@@ -50,7 +50,7 @@ def test_a_file_says_in_which_format_its_card_is(model: Path) -> None:
 
 
 def test_a_card_without_a_number_is_of_the_first_format_and_saved_in_the_newest(model: Path) -> None:
-    rewrite(model, format=None, version=None)
+    rewrite(model, format=None, version=None, spec=card_in(model)["spec"] | {"neighbours": "nearest"})
     assert read_card(model).format == FIRST_FORMAT
     load(model).save(model)
     assert card_in(model)["format"] == FORMAT
