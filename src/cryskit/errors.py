@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+QUOTED = 60
+"""Characters of an input that a message quotes."""
+QUOTED_PATH = 240
+"""Characters of a path that a message quotes: its end matters most."""
+
+
 class CryskitError(Exception):
     """The base of every error of cryskit: something that the user can act upon.
 
@@ -133,6 +139,19 @@ class UnknownNameError(CryskitError, KeyError):
 
 class FilesNotReadWarning(UserWarning):
     """Files of a folder were not read, as they are no structure files or no line of its table names them."""
+
+
+def shortened(given: object, most: int = QUOTED) -> str:
+    """Return what was given as a message quotes it: whole if it is short, otherwise its beginning on one line.
+
+    Args:
+        given: The name, path or text that was given.
+        most: Number of characters of a text of one line that are quoted; of several lines 60 are.
+    """
+    text = str(given)
+    several = "\n" in text or "\r" in text
+    text, most = (" ".join(text.split()), QUOTED) if several else (text, most)
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def one_line(error: BaseException) -> str:

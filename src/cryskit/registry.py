@@ -96,6 +96,12 @@ class Encoders(Registry):
         encoder: Encoder = super().build(config)
         return encoder
 
+    def complete(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a configuration with the default of every argument that it leaves out, also of an encoder in it."""
+        whole = super().complete(config)
+        inner = {key: self.complete(value) for key, value in whole.items() if _name_in(value) in self}
+        return whole | inner
+
     def needs(self, config: Mapping[str, Any]) -> GraphSpec:
         """Return the graph that an encoder of this configuration needs."""
         arguments = self.complete(config)
@@ -117,10 +123,28 @@ class Objectives(Registry):
         objective: type[Objective] = super().__getitem__(name)
         return objective
 
+    def complete(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a configuration with the default of every argument that it leaves out; networks are no part of it.
+
+        Settings that are fixed by a preset stay out of it: the name of the preset stands for them.
+        """
+        name, arguments = self._checked(config)
+        signature = inspect.signature(self[name])
+        bound = signature.bind_partial(**arguments)
+        bound.apply_defaults()
+        further = [key for key, parameter in signature.parameters.items() if parameter.kind is parameter.VAR_KEYWORD]
+        settings = [bound.arguments.pop(key) for key in further]
+        return {"name": name, **bound.arguments, **{key: value for one in settings for key, value in one.items()}}
+
     def build(self, config: Mapping[str, Any]) -> Objective:
         """Make the objective that a configuration describes: its "name", its encoder and further arguments of its class."""
         objective: Objective = super().build(config)
         return objective
+
+
+def _name_in(value: Any) -> object:
+    """Return the name in a configuration, None if a value is none."""
+    return value.get("name") if isinstance(value, dict) else None
 
 
 def configured(cls: T) -> T:

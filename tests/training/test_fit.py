@@ -24,6 +24,7 @@ from cryskit.objectives.property import PropertyObjective
 from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import SafetensorsIO
 from cryskit.training.fit import fit
+from cryskit.training.identity import Identity
 from cryskit.training.plan import Optimisation
 from cryskit.types import Graph, Property
 
@@ -55,7 +56,7 @@ def objective(training: Graph) -> PropertyObjective:
 def run(folder: Path, optimisation: Optimisation = QUICK, rates: dict[str, float] | None = None) -> PropertyObjective:
     training, validation = data()
     fitted = objective(training)
-    fit(fitted, training, validation, optimisation, folder, identity="same", rates=rates)
+    fit(fitted, training, validation, optimisation, folder, identity=Identity({"data": "same"}), rates=rates)
     return fitted
 
 
@@ -111,7 +112,7 @@ def test_what_is_dropped_at_random_is_so_in_a_resumed_run_too(tmp_path: Path) ->
             return dropout(out, 0.5, made.training)
 
         made.encoder.convolutions[0].register_forward_hook(drop)
-        fit(made, training, validation, QUICK, tmp_path / folder, identity="same")
+        fit(made, training, validation, QUICK, tmp_path / folder, identity=Identity({"data": "same"}))
         return made.state_dict()
 
     whole = dropping("whole")
@@ -171,7 +172,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     training, validation = data()
     with pytest.raises(PlanError, match="holds another run"):
-        fit(objective(training), training, validation, QUICK, tmp_path, identity="other")
+        fit(objective(training), training, validation, QUICK, tmp_path, identity=Identity({"data": "other"}))
 
 
 def test_nothing_to_train_on_is_refused(tmp_path: Path) -> None:

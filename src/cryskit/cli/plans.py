@@ -145,7 +145,7 @@ def with_text_encoder(settled: SettledPlan, name: str) -> SettledPlan:
     from cryskit.registry import ENCODERS
     from cryskit.text.embed import embedder
 
-    plan = settled.plan
+    plan = settled.asked
     reads = bool(ENCODERS.needs(plan.encoder).text)
     if reads and (plan.start is not None or "text" in plan.encoder):
         return settled

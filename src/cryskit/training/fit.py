@@ -23,11 +23,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from cryskit import batching
-from cryskit.atomic_write import remove_partial, write_json
 from cryskit.batching import Batcher
 from cryskit.errors import PlanError
 from cryskit.training.batches import EdgeBatches
-from cryskit.training.checkpoint import SafetensorsIO
+from cryskit.training.checkpoint import BEST, LAST, SUFFIX, SafetensorsIO
+from cryskit.training.identity import Identity, claim
 from cryskit.training.log import LOG
 
 if TYPE_CHECKING:
@@ -45,10 +45,8 @@ VALIDATION = "validation/loss"
 ENOUGH = 20
 """Fewer validation crystals than these choose an epoch by chance."""
 
-_LAST, _BEST = "last", "best"
 _BITS = 32  # for the number of a step, behind the seed of the run
-_SUFFIX = ".safetensors"
-_IDENTITY = "identity.json"
+_UNNAMED = Identity({})
 
 
 class FewValidationCrystals(UserWarning):
@@ -62,7 +60,7 @@ def fit(
     optimisation: Optimisation,
     folder: Path,
     *,
-    identity: str = "",
+    identity: Identity = _UNNAMED,
     rates: Mapping[str, float] | None = None,
     progress: bool = False,
 ) -> int:
@@ -76,7 +74,7 @@ def fit(
         optimisation: The loop's settings.
         folder: Folder for `log.jsonl` and the checkpoints. If it holds an unfinished run of the same identity, that run
             goes on.
-        identity: Names what is trained on what (hashes of plan and data).
+        identity: What the result depends on (settings of the plan, hashes of the data), by which the run is known again.
         rates: Name of a parameter of the objective to what its learning rate is multiplied with; 1 where absent.
         progress: Show a progress bar.
 
@@ -118,15 +116,15 @@ def fit(
     """
     training, validation = _batcher(training), _batcher(validation)
     _check(len(training), len(validation))
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, identity)
+    claim(folder, identity)
+    _end_line(folder / LOG)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
     _set_modes(objective)
     loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / LOG)
-    best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
-    last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
-    best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
-    resume = folder / f"{_LAST}{_SUFFIX}"
+    best = ModelCheckpoint(folder, BEST, monitor=VALIDATION, enable_version_counter=False)
+    last = ModelCheckpoint(folder, LAST, every_n_epochs=1, enable_version_counter=False)
+    best.FILE_EXTENSION = last.FILE_EXTENSION = SUFFIX
+    resume = folder / f"{LAST}{SUFFIX}"
     with seeded(optimisation.seed), _quiet():
         trainer = _trainer(optimisation, loop.epochs, folder, [best, last], progress=progress)
         trainer.fit(
@@ -135,7 +133,7 @@ def fit(
             _loader(EdgeBatches(validation, 4 * optimisation.edges, None, optimisation.devices)),
             ckpt_path=str(resume) if resume.exists() else None,
         )
-    kept = SafetensorsIO().load_checkpoint(folder / f"{_BEST}{_SUFFIX}")
+    kept = SafetensorsIO().load_checkpoint(folder / f"{BEST}{SUFFIX}")
     loop.load_state_dict(kept["state_dict"])
     objective.eval()
     return int(kept["epoch"])
@@ -195,32 +193,6 @@ def _set_modes(objective: Objective) -> None:
         parameters = list(module.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
             module.eval()
-
-
-def _claim(folder: Path, identity: str) -> None:
-    """Let the folder belong to this run, or find out that it belongs to another."""
-    note = folder / _IDENTITY
-    if _known(note, identity) != identity:
-        raise PlanError(f"{folder} holds another run (its plan or data differ)", "Delete it or choose another folder")
-    remove_partial(folder)
-    write_json({"identity": identity}, note)
-    _end_line(folder / LOG)
-
-
-def _known(note: Path, identity: str) -> str:
-    """Return whose run is in the folder of a note: that of `identity` if there is none, or nothing else to take for one."""
-    if not note.exists():
-        return identity
-    try:
-        known = str(json.loads(note.read_bytes())["identity"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        if not (note.parent / f"{_LAST}{_SUFFIX}").exists():
-            return identity  # nothing was trained, so nothing can be taken for this run
-        raise PlanError(
-            f"{note} is damaged ({error}), so nobody knows whether the checkpoint beside it is of this run",
-            "Delete the folder to begin anew; or only that file to go on, if plan and data are surely the same",
-        ) from error
-    return known
 
 
 def _end_line(log: Path) -> None:

@@ -152,6 +152,11 @@ class Plan(BaseModel):
 
         A file to start from or learn from counts by its content once its digest is known, until then by its name.
         """
+        return hashlib.sha256(json.dumps(self.decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """Everything in the plan that can change the result, as plain values."""
         decisive = self.model_dump(mode="json", exclude={"about"})
         if decisive["optimisation"]["steps"] is None:
             del decisive["optimisation"]["steps"]  # so that plans keep the hash they had before there were steps
@@ -160,7 +165,7 @@ class Plan(BaseModel):
                 del decisive[name]  # so that plans keep the hash they had before there were starts and teachers
             elif decisive[name]["digest"]:
                 del decisive[name]["file"]
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+        return decisive
 
     def to_yaml(self) -> str:
         """Return the plan as a file that `from_yaml` reads."""
