@@ -96,12 +96,6 @@ class Encoders(Registry):
         encoder: Encoder = super().build(config)
         return encoder
 
-    def complete(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a configuration with the default of every argument that it leaves out, also of an encoder in it."""
-        whole = super().complete(config)
-        inner = {key: self.complete(value) for key, value in whole.items() if _name_in(value) in self}
-        return whole | inner
-
     def needs(self, config: Mapping[str, Any]) -> GraphSpec:
         """Return the graph that an encoder of this configuration needs."""
         arguments = self.complete(config)
@@ -140,11 +134,6 @@ class Objectives(Registry):
         """Make the objective that a configuration describes: its "name", its encoder and further arguments of its class."""
         objective: Objective = super().build(config)
         return objective
-
-
-def _name_in(value: Any) -> object:
-    """Return the name in a configuration, None if a value is none."""
-    return value.get("name") if isinstance(value, dict) else None
 
 
 def configured(cls: T) -> T:

@@ -32,7 +32,7 @@ SMALL = ("--width", 8, "--layers", 1, "--epochs", 1, "--accelerator", "cpu")
 
 
 def plan_of(*arguments: Any, **settings: Any) -> Plan:
-    return plans.plan_of(*arguments, **settings).plan
+    return plans.plan_of(*arguments, **settings).asked
 
 
 def test_the_encoder_is_that_of_the_file_to_start_from(model: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class SettledPlan:
     @cached_property
     def plan(self) -> Plan:
         """The plan with every argument of its encoder and its objective, defaults included."""
-        encoder, objective = ENCODERS.complete(self.asked.encoder), OBJECTIVES.complete(self.asked.objective)
+        encoder, objective = _whole(self.asked.encoder), OBJECTIVES.complete(self.asked.objective)
         return self.asked.model_copy(update={"encoder": encoder, "objective": objective})
 
     def with_encoder(self, encoder: Mapping[str, Any]) -> SettledPlan:
@@ -68,6 +68,13 @@ def settle(plan: Plan | SettledPlan, *, labels: bool = True) -> SettledPlan:
         return SettledPlan(resolved)
     teacher = Vectors(plan.teacher)
     return SettledPlan(resolved.model_copy(update={"teacher": teacher.named}), teacher)
+
+
+def _whole(encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of an encoder with the default of every argument, also of an encoder in it."""
+    whole = ENCODERS.complete(encoder)
+    inner = {key: value for key, value in whole.items() if isinstance(value, dict) and value.get("name") in ENCODERS}
+    return whole | {key: _whole(value) for key, value in inner.items()}
 
 
 def _check(name: str, plan: Plan, *, labels: bool) -> None:

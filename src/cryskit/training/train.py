@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
     from cryskit.protocols import Objective
+    from cryskit.training.identity import Identity
     from cryskit.training.plan import Plan
     from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, Graph, GraphSpec
@@ -176,15 +177,8 @@ def _learn(
     objective.prepare(graphs[0])
     texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
     seen = [manifest(unlabelled[0])] if unlabelled else []
-    text = text_hash(predictor, texts)
-    facts = {
-        "data": split.data,
-        "split": split.hash,
-        "labels": _label_hash(graphs),
-        "unlabelled": seen,
-        "descriptions": text,
-    }
-    identity = identity_of(settled, facts, split.hash, *seen, *text)
+    labels = [crystal.targets.get(one.name) for part in parts for crystal in part for one in wanted]
+    identity = _identity(settled, split, labels, seen, text_hash(predictor, texts))
     claim(folder, identity)
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
@@ -204,6 +198,28 @@ def _learn(
         "epoch": epoch,
     }
     return _Learned(validation.crystals, said)
+
+
+def _identity(
+    settled: SettledPlan, split: Split, labels: list[float | None], seen: list[str], text: list[str]
+) -> Identity:
+    """Return what a run depends on.
+
+    Args:
+        settled: The plan.
+        split: The split of the data.
+        labels: Labels of training and validation crystals.
+        seen: Manifest hash of the crystals that are learned from without labels, if there are any.
+        text: Hash of the descriptions, if the model reads them.
+    """
+    data = {
+        "data": split.data,
+        "split": split.hash,
+        "labels": digest_of(labels),
+        "unlabelled": seen,
+        "descriptions": text,
+    }
+    return identity_of(settled, data, split.hash, *seen, *text)
 
 
 def _objective(settled: SettledPlan, predictor: Predictor) -> Objective:
@@ -250,11 +266,6 @@ def _graphs(predictor: Predictor, training: _Part, validation: _Part) -> tuple[G
     if text_input is None:
         return graphs
     return text_input.attach(graphs[0], training.crystals), text_input.attach(graphs[1], validation.crystals)
-
-
-def _label_hash(graphs: Sequence[Graph]) -> str:
-    """Return the hash of the labels of training and validation crystals."""
-    return digest_of(*(graph.targets.tolist() for graph in graphs))
 
 
 def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:
