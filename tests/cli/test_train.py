@@ -256,13 +256,44 @@ def test_evaluate_names_failed_rows_and_goes_on(cryskit: Call, model: Path, cifs
 
 
 def test_evaluate_says_when_it_judges_on_the_training_data(
-    cryskit: Call, predictor: Predictor, data: Path, tmp_path: Path
+    cryskit: Call, predictor: Predictor, crystals: list[Crystal], data: Path, tmp_path: Path
 ) -> None:
-    card = predictor.card.model_copy(update={"data": {"manifest": manifest_of(data)}})
-    type(predictor)(predictor.encoder, predictor.heads, card).save(tmp_path / "trained.safetensors")
-    result = cryskit("evaluate", "--model", "trained.safetensors", "--data", data)
-    assert result.exit_code == 0
-    assert "tiny was trained on a part of these crystals" in result.stderr
+    own = make(crystals, "formula", train_fraction=0.5, seed=3)
+    other = make(crystals, fractions=(0.3, 0.1, 0.6), seed=1)
+    own.save(tmp_path / "own.json")
+    other.save(tmp_path / "other.json")
+
+    def said(model: str, *arguments: str, **facts: object) -> str:
+        card = predictor.card.model_copy(update={"data": {"manifest": manifest_of(data)}, **facts})
+        type(predictor)(predictor.encoder, predictor.heads, card).save(tmp_path / model)
+        result = cryskit("evaluate", "--model", model, "--data", data, *arguments)
+        assert result.exit_code == 0, result.stderr
+        return str(result.stderr)
+
+    named = {"name": own.name, "hash": own.hash}
+    seen = {part: len(set(other.test) & set(getattr(own, part))) for part in ("train", "validation")}
+    assert all(seen.values())
+    expected = f"{seen['train']} of these {len(other.test)} crystals trained tiny and {seen['validation']} of these"
+    assert said("a.safetensors", "--split", "other.json", split=named).startswith(expected)
+    assert said("a.safetensors", split=named).startswith(f"{len(own.train)} of these 60 crystals trained tiny and")
+    assert said("a.safetensors", "--split", "own.json", split=named) == ""
+    assert said("a.safetensors", "--split", "own.json", "--part", "validation", split=named).startswith(
+        f"{len(own.validation)} of these {len(own.validation)} chose its epoch"
+    )
+
+    folded = {"name": "by hand", "hash": replace(own, name="by hand").hash}
+    unknown = said("b.safetensors", "--split", "other.json", split=folded)
+    assert unknown.startswith("tiny was trained on another split (by hand), so some of these")
+    assert unknown.count("\n") == 1
+    assert said("b.safetensors").startswith("tiny was trained on a part of this data, so some of these 60 crystals")
+    (tmp_path / "b.safetensors.run").mkdir()
+    replace(own, name="by hand").save(tmp_path / "b.safetensors.run" / "split.json")
+    found = said("b.safetensors", "--split", "other.json", split=folded)
+    assert found.startswith(expected)
+    assert found.endswith("--split b.safetensors.run/split.json\n")
+    elsewhere = said("b.safetensors", "--split", "other.json", split=folded, data={"manifest": "another"})
+    assert elsewhere.startswith(f"{seen['train']} of these {len(other.test)} crystals have the ids of crystals that")
+    assert said("c.safetensors", "--split", "other.json", split=folded, data={"manifest": "another"}) == ""
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def train(
     automatic = selector_penalty == AUTO
     card, place = _run(settled, crystals, division, out, training.place_of(out, folder), data, automatic=automatic)
     if is_main_process():
-        division.save(place / "split.json")
+        division.save(place / training.SPLIT)
         _show(card, out, place, as_json=as_json)
     if failures or "unusable" in card.rows:
         raise typer.Exit(1)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cryskit.predict.card import Card
 
 SUFFIX = (".safetensors",)
+SPLIT = "split.json"
+"""File of a run with its split."""
+
 _SHOWN = 10
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")]
