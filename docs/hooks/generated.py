@@ -106,6 +106,8 @@ def models() -> str:
 
 def model(name: str, card: Card) -> str:
     """Return the section of one model: what it is, what it predicts and how well."""
+    from cryskit.predict.card import without_folders  # noqa: PLC0415
+
     columns = list(dict.fromkeys(metric for metrics in card.metrics.values() for metric in metrics))
     rows = [
         (f"`{p.name}`", p.unit or "none", *(card.metrics.get(p.name, {}).get(metric) for metric in columns))
@@ -114,7 +116,7 @@ def model(name: str, card: Card) -> str:
     facts = [
         ("encoder", flat(card.encoder)),
         ("graph", flat(card.spec.__dict__)),
-        ("data", flat(card.data)),
+        ("data", flat(without_folders(card.data))),
         ("split", flat(card.split)),
         ("crystals", flat(card.rows)),
         ("licence", card.licence),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +20,7 @@ from cryskit.predict.published import version_of
 from cryskit.types import GraphSpec, Property
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 CARD = "cryskit"
@@ -28,6 +30,7 @@ FIRST_FORMAT = "1.0"
 FORMAT = "1.1"
 """Format that this version of cryskit writes; 1.1 added `format` and `version`."""
 
+_FILES = ("file", "source")  # facts that may be paths
 _UPGRADE = "Upgrade cryskit: pip install --upgrade cryskit"
 
 
@@ -133,6 +136,21 @@ def read_card(path: Path) -> Card:
         too_new = written > _numbers(FORMAT)
         raise (_too_new(path, found["format"]) if too_new else _no_model(path, error)) from error
     return card if card.version else card.model_copy(update={"version": version_of(path)})
+
+
+def without_folders(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts of a card with the names of files alone: their folders are those of the computer where the model was trained.
+
+    Args:
+        facts: What the card says of data, start or teacher.
+    """
+    named = {key: ", ".join(map(_file_name, facts[key].split(", "))) for key in _FILES if facts.get(key)}
+    return dict(facts) | named
+
+
+def _file_name(path: str) -> str:
+    """Return the last part of a path of whatever system; the path itself if it has only one."""
+    return PureWindowsPath(path).name or path
 
 
 def _numbers(form: str) -> tuple[int, ...]:
