@@ -20,7 +20,7 @@ class CryskitError(Exception):
 
     Args:
         problem: What was given and what was expected, as a sentence without its full stop.
-        cure: What to do next, as a sentence without its full stop.
+        cure: What to do next, as a sentence without its full stop, or a question with its mark.
 
     Example:
         >>> from cryskit import CryskitError
@@ -34,7 +34,7 @@ class CryskitError(Exception):
         self.cure = cure
 
     def __str__(self) -> str:
-        return f"{self.problem}. {self.cure}."
+        return f"{self.problem}. {self.cure}{'' if self.cure.endswith('?') else '.'}"
 
 
 class CrystalError(CryskitError):
@@ -96,7 +96,7 @@ class DataError(CryskitError):
         ...     list(cryskit.read("nowhere.cif"))
         ... except cryskit.DataError as error:
         ...     print(error.problem)
-        nowhere.cif does not exist
+        There is no data set, file or folder called 'nowhere.cif'
     """
 
 
@@ -133,8 +133,8 @@ class UnknownNameError(CryskitError, KeyError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         close = get_close_matches(name, names, n=3)
-        cure = f"Did you mean {' or '.join(close)}" if close else f"Known: {', '.join(names)}"
-        super().__init__(f"There is no {kind} called {name!r}", cure)
+        cure = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(names)}"
+        super().__init__(f"There is no {kind} called {shortened(name)!r}", cure)
 
 
 class FilesNotReadWarning(UserWarning):
@@ -151,7 +151,7 @@ def shortened(given: object, most: int = QUOTED) -> str:
     text = str(given)
     several = "\n" in text or "\r" in text
     text, most = (" ".join(text.split()), QUOTED) if several else (text, most)
-    return text if len(text) <= most else f"{text[:most]}..."
+    return text if len(text) <= most else f"{text[:most].rstrip()}..."
 
 
 def one_line(error: BaseException) -> str:

@@ -55,7 +55,7 @@ def benchmark(
     from cryskit.benchmark.plan import BenchmarkPlan
     from cryskit.benchmark.report import write_report
     from cryskit.benchmark.submit import submissions
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
     from cryskit.errors import PlanError
     from cryskit.types import Crystal, Failure
 
@@ -66,7 +66,7 @@ def benchmark(
     data = {name: load(one, limit, bar) for name, one in asked.data.items()}
     failures = [row for one in data.values() for row in one.rows if isinstance(row, Failure)]
     report(failures, sum(len(one.rows) for one in data.values()))
-    corpus = [c for source in asked.corpus for c in bar(resolve(source, limit), source) if isinstance(c, Crystal)]
+    corpus = [c for source in asked.corpus for c in bar(read(source, limit=limit), source) if isinstance(c, Crystal)]
     bench = run.Benchmark(asked, data, folder, corpus, f"cryskit benchmark {plan.name}")
     total = len(bench.tasks)
     with training.quietly(folder):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -42,37 +41,17 @@ def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     )
 
 
-def stream(paths: Sequence[Path], limit: int, what: str) -> Iterator[Crystal | Failure]:
-    """Read the crystals of several paths one after the other; a path that cannot be read is one failure.
-
-    Args:
-        paths: Files and folders.
-        limit: Atoms that a cell may have.
-        what: One word for what is being done, shown in front of the progress bar.
-    """
-    from cryskit.data.read import read
-    from cryskit.data.readers.folder import rows_of
-
-    return bar(read(paths, limit=limit), what, _total(map(rows_of, paths)))
-
-
-def chained(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | Failure]:
-    """Read the rows of several data sets one after the other.
+def stream(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | Failure]:
+    """Read the crystals of several data sets one after the other; one that cannot be read is one failure.
 
     Args:
         sources: Bundled names, files and folders.
         limit: Atoms that a cell may have.
         what: One word for what is being done, shown in front of the progress bar.
-
-    Returns:
-        One item per row, in order.
-
-    Raises:
-        DataError: A source as a whole cannot be read; raised when this is called.
     """
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
 
-    return bar(chain.from_iterable([resolve(src, limit) for src in sources]), what, _total(map(_rows_named, sources)))
+    return bar(read(sources, limit=limit), what, _total(map(_rows_named, sources)))
 
 
 def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
@@ -106,9 +85,9 @@ def usable(src: str, limit: int, failures: list[Failure]) -> Iterator[Crystal]:
     Raises:
         DataError: The source as a whole cannot be read; raised when this is called.
     """
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
 
-    return _usable(resolve(src, limit), _rows_named(src), failures)
+    return _usable(read(src, limit=limit), _rows_named(src), failures)
 
 
 def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: list[Failure]) -> Iterator[Crystal]:

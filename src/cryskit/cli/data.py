@@ -118,9 +118,9 @@ def split(
 def audit(src: options.Source, limit: options.Limit = options.LIMIT, as_json: options.Json = False) -> None:
     """Look for repeated crystals and doubtful or missing labels."""
     from cryskit.data.audit import audit as look
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
 
-    found = look(bar(resolve(src, limit), "auditing"))
+    found = look(bar(read(src, limit=limit), "auditing"))
     if as_json:
         print_json(_plain(found))
     else:

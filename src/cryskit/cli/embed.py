@@ -13,7 +13,7 @@ from cryskit.predict.published import DEFAULT
 
 
 def embed(
-    paths: options.Paths,
+    sources: options.Sources,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write the table to a .parquet or .json file.")],
     model: options.Model = DEFAULT,
     atoms: Annotated[
@@ -35,6 +35,6 @@ def embed(
     predictor = options.load_predictor(model, accelerator, batch_edges)
     schema = ATOM_EMBEDDINGS if atoms else EMBEDDINGS
     embedded = predictor.stream_atom_embeddings if atoms else predictor.stream_embeddings
-    rows = embedded(stream(paths, limit, "embedding"))
+    rows = embedded(stream(sources, limit, "embedding"))
     if output_rows(rows, schema, predictor.facts(schema), out, as_json=False).failed:
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from cryskit.predict.published import DEFAULT
 
 
 def explain(
-    paths: options.Paths,
+    sources: options.Sources,
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="Write a page (.html, works offline) or the numbers (.json).")
     ],
@@ -44,7 +44,7 @@ def explain(
     from cryskit.predict.published import path_of
 
     explainer = Explainer(options.load_predictor(model, accelerator, batch_edges), name, edges=batch_edges)
-    rows = [row(found) for found in explainer.stream(stream(paths, limit, "explaining"))]
+    rows = [row(found) for found in explainer.stream(stream(sources, limit, "explaining"))]
     whole = document(explainer, rows, digest(path_of(model)))
     drawn = out.suffix.lower() == ".html"
     write_text(page(whole) if drawn else json.dumps(whole, indent=1, allow_nan=False), out)

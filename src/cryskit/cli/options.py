@@ -42,12 +42,21 @@ class Hardware(StrEnum):
     MPS = "mps"
 
 
-Paths = Annotated[
-    list[Path],
+def _required(given: list[str]) -> list[str]:
+    """Refuse sources that are not there before anything is loaded."""
+    from cryskit.data.sources import require_source
+
+    for src in given:
+        require_source(src)
+    return given
+
+
+Sources = Annotated[
+    list[str],
     typer.Argument(
-        metavar="PATH...",
-        exists=True,
-        help=f"{NAMES} files, or folders of structure files.",
+        metavar="SRC...",
+        callback=_required,
+        help=f"{NAMES} files, folders of structure files, or bundled data sets (`cryskit data list`).",
     ),
 ]
 Source = Annotated[
