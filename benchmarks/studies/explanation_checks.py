@@ -28,7 +28,7 @@ from cryskit.explain.checks import advantages, deletions
 from cryskit.explain.document import space_of
 from cryskit.explain.usage import blocks_used
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.predict.published import path_of
 from cryskit.types import Crystal
 

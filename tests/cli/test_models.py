@@ -17,7 +17,7 @@ from cryskit.data.read import read_one
 from cryskit.predict import published
 from cryskit.predict.card import Card
 from cryskit.predict.from_cgcnn import from_published_cgcnn
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.properties import get
 
 if TYPE_CHECKING:

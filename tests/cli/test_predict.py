@@ -13,7 +13,7 @@ import pytest
 from cryskit.data.interchange import write
 from cryskit.predict import predictor as predictor_module
 from cryskit.predict import writers
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,9 @@ def test_a_bundled_data_set_is_a_source(cryskit: Call, model: Path, cifs: list[P
     for verb in (("predict", "--json"), ("embed", "--out", "vectors.json"), ("explain", "--out", "why.json")):
         result = cryskit(verb[0], cifs[0], "elastic_tensors", "--model", model, *verb[1:])
         assert result.exit_code == 2
-        assert result.stderr.endswith("called 'elastic_tensors'. Did you mean elastic_tensor or piezoelectric_tensor?\n")
+        assert result.stderr.endswith(
+            "called 'elastic_tensors'. Did you mean elastic_tensor or piezoelectric_tensor?\n"
+        )
     result = cryskit("predict", cifs[0], "elastic_tensor", "--model", model, "--json", "--limit", "12")
     ids = [row["id"] for row in json.loads(result.stdout)["rows"]]
     assert ids[:2] == ["Si", "mp-10003"]

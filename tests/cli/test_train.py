@@ -17,7 +17,7 @@ from cryskit.cli.plans import check_labels, divide, inputs_of
 from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training import sparsity
 from cryskit.training import train as supervised
 from cryskit.training.plan import Optimisation, Plan
@@ -129,6 +129,8 @@ def test_a_split_is_made_or_read(crystals: list[Crystal], tmp_path: Path) -> Non
         ([], "name at least one property"),
         (["--property", "bulk_modulus", "--encoder", "gcn"], "There is no encoder called 'gcn'"),
         (["--property", "bulk_modulus", "--split", "colour"], "'colour' is neither random, formula, system nor a file"),
+        (["--property", "bulk_modulus", "--split", "s" * 5000], f"'{'s' * 60}...' is neither random"),
+        (["--property", "bulk_modulus", "--start", "data_x\n" * 900], "There is no model called 'data_x data_x"),
         (["--property", "bulk_modulus", "--train-fraction", "0"], "Give 0 < fraction <= 1"),
         (["--property", "bulk_modulus", "--precision", "8"], "optimisation.precision"),
         (["--property", "bulk_modulus", "--delta", "0.5"], "name a teacher, too"),

@@ -14,7 +14,7 @@ from cryskit.data.read import read
 from cryskit.data.splits import make
 from cryskit.errors import CryskitError, DataError, ModelError
 from cryskit.predict import descriptions
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.text.attach import parts_of
 from cryskit.text.table import read_texts, with_texts
 from cryskit.text.terms import Terms

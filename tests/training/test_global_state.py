@@ -14,7 +14,7 @@ import torch
 
 from cryskit.data import splits
 from cryskit.data.sources import open_source
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.fit import FewValidationCrystals, seeded
 from cryskit.training.plan import Plan
 from cryskit.training.pretrain import pretrain

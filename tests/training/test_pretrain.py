@@ -16,7 +16,7 @@ from cryskit.data.interchange import manifest
 from cryskit.data.sources import open_source
 from cryskit.errors import PlanError
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.plan import Plan
 from cryskit.training.pretrain import pretrain
 from cryskit.training.train import train

@@ -12,7 +12,7 @@ from cryskit.data import splits
 from cryskit.data.sources import open_source
 from cryskit.errors import DataError, PlanError
 from cryskit.evaluate.evaluate import evaluate
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.plan import Plan
 from cryskit.training.train import train
 from cryskit.types import Crystal

@@ -9,6 +9,7 @@ import typer
 from cryskit.cli import options
 from cryskit.cli.crystals import bar, collect
 from cryskit.cli.output import print_json, print_table, require
+from cryskit.errors import shortened
 
 if TYPE_CHECKING:
     from cryskit.data.audit import Audit
@@ -133,7 +134,7 @@ def _fractions(text: str) -> tuple[float, float, float]:
     try:
         train, validation, test = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not three numbers", param_hint="'--fractions'") from error
+        raise typer.BadParameter(f"{shortened(text)!r} is not three numbers", param_hint="'--fractions'") from error
     return train, validation, test
 
 

@@ -116,7 +116,7 @@ def load_predictor(model: str | Path, accelerator: Hardware, batch_edges: int) -
         UnknownNameError: The model is neither a published name nor a file.
     """
     from cryskit.predict.device import device_of
-    from cryskit.predict.predictor import load
+    from cryskit.predict.load import load
 
     device = device_of(accelerator)
     return load(model, batch_edges=batch_edges).to(device)

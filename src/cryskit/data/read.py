@@ -166,7 +166,9 @@ def _name_of(stream: Any) -> str | None:
 
 def _stream(stream: Any, name: str | None, limit: int) -> Iterator[Crystal | Failure]:
     if not hasattr(stream, "read"):
-        raise DataError(f"A {type(stream).__name__} with the name {name!r} is no opened file", "Leave the name out")
+        raise DataError(
+            f"A {type(stream).__name__} with the name {shortened(name)!r} is no opened file", "Leave the name out"
+        )
     if not name:
         raise DataError("The opened file has no name that tells its format", "Give it: read(file, name='crystal.cif')")
     yield from read_named(name, limit, stream)

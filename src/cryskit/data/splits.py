@@ -20,7 +20,7 @@ import numpy as np
 from cryskit.atomic_write import replacing
 from cryskit.data.interchange import manifest
 from cryskit.elements import chemical_system, formula
-from cryskit.errors import DataError, PlanError
+from cryskit.errors import DataError, PlanError, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -229,7 +229,7 @@ def _order(crystals: Sequence[Crystal], kind: str, seed: int) -> tuple[list[str]
     """Return the ids with their groups in random order, and for each id where the middle of its group is in 0..1."""
     _refuse_repeats([crystal.id for crystal in crystals], "the data")
     if kind not in get_args(Kind):
-        raise PlanError(f"There is no split by {kind!r}", f"Choose one of {', '.join(get_args(Kind))}")
+        raise PlanError(f"There is no split by {shortened(kind)!r}", f"Choose one of {', '.join(get_args(Kind))}")
     groups: dict[str, list[str]] = {}
     for crystal in sorted(crystals, key=lambda crystal: crystal.id):
         groups.setdefault(_group(crystal, kind), []).append(crystal.id)

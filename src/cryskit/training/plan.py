@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cryskit.errors import PlanError
 
 Parts = Literal["encoder", "convolutions"]
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+"""Names in a plan, one or many: a single text is one of them."""
 
 _FILES = ("start", "teacher")  # keys of a plan that name a file
 
@@ -96,7 +98,7 @@ class Teacher(BaseModel):
 
     file: str
     digest: str = ""
-    unlabelled: tuple[str, ...] = ()
+    unlabelled: Names = ()
     labels: bool = False
 
 
@@ -113,7 +115,7 @@ class About(BaseModel):
 
     description: str = ""
     licence: str = ""
-    citation: tuple[str, ...] = ()
+    citation: Names = ()
 
 
 class Plan(BaseModel):
@@ -138,7 +140,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    properties: Annotated[tuple[str, ...], Field(min_length=1)] = ()
+    properties: Annotated[Names, Field(min_length=1)] = ()
     encoder: dict[str, Any] = Field(default_factory=lambda: {"name": "cgcnn"})
     objective: dict[str, Any] = Field(default_factory=lambda: {"name": "property"})
     start: Start | None = None

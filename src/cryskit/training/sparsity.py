@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cryskit.atomic_write import replacing, write_json
 from cryskit.explain.selector import strength_table
 from cryskit.predict.card import read_card
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.fit import seeded
 from cryskit.training.settle import settle
 from cryskit.training.train import train

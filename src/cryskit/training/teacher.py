@@ -25,7 +25,7 @@ from cryskit.data.read import read
 from cryskit.errors import DataError, PlanError
 from cryskit.graphs.build import build_usable
 from cryskit.predict.card import read_card
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
 from cryskit.training.start import digested, manifest_of
