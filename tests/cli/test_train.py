@@ -17,6 +17,7 @@ from cryskit.cli.plans import check_labels, divide, inputs_of
 from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
+from cryskit.explain.selector import strength_table
 from cryskit.predict.load import load
 from cryskit.training import sparsity
 from cryskit.training import train as supervised
@@ -321,6 +322,24 @@ def test_a_split_of_other_data_is_refused(
     result = cryskit("evaluate", "--model", model, "--data", data, "--split", "split.json")
     assert result.exit_code == 2
     assert "was made of other data" in result.stderr
+
+
+def test_the_features_that_a_selector_leaves_are_shown(
+    cryskit: Call, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ("train", "--data", data, "--property", "K_VRH", "--width", 8, "--layers", 1, "--epochs", 1)
+    result = cryskit(*call, "--accelerator", "cpu", "--selector", "--out", "s.safetensors")
+    table = strength_table(load(tmp_path / "s.safetensors").encoder)
+    assert f"element features left by the selector: {(table['strength'] > 0).sum()} of 92\n" in result.stdout
+    train._show_features({"group": ["group 1", "group 13"], "block": [f"block {one}" for one in "spdf"], "period": []})
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[3:]]
+    assert ["group", "2", "of", "19", "1,", "13"] in rows
+    assert ["block", "4", "of", "4", "all"] in rows
+    assert ["period", "0", "of", "7", "none"] in rows
+    again = cryskit(*call, "--accelerator", "cpu", "--selector", "--out", "s.safetensors", "--json")
+    assert json.loads(again.stdout)["features"] == table["name"][table["strength"] > 0].tolist()
+    plain = cryskit(*call, "--accelerator", "cpu", "--out", "p.safetensors")
+    assert "features" not in plain.stdout
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """`cryskit train`: labelled crystals in, a model file out."""
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ from cryskit.cli import options, training
 from cryskit.cli.crystals import collect, described, on_terminal
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import is_main_process, print_json, require
+from cryskit.cli.output import is_main_process, print_json, print_table, require
 from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     training.tell_impossible(card, folder)
     units = {p.name: p.unit for p in card.properties}
     transfer = training.transfer_of(card, folder)
+    left = _features_left(out)
     if as_json:
         print_json(
             {
@@ -177,12 +179,36 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
                 "crystals": card.rows,
                 "units": units,
                 "validation": card.metrics,
+                **({"features": list(chain(*left.values()))} if left else {}),
             }
         )
         return
     typer.echo(f"{card.rows['training']} crystals trained; on the {card.rows['validation']} of the validation part:\n")
     print_figures(card.metrics, units)
+    if left:
+        _show_features(left)
     if transfer:
         counts = ", ".join(f"{len(names)} {what}" for what, names in transfer.items())
         typer.echo(f"\nstart  {card.start['file']}: tensors {counts} (each of them in transfer.json)")
     typer.echo(f"\nmodel  {out}\nrun    {folder} (plan, split, log, checkpoints, plots; best epoch {card.epoch})")
+
+
+def _features_left(out: Path) -> dict[str, list[str]]:
+    """Return the element features that a feature selector has left, by block; empty if the model has none."""
+    from cryskit.explain.selector import features_left
+    from cryskit.predict.load import load
+
+    return features_left(load(out).encoder)
+
+
+def _show_features(left: dict[str, list[str]]) -> None:
+    """Print which element features are left, a line for each property of the elements."""
+    from cryskit.elements import BLOCKS, FEATURE_COUNT
+
+    typer.echo(f"\nelement features left by the selector: {sum(map(len, left.values()))} of {FEATURE_COUNT}\n")
+    rows = []
+    for block, names in left.items():
+        whole, words = BLOCKS[block].stop - BLOCKS[block].start, block.replace("_", " ")
+        said = "all" if len(names) == whole else ", ".join(name.removeprefix(f"{words} ") for name in names)
+        rows.append([words, f"{len(names)} of {whole}", said or "none"])
+    print_table(["property of the elements", "left", "which"], rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import replacing, write_json
-from cryskit.explain.selector import strength_table
+from cryskit.explain.selector import features_left
 from cryskit.predict.card import read_card
 from cryskit.predict.load import load
 from cryskit.training.fit import seeded
@@ -120,6 +120,5 @@ def error_of(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 def _counts(file: Path) -> dict[str, int]:
     with seeded(0):  # a network is made with random weights before those of the file are read
-        table = strength_table(load(file).encoder)
-    kept = table[table["strength"] > 0]
-    return {"bits": len(kept), "blocks": int(kept["block"].nunique())}
+        left = features_left(load(file).encoder)
+    return {"bits": sum(map(len, left.values())), "blocks": sum(map(bool, left.values()))}
