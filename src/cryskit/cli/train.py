@@ -83,13 +83,13 @@ Penalty = Annotated[
 ]
 
 
+@training.with_common
 def train(
+    common: training.Common,
     data: options.Data,
-    out: training.Out,
     properties: Properties = None,
-    encoder: training.Encoder = None,
-    width: training.Width = None,
-    layers: training.Layers = None,
+    split: Division = "random",
+    train_fraction: Fraction = 1.0,
     start: Start = None,
     start_parts: Parts = None,
     freeze: Freeze = None,
@@ -98,45 +98,28 @@ def train(
     delta: Delta = None,
     selector: Selector = False,
     selector_penalty: Penalty = None,
-    text: training.Text = None,
-    text_encoder: training.Reader = training.READER,
-    train_fraction: Fraction = 1.0,
-    split: Division = "random",
-    seed: training.Seed = None,
-    epochs: training.Epochs = None,
-    config: training.Config = None,
-    folder: training.Folder = None,
-    accelerator: training.Accelerator = None,
-    devices: training.Devices = None,
-    precision: training.Precision = None,
-    compiled: training.Compile = False,
-    tensorboard: training.TensorBoard = False,
-    limit: options.Limit = options.LIMIT,
-    as_json: options.Json = False,
 ) -> None:
     """Train a model on crystals whose properties are known.
 
     A run that was stopped goes on when the same command is given again.
     """
-    require(out, training.SUFFIX)
+    require(common.out, training.SUFFIX)
     keep_pages()
-    hardware = {"accelerator": accelerator, "devices": devices, "precision": precision}
-    loop = training.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, **hardware)
-    network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs_of(selector, selector_penalty)}
+    network = common.network | {"inputs": inputs_of(selector, selector_penalty)}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
-    top, objective = taught_by(teacher, delta, config)
+    top, objective = taught_by(teacher, delta, common.config)
     top |= {"properties": properties}
-    reader = text_encoder if text else None
-    settled = plan_of(config, top, network, loop, objective=objective, start=begin, text_encoder=reader)
-    crystals, failures = collect(data, limit)
-    crystals = list(described(crystals, text))
+    asked: dict[str, Any] = {"objective": objective, "start": begin, "text_encoder": common.reader}
+    settled = plan_of(common.config, top, network, common.loop, **asked)
+    crystals, failures = collect(data, common.limit)
+    crystals = list(described(crystals, common.text))
     check_labels(crystals, settled.plan.properties)
     division = divide(crystals, split, settled.plan.optimisation.seed, train_fraction)
     automatic = selector_penalty == AUTO
-    card, place = _run(settled, crystals, division, out, training.place_of(out, folder), data, automatic=automatic)
+    card, place = _run(settled, crystals, division, common.out, common.place, data, automatic=automatic)
     if is_main_process():
         division.save(place / training.SPLIT)
-        _show(card, out, place, as_json=as_json)
+        _show(card, common.out, place, as_json=common.as_json)
     if failures or "unusable" in card.rows:
         raise typer.Exit(1)
 

@@ -4,13 +4,16 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from cryskit.cli import options
 from cryskit.cli.output import as_notes, note
 from cryskit.registry import ENCODERS
 
@@ -48,7 +51,6 @@ Reader = Annotated[
         help="Text encoder that reads the descriptions: matscibert, minilm or another.",
     ),
 ]
-READER = "matscibert"
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.")]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A plan as YAML; options win over it.")]
 Folder = Annotated[
@@ -74,15 +76,69 @@ def place_of(out: Path, folder: Path | None) -> Path:
     return folder or out.with_name(f"{out.name}.run")
 
 
+class Common(NamedTuple):
+    """The options that every training has; `with_common` gives them to a verb."""
+
+    out: Out
+    encoder: Encoder = None
+    width: Width = None
+    layers: Layers = None
+    seed: Seed = None
+    epochs: Epochs = None
+    text: Text = None
+    text_encoder: Reader = "matscibert"
+    config: Config = None
+    folder: Folder = None
+    accelerator: Accelerator = None
+    devices: Devices = None
+    precision: Precision = None
+    compiled: Compile = False
+    tensorboard: TensorBoard = False
+    limit: options.Limit = options.LIMIT
+    as_json: options.Json = False
+
+    @property
+    def place(self) -> Path:
+        """Folder of the run."""
+        return place_of(self.out, self.folder)
+
+    @property
+    def reader(self) -> str | None:
+        """Name of the text encoder, None if no descriptions are read."""
+        return self.text_encoder if self.text else None
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """Name and size of the network, None where they are not given."""
+        return {"name": self.encoder, "width": self.width, "layers": self.layers}
+
+    @property
+    def loop(self) -> dict[str, Any]:
+        """Settings of the training loop, None where they are not given."""
+        names = ("seed", "epochs", "accelerator", "devices", "precision")
+        flags = {"compile": self.compiled or None, "tensorboard": self.tensorboard or None}
+        return {name: getattr(self, name) for name in names} | flags
+
+
+def with_common(verb: Callable[..., None]) -> Callable[..., None]:
+    """Let a verb take the options of every training, which it is given as its argument `common`, behind its own."""
+    own = [one for name, one in signature(verb).parameters.items() if name != "common"]
+    every = [*own, *signature(Common).parameters.values()]
+
+    @wraps(verb)
+    def called(**given: Any) -> None:
+        common = Common(**{name: given.pop(name) for name in Common._fields})
+        verb(common=common, **given)
+
+    called.__dict__["__signature__"] = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in every])
+    called.__annotations__ = {one.name: one.annotation for one in every}
+    return called
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def loop_of(compiled: bool, tensorboard: bool, **options: Any) -> dict[str, Any]:
-    """Return what the options and flags say of the loop; None where they say nothing."""
-    return options | {"compile": compiled or None, "tensorboard": tensorboard or None}
 
 
 @contextmanager
