@@ -154,6 +154,16 @@ def shortened(given: object, most: int = QUOTED) -> str:
     return text if len(text) <= most else f"{text[:most].rstrip()}..."
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, "1 row" and "2 rows".
+
+    Args:
+        count: The number.
+        noun: Singular of a noun whose plural ends in s.
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def one_line(error: BaseException) -> str:
     """Return what an error says, on one line."""
     return " ".join(str(error).split())

@@ -88,7 +88,9 @@ def test_pretrain_then_train(cryskit: Call, data: Path, crystals: list[Crystal],
     split.save(tmp_path / "split.json")
     made = cryskit("pretrain", "crysae", "--data", data, "--split", "split.json", *SMALL, "--out", "ae.safetensors")
     assert made.exit_code == 0, made.stderr
-    assert made.stdout.startswith(f"{len(split.train)} crystals trained; on the {len(split.validation)}")
+    assert made.stdout.startswith(
+        f"Trained on {len(split.train)} crystals; losses on {len(split.validation)} validation crystals:"
+    )
     assert made.stdout.splitlines()[-2].split() == ["manifest", "ae.manifest.parquet"]
     assert not set(split.test) & set(pq.read_table(tmp_path / "ae.manifest.parquet")["id"].to_pylist())
 

@@ -109,7 +109,7 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_crystals_without_labels_are_counted(crystals: list[Crystal], capsys: pytest.CaptureFixture[str]) -> None:
     check_labels(crystals, ["poisson_ratio"])
-    assert capsys.readouterr().err == "20 of 60 crystals have no label of poisson_ratio and are left out\n"
+    assert capsys.readouterr().err == "Left out: 20 of 60 crystals, which have no label of poisson_ratio\n"
     check_labels(crystals, ["poisson_ratio", "K_VRH"])
     assert not capsys.readouterr().err
     with pytest.raises(DataError, match=r"no label of band_gap\. It has bulk_modulus, poisson_ratio"):
@@ -132,7 +132,15 @@ def test_a_split_is_made_or_read(crystals: list[Crystal], tmp_path: Path) -> Non
         (["--property", "bulk_modulus", "--split", "colour"], "'colour' is neither random, formula, system nor a file"),
         (["--property", "bulk_modulus", "--split", "s" * 5000], f"'{'s' * 60}...' is neither random"),
         (["--property", "bulk_modulus", "--start", "data_x\n" * 900], "There is no model called 'data_x data_x"),
-        (["--property", "bulk_modulus", "--train-fraction", "0"], "Give 0 < fraction <= 1"),
+        (
+            ["--property", "bulk_modulus", "--train-fraction", "0"],
+            "0 is no fraction of the training crystals, a number above 0 and at most 1",
+        ),
+        (["--property", "bulk_modulus", "--train-fraction", "20"], "Did you mean 0.2?"),
+        (
+            ["--property", "bulk_modulus", "--train-fraction", "0.001"],
+            "The fraction 0.001 of 48 training crystals keeps none",
+        ),
         (["--property", "bulk_modulus", "--precision", "8"], "optimisation.precision"),
         (["--property", "bulk_modulus", "--delta", "0.5"], "name a teacher, too"),
         (["--property", "bulk_modulus", "--teacher", "absent"], "There is no model called 'absent'"),
@@ -276,26 +284,28 @@ def test_evaluate_says_when_it_judges_on_the_training_data(
     named = {"name": own.name, "hash": own.hash}
     seen = {part: len(set(other.test) & set(getattr(own, part))) for part in ("train", "validation")}
     assert all(seen.values())
-    expected = f"{seen['train']} of these {len(other.test)} crystals trained tiny and {seen['validation']} of these"
+    expected = f"{seen['train']} of {len(other.test)} judged crystals trained tiny and {seen['validation']} of"
     assert said("a.safetensors", "--split", "other.json", split=named).startswith(expected)
-    assert said("a.safetensors", split=named).startswith(f"{len(own.train)} of these 60 crystals trained tiny and")
+    assert said("a.safetensors", split=named).startswith(f"{len(own.train)} of 60 judged crystals trained tiny and")
     assert said("a.safetensors", "--split", "own.json", split=named) == ""
     assert said("a.safetensors", "--split", "own.json", "--part", "validation", split=named).startswith(
-        f"{len(own.validation)} of these {len(own.validation)} chose its epoch"
+        f"{len(own.validation)} of {len(own.validation)} chose its epoch"
     )
 
     folded = {"name": "by hand", "hash": replace(own, name="by hand").hash}
     unknown = said("b.safetensors", "--split", "other.json", split=folded)
-    assert unknown.startswith("tiny was trained on another split (by hand), so some of these")
+    assert unknown.startswith("tiny was trained on another split (by hand), so some of the")
     assert unknown.count("\n") == 1
-    assert said("b.safetensors").startswith("tiny was trained on a part of this data, so some of these 60 crystals")
+    assert said("b.safetensors").startswith(
+        "tiny was trained on a part of this data, so some of the 60 judged crystals may"
+    )
     (tmp_path / "b.safetensors.run").mkdir()
     replace(own, name="by hand").save(tmp_path / "b.safetensors.run" / "split.json")
     found = said("b.safetensors", "--split", "other.json", split=folded)
     assert found.startswith(expected)
     assert found.endswith("--split b.safetensors.run/split.json\n")
     elsewhere = said("b.safetensors", "--split", "other.json", split=folded, data={"manifest": "another"})
-    assert elsewhere.startswith(f"{seen['train']} of these {len(other.test)} crystals have the ids of crystals that")
+    assert elsewhere.startswith(f"{seen['train']} of {len(other.test)} judged crystals have the ids of crystals that")
     assert said("c.safetensors", "--split", "other.json", split=folded, data={"manifest": "another"}) == ""
 
 
@@ -377,5 +387,5 @@ def test_few_validation_crystals_are_said_once_and_in_words(cryskit: Call, data:
         *("--accelerator", "cpu", "--out", "model.safetensors"),
     )
     assert result.exit_code == 0, result.output
-    assert result.stderr.count("Only 6 validation crystals choose the epoch") == 1
+    assert result.stderr.count("chosen by 6 validation crystals;") == 1
     assert "Warning" not in result.stderr

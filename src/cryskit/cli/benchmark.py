@@ -9,6 +9,7 @@ from cryskit.cli import options, training
 from cryskit.cli.crystals import bar, on_terminal
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, print_json, print_table, report
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,9 @@ def benchmark(
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """Compare encoders and regimes on data sets, properties, train fractions and seeds.
+    """Compare networks and ways of training, fairly.
 
-    Every row leaves a card; rows that have one are not repeated, and a row that was stopped goes on.
+    They are compared on data sets, properties, train fractions and seeds. Every row leaves a card; rows that have one are not repeated, and a row that was stopped goes on.
     """
     keep_pages()
     from cryskit.benchmark import run
@@ -113,7 +114,7 @@ def _show(
         for table in (*shown.values(), rank_table(written.ranks)):
             if len(table):
                 _print(table)
-    note(f"{len(cards) - len(failed)} of {len(cards)} rows are done")
+    note(f"{len(cards) - len(failed)} of {counted(len(cards), 'row')} done")
     for folder in folders:
         note(f"submission  {folder}")
     if written is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cryskit.cli.output import note, report
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -129,9 +130,12 @@ def _counted(crystals: Iterable[Crystal], table: Path) -> Iterator[Crystal]:
         count, bare = count + 1, bare + (crystal.text is None)
         yield crystal
     if bare == count:
-        raise DataError(f"{table} describes none of the {count} crystals", "Describe this data set: `cryskit describe`")
+        raise DataError(
+            f"{table} describes none of the crystals, of which there are {count}",
+            "Describe this data set: `cryskit describe`",
+        )
     if bare:
-        note(f"{bare} of {count} crystals have no description in {table}")
+        note(f"{bare} of {counted(count, 'crystal')} {'has' if bare == 1 else 'have'} no description in {table}")
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

@@ -8,6 +8,7 @@ import typer
 from cryskit.cli import options, training
 from cryskit.cli.crystals import stream
 from cryskit.cli.output import note, print_json, require
+from cryskit.errors import counted
 
 TIMEOUT = 60.0
 
@@ -40,6 +41,6 @@ def describe(
     if as_json:
         print_json({"file": str(out), "version": made, "rows": rows, **counts})
     else:
-        note(f"{rows} rows, {counts['short']} of them short, {counts['failed']} failed, written to {out}")
+        note(f"{counted(rows, 'row')}, {counts['short']} short, {counts['failed']} failed, written to {out}")
     if counts["failed"]:
         raise typer.Exit(1)

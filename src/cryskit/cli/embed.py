@@ -23,7 +23,7 @@ def embed(
     accelerator: options.Accelerator = options.Hardware.AUTO,
     batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
-    """Write the vector that a model makes of each crystal, or of each of its atoms.
+    """Write the vectors that a model makes of crystals or atoms.
 
     One row per structure, in order: its id, its vector (or `vectors`, atom by atom in a row), status (ok, warned or
     failed) and reason.

@@ -10,6 +10,7 @@ from cryskit.cli.crystals import bar, collect
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, require, write_text
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,13 +95,15 @@ def _warn(
     if seen.training is None:
         split = f"another split ({card.split['name']})" if used and "name" in card.split else "a part of this data"
         note(
-            f"{card.name} was trained on {split}, so some of these {seen.judged} crystals have trained it and flatter it; "
+            f"{card.name} was trained on {split}, so some of the {counted(seen.judged, 'judged crystal')} may have trained it and flatter it; "
             f"to judge it on others, {cure}"
         )
         return
     which = "have the ids of crystals that " if seen.by_id else ""
-    said = [f"{seen.training} of these {seen.judged} crystals {which}trained {card.name}"] * bool(seen.training)
-    said += [f"{seen.validation} of these {seen.judged} {which}chose its epoch"] * bool(seen.validation)
+    said = [f"{seen.training} of {counted(seen.judged, 'judged crystal')} {which}trained {card.name}"] * bool(
+        seen.training
+    )
+    said += [f"{seen.validation} of {seen.judged} {which}chose its epoch"] * bool(seen.validation)
     note(f"{' and '.join(said)}, so the figures flatter it; to judge it on others, {cure}")
 
 

@@ -9,6 +9,7 @@ from cryskit.cli import options
 from cryskit.cli.crystals import stream
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, require, write_text
+from cryskit.errors import counted
 from cryskit.predict.published import DEFAULT
 
 
@@ -28,9 +29,9 @@ def explain(
     batch_edges: options.BatchEdges = options.BATCH_EDGES,
     limit: options.Limit = options.LIMIT,
 ) -> None:
-    """Explain predictions: which element features the model uses, and what each atom contributes.
+    """Explain predictions by element features and atoms.
 
-    Contributions of atoms add up to the prediction, in the space where the property is learned (log10 for moduli). The
+    It says which element features the model uses, and what each atom contributes.     Contributions of atoms add up to the prediction, in the space where the property is learned (log10 for moduli). The
     completeness error says how nearly. What is explained is what `cryskit predict` says, by the same graph and description.
     """
     require(out, (".html", ".json"))
@@ -51,6 +52,6 @@ def explain(
     failures = [found for found in rows if found["status"] == "failed"]
     for failure in failures:
         note(f"{failure['id']}: {failure['reason']}")
-    note(f"{explainer.wanted.name} of {len(rows)} rows, {len(failures)} of them failed, written to {out}")
+    note(f"{explainer.wanted.name} of {counted(len(rows), 'row')}, {len(failures)} failed, written to {out}")
     if failures:
         raise typer.Exit(1)

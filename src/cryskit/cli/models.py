@@ -10,16 +10,14 @@ from cryskit.cli import options
 from cryskit.cli.figures import print_figures
 from cryskit.cli.output import note, print_json, print_table, require
 
-app = typer.Typer(
-    no_args_is_help=True, help="List published models, show the card of one, or convert one from another program."
-)
+app = typer.Typer(no_args_is_help=True, help="List published models, show or convert one.")
 
 
 @app.command("list")
 def list_models(as_json: options.Json = False) -> None:
-    """List the models that come with the package, all versions, the newest of each last.
+    """List the models that come with the package.
 
-    A model is named with its version (cryskit-mp@2026.11), or without, which means the newest version.
+    All versions are listed, the newest of each last. A model is named with its version (cryskit-mp@2026.11), or without, which means the newest version.
     """
     from cryskit.predict.card import read_card
     from cryskit.predict.published import versions
@@ -46,9 +44,9 @@ def show_model(
     model: Annotated[str, typer.Argument(metavar="NAME[@VERSION]|FILE", help="A published model or a model file.")],
     as_json: options.Json = False,
 ) -> None:
-    """Show the card of a model: what it predicts, its errors on the validation crystals, and what it was trained on.
+    """Show the card of a model.
 
-    Of files only the names are shown; --json prints the card as it is in the file.
+    It says what the model predicts, its errors on the validation crystals, and what it was trained on. Of files only the names are shown; --json prints the card as it is in the file.
     """
     from cryskit.predict.card import read_card, without_folders
     from cryskit.predict.published import path_of
@@ -110,9 +108,9 @@ def convert_cgcnn(
         float | None, typer.Option("--deviation", metavar="X", help="Standard deviation of these targets.")
     ] = None,
 ) -> None:
-    """Make a model file of the published CGCNN (Xie and Grossman 2018) that computes the same function.
+    """Make a model file of published weights of CGCNN.
 
-    Mean and deviation are taken from the tensors normalizer.mean and normalizer.std of the file where the options do not say
+    The model computes the same function as the program of Xie and Grossman (2018). Mean and deviation are taken from the tensors normalizer.mean and normalizer.std of the file where the options do not say
     them; one of the two has to. Pickles (.pth.tar) are refused, since opening one can run code: save the state dictionary as safetensors.
     """
     require(out, (".safetensors",))

@@ -10,7 +10,7 @@ import typer
 
 from cryskit.cli import options
 from cryskit.cli.output import note
-from cryskit.errors import shortened
+from cryskit.errors import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -216,4 +216,7 @@ def check_labels(crystals: Sequence[Crystal], properties: Sequence[str]) -> None
             )
     bare = sum(not any(name in crystal.targets for name in wanted) for crystal in crystals)
     if bare:
-        note(f"{bare} of {len(crystals)} crystals have no label of {', '.join(wanted)} and are left out")
+        without = "has" if bare == 1 else "have"
+        note(
+            f"Left out: {bare} of {counted(len(crystals), 'crystal')}, which {without} no label of {', '.join(wanted)}"
+        )

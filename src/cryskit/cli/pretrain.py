@@ -10,6 +10,7 @@ from cryskit.cli.crystals import described, on_terminal, usable
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, is_main_process, note, print_json, print_table, require
 from cryskit.cli.plans import plan_of
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -67,9 +68,9 @@ def pretrain(
     cache: Cache = None,
     workers: Workers = None,
 ) -> None:
-    """Train an encoder on crystals without looking at their labels, for `cryskit train --start`.
+    """Train an encoder on crystals without labels.
 
-    Of each data set, 90 % of the crystals train and 10 % choose the epoch, unless a split of it is given; of several crystals
+    `cryskit train --start` begins with it. Of each data set, 90 % of the crystals train and 10 % choose the epoch, unless a split of it is given; of several crystals
     of one structure the first is kept. Data sets may be larger than memory (a folder of Parquet files is one data set). Every
     crystal that was seen is listed in a manifest in the folder of the model. A run that was stopped goes on when the same command is
     given again.
@@ -116,7 +117,9 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     apart = ", ".join(f"{card.rows[name]} {name}" for name in ("duplicates", "held out") if name in card.rows)
     if apart:
         note(f"Not trained on: {apart}")
-    typer.echo(f"{card.rows['training']} crystals trained; on the {card.rows['validation']} of the validation part:\n")
+    typer.echo(
+        f"Trained on {counted(card.rows['training'], 'crystal')}; losses on {counted(card.rows['validation'], 'validation crystal')}:\n"
+    )
     print_table([Column("loss"), Column("validation")], losses.items())
     typer.echo(
         f"\nmodel     {out}\nmanifest  {manifest}\nrun       {folder} (plan, log, checkpoints; best epoch {card.epoch})"

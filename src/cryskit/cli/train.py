@@ -12,6 +12,7 @@ from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import is_main_process, print_json, print_table, require
 from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from cryskit.data.splits import Split
@@ -166,7 +167,9 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
             }
         )
         return
-    typer.echo(f"{card.rows['training']} crystals trained; on the {card.rows['validation']} of the validation part:\n")
+    typer.echo(
+        f"Trained on {counted(card.rows['training'], 'crystal')}; errors on {counted(card.rows['validation'], 'validation crystal')}:\n"
+    )
     print_figures(card.metrics, units)
     if left:
         _show_features(left)

@@ -15,6 +15,7 @@ import typer
 
 from cryskit.cli import options
 from cryskit.cli.output import as_notes, note
+from cryskit.errors import counted
 from cryskit.registry import ENCODERS
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ _SHOWN = 10
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")]
 Encoder = Annotated[
     str | None,
-    typer.Option("--encoder", metavar="NAME", help=f"The network: {', '.join(ENCODERS)}.  [default: cgcnn]"),
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        help=f"The network: {', '.join(ENCODERS)}.  [default: cgcnn, unless a plan or a model to start from says otherwise]",
+    ),
 ]
 Width = Annotated[int | None, typer.Option("--width", min=1, metavar="N", help="Length of the vectors of the network.")]
 Layers = Annotated[int | None, typer.Option("--layers", min=1, metavar="N", help="Number of layers of the network.")]
@@ -51,7 +56,9 @@ Reader = Annotated[
         help="Text encoder that reads the descriptions: matscibert, minilm or another.",
     ),
 ]
-Epochs = Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.")]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.  [default: 100]")
+]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A plan as YAML; options win over it.")]
 Folder = Annotated[
     Path | None,
@@ -179,7 +186,9 @@ def tell_unusable(card: "Card", folder: Path) -> None:
     if "unusable" not in card.rows:
         return
     reasons = json.loads((folder / UNUSABLE).read_text(encoding="utf-8"))
-    note(f"{len(reasons)} crystals cannot be built and were left out (all of them in {folder / UNUSABLE}):")
+    note(
+        f"Left out, because no graph can be built of it: {counted(len(reasons), 'crystal')} (all in {folder / UNUSABLE})"
+    )
     for name in list(reasons)[:_SHOWN]:
         note(f"  {name}: {' '.join(reasons[name].split())}")
 
@@ -196,7 +205,7 @@ def tell_impossible(card: "Card", folder: Path) -> None:
     if COUNT not in card.rows:
         return
     rows = json.loads((folder / IMPOSSIBLE).read_text(encoding="utf-8"))
-    note(f"{len(rows)} labels cannot be and were left out (all of them in {folder / IMPOSSIBLE}):")
+    note(f"Left out, because no such value can be: {counted(len(rows), 'label')} (all in {folder / IMPOSSIBLE})")
     for row in rows[:_SHOWN]:
         note(f"  {row['crystal']}: {row['property']} {row['value']}. {row['reason']}")
 

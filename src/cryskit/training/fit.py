@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from cryskit import batching
 from cryskit.batching import Batcher
-from cryskit.errors import PlanError
+from cryskit.errors import PlanError, counted
 from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import BEST, LAST, SUFFIX, SafetensorsIO
 from cryskit.training.identity import Identity, claim
@@ -176,9 +176,7 @@ def _check(training: int, validation: int) -> None:
             "Give both at least one; change the split or the properties",
         )
     if validation < ENOUGH:
-        message = (
-            f"Only {validation} validation crystals choose the epoch; with fewer than {ENOUGH} it is mostly chance"
-        )
+        message = f"The best epoch is chosen by {counted(validation, 'validation crystal')}; with fewer than {ENOUGH} it is mostly chance"
         warnings.warn(message, FewValidationCrystals, stacklevel=3)
 
 
