@@ -180,6 +180,7 @@ def test_train_evaluate_and_predict_say_the_same(
     assert f"{card.metrics['bulk_modulus']['mae']:#.4g}" in result.stdout
     assert "log10(GPa)" in result.stdout
     assert result.stdout.splitlines()[-2].split() == ["model", "model.safetensors"]
+    assert result.stdout.endswith(f"plots; best epoch {card.epoch + 1} of 2)\n")
     assert card.encoder["width"] == 8
     split = Split.load(folder / "split.json")
     assert split == make(crystals, "formula", seed=1)
@@ -211,7 +212,7 @@ def test_train_evaluate_and_predict_say_the_same(
         *("--folder", "other", "--out", "again.safetensors", "--json"),
     )
     assert json.loads(again.stdout)["validation"] == card.metrics, "and no progress bar among the output"
-    assert "Epoch 1: 100%" in again.stderr
+    assert "Epoch 2 of 2: 100%" in again.stderr
 
 
 def test_a_student_learns_from_a_table_that_embed_wrote(cryskit: Call, data: Path, model: Path, tmp_path: Path) -> None:

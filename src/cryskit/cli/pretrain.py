@@ -122,5 +122,5 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     )
     print_table([Column("loss"), Column("validation")], losses.items())
     typer.echo(
-        f"\nmodel     {out}\nmanifest  {manifest}\nrun       {folder} (plan, log, checkpoints; best epoch {card.epoch})"
+        f"\nmodel     {out}\nmanifest  {manifest}\nrun       {folder} (plan, log, checkpoints; best epoch {training.best_of(card, folder)})"
     )

@@ -176,7 +176,9 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     if transfer:
         counts = ", ".join(f"{len(names)} {what}" for what, names in transfer.items())
         typer.echo(f"\nstart  {card.start['file']}: tensors {counts} (each of them in transfer.json)")
-    typer.echo(f"\nmodel  {out}\nrun    {folder} (plan, split, log, checkpoints, plots; best epoch {card.epoch})")
+    typer.echo(
+        f"\nmodel  {out}\nrun    {folder} (plan, split, log, checkpoints, plots; best epoch {training.best_of(card, folder)})"
+    )
 
 
 def _features_left(out: Path) -> dict[str, list[str]]:

@@ -210,6 +210,18 @@ def tell_impossible(card: "Card", folder: Path) -> None:
         note(f"  {row['crystal']}: {row['property']} {row['value']}. {row['reason']}")
 
 
+def best_of(card: "Card", folder: Path) -> str:
+    """Return the best epoch of a run as people count, "20 of 60".
+
+    Args:
+        card: Card of the model.
+        folder: Folder of its run.
+    """
+    from cryskit.training.log import LOG, read_log
+
+    return f"{1 + (card.epoch or 0)} of {len(read_log(folder / LOG))}"
+
+
 def transfer_of(card: "Card", folder: Path) -> dict[str, Any]:
     """Return what became of every tensor of the file that a run started from; empty if it started from none.
 

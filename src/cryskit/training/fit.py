@@ -204,7 +204,7 @@ def _trainer(
 ) -> Trainer:
     callbacks: list[Any] = [*checkpoints]
     if progress:
-        callbacks.append(TQDMProgressBar(leave=True))
+        callbacks.append(_Bar(leave=True))
     if optimisation.averaging:
         callbacks.append(WeightAveraging(avg_fn=_Average(optimisation.averaging)))
     if optimisation.patience:
@@ -229,6 +229,15 @@ def _trainer(
 def _loader(batches: EdgeBatches) -> DataLoader[Any]:
     rows: Any = range(len(batches.batcher))
     return DataLoader(rows, batch_sampler=batches, collate_fn=batches.collate)
+
+
+class _Bar(TQDMProgressBar):
+    """Lightning's progress bar, with epochs counted from 1."""
+
+    def on_train_epoch_start(self, trainer: Trainer, *arguments: Any) -> None:
+        """Name the epoch that begins."""
+        super().on_train_epoch_start(trainer, *arguments)
+        self.train_progress_bar.set_description(f"Epoch {trainer.current_epoch + 1} of {trainer.max_epochs}")
 
 
 class _Average:
