@@ -349,7 +349,9 @@ def section(name: str, card: Mapping[str, Any]) -> str:
         key: value for key, value in card.items() if isinstance(value, list) and value and isinstance(value[0], dict)
     }
     plain = flat({key: value for key, value in card.items() if key not in {*tables, "title"}})
-    facts = "\n".join(f"    - {key}: {cell(value)}" for key, value in plain.items())
+    facts = "\n".join(
+        f"    - {key}: {_yes(value) if isinstance(value, bool) else cell(value)}" for key, value in plain.items()
+    )
     heading = f"## {card.get('title', name.replace('_', ' '))}"
     parts = [heading, f'??? note "Card {name}: command, data, machine"\n\n{facts}']
     for key, records in tables.items():
@@ -357,6 +359,10 @@ def section(name: str, card: Mapping[str, Any]) -> str:
         rows = [[flat(record).get(column) for column in columns] for record in records]
         parts += [f"**{key.replace('_', ' ')}**", table([c.replace("_", " ") for c in columns], rows)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - a value of a card
+    return "yes" if value else "no"
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

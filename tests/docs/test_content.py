@@ -83,6 +83,12 @@ def test_the_speeds_of_the_readme_are_those_of_the_card() -> None:
     shown = [float(found) for found in re.findall(r"\*\*([\d.]+) times\*\*", README.read_text(encoding="utf-8"))]
     measured = [next(ratio for stage, variant, ratio in ratios if (stage, variant) == one) for one in wanted]
     assert shown == [pytest.approx(ratio, abs=0.5 if ratio > 10 else 0.05) for ratio in measured]
+    spans = re.findall(r"\*\*[\d.]+ times\*\* \(([\d.]+) to ([\d.]+)\)", README.read_text(encoding="utf-8"))
+    for (least, most), one in zip(spans, wanted, strict=True):
+        row = next(row for row in card["stages"] if (row["stage"], row["variant"]) == one)
+        within = 0.5 if row["ratio"] > 10 else 0.05
+        assert float(least) == pytest.approx(row["ratio_least"], abs=within)
+        assert float(most) == pytest.approx(row["ratio_most"], abs=within)
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=name)

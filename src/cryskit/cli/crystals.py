@@ -12,6 +12,7 @@ from cryskit.errors import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Failure
 
 T = TypeVar("T")
@@ -53,6 +54,26 @@ def stream(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | 
     from cryskit.data.read import read
 
     return bar(read(sources, limit=limit), what, _total(map(_rows_named, sources)))
+
+
+def watch_descriptions(predictor: Predictor) -> None:
+    """Say on stderr that a model writes descriptions of crystals that have none, and show how far it is.
+
+    Args:
+        predictor: Any model; one that reads no descriptions is left alone.
+    """
+    said: list[str] = []
+
+    def watch(crystals: Sequence[Crystal]) -> Iterator[Crystal]:
+        if not said:
+            said.append(predictor.card.name)
+            note(
+                f"{predictor.card.name} reads descriptions: one is written for each crystal that has none, which takes a while"
+            )
+        return bar(crystals, "describing", len(crystals))
+
+    if predictor.text_input is not None:
+        predictor.text_input.watch = watch
 
 
 def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:

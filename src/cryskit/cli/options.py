@@ -115,8 +115,11 @@ def load_predictor(model: str | Path, accelerator: Hardware, batch_edges: int) -
         PlanError: PyTorch finds no such hardware on this computer.
         UnknownNameError: The model is neither a published name nor a file.
     """
+    from cryskit.cli.crystals import watch_descriptions
     from cryskit.predict.device import device_of
     from cryskit.predict.load import load
 
     device = device_of(accelerator)
-    return load(model, batch_edges=batch_edges).to(device)
+    predictor = load(model, batch_edges=batch_edges).to(device)
+    watch_descriptions(predictor)
+    return predictor
