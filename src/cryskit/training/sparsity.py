@@ -73,12 +73,12 @@ def train_sparsest(
         PlanError: The plan contradicts itself, or `folder` holds another run.
     """
     settled = settle(plan)
-    given = settled.plan.encoder.get("inputs")
+    given = settled.asked.encoder.get("inputs")
     inputs = given if isinstance(given, dict) else {"name": "selector"}
     settings.setdefault("cache", folder)
     tried = []
     for penalty in sorted(penalties):
-        one = settled.with_encoder(settled.plan.encoder | {"inputs": inputs | {"penalty": penalty}})
+        one = settled.with_encoder(settled.asked.encoder | {"inputs": inputs | {"penalty": penalty}})
         place = folder / f"penalty-{penalty:g}"
         file = place / "model.safetensors"
         card = train(one, crystals, split, file, place, name=name or out.stem, **settings)
