@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
 from cryskit.predict.published import models
+
+if TYPE_CHECKING:
+    from cryskit.predict.predictor import Predictor
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cryskit.data.read import read
-from cryskit.data.sources import resolve, sources
+from cryskit.data.sources import sources
 from cryskit.types import Crystal
 
 BUNDLED = "bundled"
@@ -24,9 +24,9 @@ def chosen(data: str, count: int, seed: int = 0) -> tuple[list[Crystal], str]:
     """
     if data == BUNDLED:
         examples = Path(__file__).resolve().parents[2] / "examples"
-        rows = [*read(examples), *(row for name in sources() for row in resolve(name))]
+        rows = [*read(examples), *(row for name in sources() for row in read(name))]
     else:
-        rows = list(resolve(data))
+        rows = list(read(data))
     crystals = [row for row in rows if isinstance(row, Crystal)]
     if count and count < len(crystals):
         positions = np.sort(np.random.default_rng(seed).choice(len(crystals), count, replace=False))

@@ -25,7 +25,7 @@ from cryskit.data.splits import Split
 from cryskit.elements import formula
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.predict.published import path_of
 from cryskit.text.table import read_texts, with_texts
 from cryskit.types import Crystal

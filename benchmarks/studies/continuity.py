@@ -24,7 +24,7 @@ from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.predict.published import path_of
 from cryskit.types import Crystal
 

@@ -20,15 +20,16 @@ import numpy as np
 import torch
 
 from benchmarks.speed import machine
+from benchmarks.studies.advantages import advantages
 from cryskit.atomic_write import replacing
 from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.explain.atoms import Explainer, Explanation
-from cryskit.explain.checks import advantages, deletions
+from cryskit.explain.checks import deletions
 from cryskit.explain.document import space_of
 from cryskit.explain.usage import blocks_used
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.predict.published import path_of
 from cryskit.types import Crystal
 

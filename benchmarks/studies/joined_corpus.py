@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryskit.data.interchange import manifest, write
-from cryskit.data.sources import resolve
+from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.elements import formula
 from cryskit.types import Crystal
@@ -117,7 +117,7 @@ def main(data: Path, split: Path, out: Path, kept: Path, seed: int) -> None:
 
 
 def _read(path: Path) -> list[Crystal]:
-    return [row for row in resolve(str(path)) if isinstance(row, Crystal)]
+    return [row for row in read(path) if isinstance(row, Crystal)]
 
 
 def _volume(crystal: Crystal) -> float:

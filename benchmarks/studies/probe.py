@@ -28,7 +28,8 @@ from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.graphs.symmetry import space_group
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.predict.published import path_of
 from cryskit.types import Crystal
 

@@ -31,6 +31,7 @@ from cryskit.losses.reconstruction import CLASSES
 from cryskit.objectives.crysae import CrysAE
 from cryskit.registry import ENCODERS
 from cryskit.training.fit import fit
+from cryskit.training.identity import Identity, flat
 from cryskit.training.plan import Optimisation
 from cryskit.types import Crystal
 
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(optimisation.seed)
     objective = CrysAE(ENCODERS.build(_ENCODER), preset="code")
     training, validation = (build(part, objective.needs, cache=asked.folder / "graphs") for part in parts)
-    identity = f"{split.hash} {optimisation.model_dump_json()}"
+    identity = Identity(flat({"split": split.hash, "optimisation": optimisation.model_dump()}))
     epoch = fit(objective, training, validation, optimisation, asked.folder, identity=identity)
     found = judged(objective, validation)
     card = {

@@ -26,7 +26,7 @@ from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.text.table import read_texts
 from cryskit.types import Crystal
 

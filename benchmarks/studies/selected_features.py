@@ -32,7 +32,7 @@ from cryskit.data.splits import make
 from cryskit.errors import ModelError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.explain.selector import strength_table
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.plan import Plan
 from cryskit.training.sparsity import error_of, sparsest
 from cryskit.training.train import train

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryskit.data.interchange import manifest, write
-from cryskit.data.sources import resolve
+from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.types import Crystal
 
@@ -31,7 +31,7 @@ def main(data: str, split: Path, out: Path, kept: Path) -> None:
         out: File to write the chosen crystals to.
         kept: File to write their split to.
     """
-    crystals = [row for row in resolve(data) if isinstance(row, Crystal)]
+    crystals = [row for row in read(data) if isinstance(row, Crystal)]
     chosen = [crystal for crystal in crystals if len(crystal) <= LARGEST or "bulk_modulus" in crystal.targets]
     out.parent.mkdir(parents=True, exist_ok=True)
     write(out, chosen)

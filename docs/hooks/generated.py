@@ -106,6 +106,8 @@ def models() -> str:
 
 def model(name: str, card: Card) -> str:
     """Return the section of one model: what it is, what it predicts and how well."""
+    from cryskit.predict.card import without_folders  # noqa: PLC0415
+
     columns = list(dict.fromkeys(metric for metrics in card.metrics.values() for metric in metrics))
     rows = [
         (f"`{p.name}`", p.unit or "none", *(card.metrics.get(p.name, {}).get(metric) for metric in columns))
@@ -114,7 +116,7 @@ def model(name: str, card: Card) -> str:
     facts = [
         ("encoder", flat(card.encoder)),
         ("graph", flat(card.spec.__dict__)),
-        ("data", flat(card.data)),
+        ("data", flat(without_folders(card.data))),
         ("split", flat(card.split)),
         ("crystals", flat(card.rows)),
         ("licence", card.licence),
@@ -379,7 +381,9 @@ def section(name: str, card: Mapping[str, Any]) -> str:
         key: value for key, value in card.items() if isinstance(value, list) and value and isinstance(value[0], dict)
     }
     plain = flat({key: value for key, value in card.items() if key not in {*tables, "title"}})
-    facts = "\n".join(f"    - {key}: {cell(value)}" for key, value in plain.items())
+    facts = "\n".join(
+        f"    - {key}: {_yes(value) if isinstance(value, bool) else cell(value)}" for key, value in plain.items()
+    )
     heading = f"## {card.get('title', name.replace('_', ' '))}"
     parts = [heading, f'??? note "Card {name}: command, data, machine"\n\n{facts}']
     for key, records in tables.items():
@@ -387,6 +391,10 @@ def section(name: str, card: Mapping[str, Any]) -> str:
         rows = [[flat(record).get(column) for column in columns] for record in records]
         parts += [f"**{key.replace('_', ' ')}**", table([c.replace("_", " ") for c in columns], rows)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - a value of a card
+    return "yes" if value else "no"
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from cryskit.data.splits import Split
     from cryskit.errors import CryskitError, CrystalError, DataError, ModelError
     from cryskit.graphs.build import build as build_graphs
-    from cryskit.predict.predictor import Predictor, load
+    from cryskit.predict.load import load
+    from cryskit.predict.predictor import Predictor
     from cryskit.predict.published import models
     from cryskit.training.fit import fit
     from cryskit.training.plan import Plan
@@ -66,7 +67,7 @@ _HOMES = {
     "Split": "cryskit.data.splits:Split",
     "build_graphs": "cryskit.graphs.build:build",
     "fit": "cryskit.training.fit:fit",
-    "load": "cryskit.predict.predictor:load",
+    "load": "cryskit.predict.load:load",
     "models": "cryskit.predict.published:models",
     "pretrain": "cryskit.training.pretrain:pretrain",
     "read": "cryskit.data.read:read",

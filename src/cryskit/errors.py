@@ -9,12 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+QUOTED = 60
+"""Characters of an input that a message quotes."""
+QUOTED_PATH = 240
+"""Characters of a path that a message quotes: its end matters most."""
+
+
 class CryskitError(Exception):
     """The base of every error of cryskit: something that the user can act upon.
 
     Args:
         problem: What was given and what was expected, as a sentence without its full stop.
-        cure: What to do next, as a sentence without its full stop.
+        cure: What to do next, as a sentence without its full stop, or a question with its mark.
 
     Example:
         >>> from cryskit import CryskitError
@@ -28,7 +34,7 @@ class CryskitError(Exception):
         self.cure = cure
 
     def __str__(self) -> str:
-        return f"{self.problem}. {self.cure}."
+        return f"{self.problem}. {self.cure}{'' if self.cure.endswith('?') else '.'}"
 
 
 class CrystalError(CryskitError):
@@ -90,7 +96,7 @@ class DataError(CryskitError):
         ...     list(cryskit.read("nowhere.cif"))
         ... except cryskit.DataError as error:
         ...     print(error.problem)
-        nowhere.cif does not exist
+        There is no data set, file or folder called 'nowhere.cif'
     """
 
 
@@ -127,12 +133,35 @@ class UnknownNameError(CryskitError, KeyError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         close = get_close_matches(name, names, n=3)
-        cure = f"Did you mean {' or '.join(close)}" if close else f"Known: {', '.join(names)}"
-        super().__init__(f"There is no {kind} called {name!r}", cure)
+        cure = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(names)}"
+        super().__init__(f"There is no {kind} called {shortened(name)!r}", cure)
 
 
 class FilesNotReadWarning(UserWarning):
     """Files of a folder were not read, as they are no structure files or no line of its table names them."""
+
+
+def shortened(given: object, most: int = QUOTED) -> str:
+    """Return what was given as a message quotes it: whole if it is short, otherwise its beginning on one line.
+
+    Args:
+        given: The name, path or text that was given.
+        most: Number of characters of a text of one line that are quoted; of several lines 60 are.
+    """
+    text = str(given)
+    several = "\n" in text or "\r" in text
+    text, most = (" ".join(text.split()), QUOTED) if several else (text, most)
+    return text if len(text) <= most else f"{text[:most].rstrip()}..."
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, "1 row" and "2 rows".
+
+    Args:
+        count: The number.
+        noun: Singular of a noun whose plural ends in s.
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def one_line(error: BaseException) -> str:

@@ -124,6 +124,19 @@ class Objectives(Registry):
         objective: type[Objective] = super().__getitem__(name)
         return objective
 
+    def complete(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a configuration with the default of every argument that it leaves out; networks are no part of it.
+
+        Settings that are fixed by a preset stay out of it: the name of the preset stands for them.
+        """
+        name, arguments = self._checked(config)
+        signature = inspect.signature(self[name])
+        bound = signature.bind_partial(**arguments)
+        bound.apply_defaults()
+        further = [key for key, parameter in signature.parameters.items() if parameter.kind is parameter.VAR_KEYWORD]
+        settings = [bound.arguments.pop(key) for key in further]
+        return {"name": name, **bound.arguments, **{key: value for one in settings for key, value in one.items()}}
+
     def build(self, config: Mapping[str, Any]) -> Objective:
         """Make the objective that a configuration describes: its "name", its encoder and further arguments of its class."""
         objective: Objective = super().build(config)

@@ -20,7 +20,8 @@ from cryskit.data.corpus import manifest_path, short_fingerprint
 from cryskit.errors import PlanError
 from cryskit.predict import descriptions
 from cryskit.predict.card import Card
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.registry import ENCODERS
 from cryskit.text.terms import Terms
 from cryskit.training.train import train

@@ -129,4 +129,4 @@ def test_another_state_is_refused(change: str) -> None:
     else:
         table = torch.zeros(10, 92)
     with pytest.raises(ModelError, match="published CGCNN"):
-        from_published_cgcnn(state, ENERGY, table=table)
+        from_published_cgcnn(state, ENERGY, MEAN, DEVIATION, table=table)

@@ -48,11 +48,11 @@ def test_a_plan_becomes_tables_and_goes_on_when_asked(cryskit: Call, tmp_path: P
         *("data", "property", "unit", "train", "encoder", "crystals", "scratch", "squared")
     ]
     assert "[2/2] set bulk_modulus net squared 1 seed 0: done, mae_log10" in first.stderr
-    assert "2 of 2 rows are done" in first.stderr
+    assert "2 of 2 rows done" in first.stderr
     assert (tmp_path / "plan" / "report.md").exists()
     shared = cryskit("benchmark", "plan.yaml", "--share", "1/2")
     assert shared.exit_code == 0
-    assert "2 of 2 rows are done" in shared.stderr
+    assert "2 of 2 rows done" in shared.stderr
     again = cryskit("benchmark", "plan.yaml")
     assert again.exit_code == 2
     assert "--resume" in again.stderr

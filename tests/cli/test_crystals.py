@@ -66,5 +66,5 @@ def test_descriptions_join_crystals_as_they_come(
     assert next(source).id == "NaCl", "one crystal at a time"
     assert [crystal.text for crystal in found] == [None] * 3
     assert "3 of 4 crystals have no description" in capsys.readouterr().err
-    with pytest.raises(DataError, match="describes none of the 1 crystals"):
+    with pytest.raises(DataError, match="describes none of the crystals, of which there are 1"):
         list(described([read_one(cifs[1])], table))

@@ -41,7 +41,7 @@ def test_an_unforeseen_error_costs_one_row_and_its_place_is_shown_on_demand(
     assert "Traceback" in shown.stderr
     assert "in broken" in shown.stderr
     assert not logging.getLogger("cryskit").handlers
-    assert "2 rows, 1 of them failed" in shown.stderr
+    assert "2 rows, 1 failed" in shown.stderr
 
 
 def test_files_of_a_folder_that_are_not_read_are_a_note(

@@ -24,7 +24,7 @@ def test_the_numbers_are_those_of_predict(
     result = cryskit("explain", *cifs, "--model", model, "--out", "why.json")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
-    assert "bulk_modulus of 5 rows, 0 of them failed" in result.stderr
+    assert "bulk_modulus of 5 rows, 0 failed" in result.stderr
     told = json.loads((tmp_path / "why.json").read_text(encoding="utf-8"))
     said = predictor.predict(cifs)
     assert [row["id"] for row in told["rows"]] == said["id"].tolist()
@@ -56,7 +56,7 @@ def test_bad_rows_are_named_and_the_others_written(
     result = cryskit("explain", cifs[0], broken, cifs[1], "--model", model, "--out", "why.json")
     assert result.exit_code == 1
     assert "broken: " in result.stderr
-    assert "1 of them failed" in result.stderr
+    assert "1 failed" in result.stderr
     rows = json.loads((tmp_path / "why.json").read_text(encoding="utf-8"))["rows"]
     assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
     assert rows[1]["reason"]

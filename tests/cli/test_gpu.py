@@ -10,7 +10,7 @@ import torch
 
 from cryskit.data.interchange import write
 from cryskit.data.sources import open_source
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

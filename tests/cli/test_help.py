@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cryskit.cli import training
 from cryskit.cli.options import BATCH_EDGES, LIMIT, Hardware
 from cryskit.data import validate
 from cryskit.predict import device, predictor
@@ -48,6 +49,22 @@ assert not heavy, heavy
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("Usage: cryskit ") == len(VERBS)
+
+
+@pytest.mark.parametrize("group", [(), ("models",), ("data",)])
+def test_the_list_of_commands_is_not_cut(cryskit: Callable[..., Result], group: tuple[str, ...]) -> None:
+    shown = cryskit(*group, "--help").stdout
+    assert "Commands:" in shown
+    assert "..." not in shown.split("Commands:")[1]
+
+
+def test_the_options_that_every_training_has_are_those_of_both_verbs(cryskit: Callable[..., Result]) -> None:
+    for verb in ("train", "pretrain"):
+        shown = " ".join(cryskit(verb, "--help").stdout.split())
+        assert "[default: cgcnn, unless a plan or a model to start from says otherwise]" in shown
+        for name in training.Common._fields:
+            option = {"compiled": "compile", "as_json": "json"}.get(name, name).replace("_", "-")
+            assert f"--{option} " in shown
 
 
 def test_help_takes_less_than_half_a_second_of_processor_time() -> None:

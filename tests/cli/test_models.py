@@ -8,6 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import save_file
 
@@ -16,14 +17,13 @@ from cryskit.data.read import read_one
 from cryskit.predict import published
 from cryskit.predict.card import Card
 from cryskit.predict.from_cgcnn import from_published_cgcnn
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.properties import get
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
     from typer.testing import Result
 
     from cryskit.predict.predictor import Predictor
@@ -40,6 +40,33 @@ def test_show_prints_the_card(cryskit: Call, model: Path, predictor: Predictor) 
     assert ["bulk_modulus", "GPa", "5", "12.50", "20.00", "0.5000", "30.00"] in words
     assert ["poisson_ratio"] in words
     assert any(line[:3] == ["encoder", "name", "cgcnn,"] for line in words)
+
+
+def test_show_says_on_what_the_errors_are_and_names_no_folder_of_the_training(
+    cryskit: Call, predictor: Predictor, tmp_path: Path
+) -> None:
+    facts = {
+        "start": {"file": "runs/first.safetensors", "freeze": 0},
+        "teacher": {"file": "C:\\runs\\teacher.parquet"},
+        "data": {"source": "../shared/data/mp.parquet, elastic_tensor", "manifest": "0123"},
+    }
+    path = tmp_path / "m.safetensors"
+    type(predictor)(predictor.encoder, predictor.heads, predictor.card.model_copy(update=facts)).save(path)
+    shown = cryskit("models", "show", path).stdout
+    assert "Errors on the validation crystals" in shown
+    assert "start     file first.safetensors, freeze 0\n" in shown
+    assert "teacher   file teacher.parquet\n" in shown
+    assert "data      source mp.parquet, elastic_tensor, manifest 0123\n" in shown
+    bare = predictor.card.model_copy(update={"metrics": {}})
+    type(predictor)(predictor.encoder, predictor.heads, bare).save(path)
+    assert "validation crystals" not in cryskit("models", "show", path).stdout
+
+
+@pytest.mark.parametrize("name", published.models())
+def test_no_folder_of_another_computer_is_shown(cryskit: Call, name: str) -> None:
+    shown = cryskit("models", "show", name).stdout
+    assert "shared" not in shown
+    assert "runs/" not in shown
 
 
 def test_list_shows_every_published_model(
@@ -110,14 +137,28 @@ def test_a_published_cgcnn_becomes_a_model_file(cryskit: Call, cifs: list[Path],
     np.testing.assert_allclose(shifted, expected[model.properties[0]] + 1.5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("given", "missing"), [((), "mean"), (("--mean", "0"), "deviation")])
+def test_a_published_cgcnn_without_the_scale_of_its_targets_is_refused(
+    cryskit: Call, tmp_path: Path, given: tuple[str, ...], missing: str
+) -> None:
+    save_file(published_state(), tmp_path / "cgcnn.safetensors")
+    convert = ("models", "convert-cgcnn", "cgcnn.safetensors", "--property", "band_gap", "--out", "m.safetensors")
+    refused = cryskit(*convert, *given)
+    assert refused.exit_code == 2
+    assert f"does not say the {missing} of the targets" in refused.stderr
+    assert not (tmp_path / "m.safetensors").exists()
+    assert cryskit(*convert, "--mean", "0", "--deviation", "1").exit_code == 0
+
+
 def test_the_element_table_of_a_published_cgcnn_is_read(cryskit: Call, cifs: list[Path], tmp_path: Path) -> None:
     save_file(published_state(), tmp_path / "cgcnn.safetensors")
     rows = np.roll(elements.features(), 1, axis=0)
     table = {number: rows[number].tolist() for number in range(1, len(rows))}
     (tmp_path / "atom_init.json").write_text(json.dumps(table), encoding="utf-8")
     call = "models convert-cgcnn cgcnn.safetensors --property band_gap --table atom_init.json --out m.safetensors"
+    call += " --mean 0 --deviation 1"
     assert cryskit(*call.split()).exit_code == 0
-    expected = from_published_cgcnn(published_state(), get("band_gap"), table=torch.from_numpy(rows))
+    expected = from_published_cgcnn(published_state(), get("band_gap"), 0, 1, table=torch.from_numpy(rows))
     assert load("m.safetensors").predict(cifs).equals(expected.predict(cifs))
     (tmp_path / "atom_init.json").write_text("[1, 2]", encoding="utf-8")
     refused = cryskit(*call.split())
@@ -140,6 +181,7 @@ def test_a_pickle_is_refused_unopened(cryskit: Call, tmp_path: Path) -> None:
 
 
 def test_another_network_is_no_cgcnn(cryskit: Call, model: Path) -> None:
-    result = cryskit("models", "convert-cgcnn", model, "--property", "band_gap", "--out", "m.safetensors")
+    scale = ("--mean", "0", "--deviation", "1")
+    result = cryskit("models", "convert-cgcnn", model, "--property", "band_gap", "--out", "m.safetensors", *scale)
     assert result.exit_code == 2
     assert "no state of the published CGCNN" in result.stderr

@@ -13,7 +13,7 @@ import pytest
 from cryskit.data.interchange import write
 from cryskit.predict import predictor as predictor_module
 from cryskit.predict import writers
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def test_command_line_python_and_reloaded_file_agree(
     result = cryskit("predict", *cifs, "--model", model, "--out", out, "--accelerator", "cpu")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
-    assert "5 rows, 0 of them failed" in result.stderr
+    assert "5 rows, 0 failed" in result.stderr
     written = read_table(out)
     python = predictor.predict(cifs)
     assert list(written.columns) == ["id", *NAMES, "status", "reason"]
@@ -121,10 +121,24 @@ def test_cells_beyond_the_limit_fail(cryskit: Call, model: Path, cifs: list[Path
     assert status["Fe"] == "ok"
 
 
+def test_a_bundled_data_set_is_a_source(cryskit: Call, model: Path, cifs: list[Path]) -> None:
+    for verb in (("predict", "--json"), ("embed", "--out", "vectors.json"), ("explain", "--out", "why.json")):
+        result = cryskit(verb[0], cifs[0], "elastic_tensors", "--model", model, *verb[1:])
+        assert result.exit_code == 2
+        assert result.stderr.endswith(
+            "called 'elastic_tensors'. Did you mean elastic_tensor or piezoelectric_tensor?\n"
+        )
+    result = cryskit("predict", cifs[0], "elastic_tensor", "--model", model, "--json", "--limit", "12")
+    ids = [row["id"] for row in json.loads(result.stdout)["rows"]]
+    assert ids[:2] == ["Si", "mp-10003"]
+    assert len(ids) == 953
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent.cif"], "'absent.cif' does not exist"),
+        (["absent.cif"], "There is no data set, file or folder called 'absent.cif'"),
+        (["data_NaCl\n" * 900], "called '" + " ".join(["data_NaCl"] * 6) + "...'. To read the content of a file"),
         (["here.cif", "--model", "absent.safetensors"], "There is no model file absent.safetensors"),
         (["here.cif", "--model", "cryskitt"], "There is no model called 'cryskitt'"),
         (["here.cif", "--model", "here.cif"], "here.cif is no model file of cryskit"),
@@ -133,7 +147,7 @@ def test_cells_beyond_the_limit_fail(cryskit: Call, model: Path, cifs: list[Path
         (["here.cif", "--out", "folder.csv"], "folder.csv should be a file"),
         (["here.cif", "--out", "here.cif/table.csv"], "is no folder that you may write to"),
         (["here.cif", "--limit", "0"], "Invalid value for '--limit'"),
-        ([], "Missing argument 'PATH...'"),
+        ([], "Missing argument 'SRC...'"),
     ],
 )
 def test_a_wrong_call_is_one_clear_line_and_exit_code_2(
@@ -185,7 +199,7 @@ def test_embed_writes_the_vectors_that_python_gives(
     written = read_table(tmp_path / f"out.{ending}")
     expected = predictor.embed([cifs[0], "empty.cif", *cifs[1:]])
     assert result.exit_code == 1
-    assert "6 rows, 1 of them failed" in result.stderr
+    assert "6 rows, 1 failed" in result.stderr
     assert written["id"].tolist() == expected["id"].tolist() == ["Si", "empty", "NaCl", "MgO", "GaAs", "Fe"]
     assert written["vector"].isna().tolist() == [False, True, False, False, False, False]
     usable = written["status"] == "ok"

@@ -32,7 +32,7 @@ SMALL = ("--width", 8, "--layers", 1, "--epochs", 1, "--accelerator", "cpu")
 
 
 def plan_of(*arguments: Any, **settings: Any) -> Plan:
-    return plans.plan_of(*arguments, **settings).plan
+    return plans.plan_of(*arguments, **settings).asked
 
 
 def test_the_encoder_is_that_of_the_file_to_start_from(model: Path, tmp_path: Path) -> None:
@@ -88,7 +88,9 @@ def test_pretrain_then_train(cryskit: Call, data: Path, crystals: list[Crystal],
     split.save(tmp_path / "split.json")
     made = cryskit("pretrain", "crysae", "--data", data, "--split", "split.json", *SMALL, "--out", "ae.safetensors")
     assert made.exit_code == 0, made.stderr
-    assert made.stdout.startswith(f"{len(split.train)} crystals trained; on the {len(split.validation)}")
+    assert made.stdout.startswith(
+        f"Trained on {len(split.train)} crystals; losses on {len(split.validation)} validation crystals:"
+    )
     assert made.stdout.splitlines()[-2].split() == ["manifest", "ae.manifest.parquet"]
     assert not set(split.test) & set(pq.read_table(tmp_path / "ae.manifest.parquet")["id"].to_pylist())
 

@@ -42,7 +42,7 @@ def test_crystals_are_found_by_words(cryskit: Callable[..., Result], texts: tupl
     fixed = ("--data", str(EXAMPLES), *words, *SETTINGS, "--out", str(model))
     made = cryskit("pretrain", "contrast", *fixed, "--epochs", "150")
     assert made.exit_code == 0, made.stderr
-    assert f"1 of {len(CRYSTALS)} crystals have no description" in made.stderr
+    assert f"1 of {len(CRYSTALS)} crystals has no description" in made.stderr
     found = cryskit("search", "SrTiO3 stands here", "--data", str(EXAMPLES), "--model", str(model), "--json")
     rows = json.loads(found.stdout)["rows"]
     assert len(rows) == 10

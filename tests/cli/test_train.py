@@ -17,7 +17,8 @@ from cryskit.cli.plans import check_labels, divide, inputs_of
 from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
-from cryskit.predict.predictor import load
+from cryskit.explain.selector import strength_table
+from cryskit.predict.load import load
 from cryskit.training import sparsity
 from cryskit.training import train as supervised
 from cryskit.training.plan import Optimisation, Plan
@@ -42,7 +43,7 @@ PLAN = {
 
 
 def plan_of(*arguments: Any, **settings: Any) -> Plan:
-    return plans.plan_of(*arguments, **settings).plan
+    return plans.plan_of(*arguments, **settings).asked
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_crystals_without_labels_are_counted(crystals: list[Crystal], capsys: pytest.CaptureFixture[str]) -> None:
     check_labels(crystals, ["poisson_ratio"])
-    assert capsys.readouterr().err == "20 of 60 crystals have no label of poisson_ratio and are left out\n"
+    assert capsys.readouterr().err == "Left out: 20 of 60 crystals, which have no label of poisson_ratio\n"
     check_labels(crystals, ["poisson_ratio", "K_VRH"])
     assert not capsys.readouterr().err
     with pytest.raises(DataError, match=r"no label of band_gap\. It has bulk_modulus, poisson_ratio"):
@@ -129,7 +130,17 @@ def test_a_split_is_made_or_read(crystals: list[Crystal], tmp_path: Path) -> Non
         ([], "name at least one property"),
         (["--property", "bulk_modulus", "--encoder", "gcn"], "There is no encoder called 'gcn'"),
         (["--property", "bulk_modulus", "--split", "colour"], "'colour' is neither random, formula, system nor a file"),
-        (["--property", "bulk_modulus", "--train-fraction", "0"], "Give 0 < fraction <= 1"),
+        (["--property", "bulk_modulus", "--split", "s" * 5000], f"'{'s' * 60}...' is neither random"),
+        (["--property", "bulk_modulus", "--start", "data_x\n" * 900], "There is no model called 'data_x data_x"),
+        (
+            ["--property", "bulk_modulus", "--train-fraction", "0"],
+            "0 is no fraction of the training crystals, a number above 0 and at most 1",
+        ),
+        (["--property", "bulk_modulus", "--train-fraction", "20"], "Did you mean 0.2?"),
+        (
+            ["--property", "bulk_modulus", "--train-fraction", "0.001"],
+            "The fraction 0.001 of 48 training crystals keeps none",
+        ),
         (["--property", "bulk_modulus", "--precision", "8"], "optimisation.precision"),
         (["--property", "bulk_modulus", "--delta", "0.5"], "name a teacher, too"),
         (["--property", "bulk_modulus", "--teacher", "absent"], "There is no model called 'absent'"),
@@ -169,6 +180,7 @@ def test_train_evaluate_and_predict_say_the_same(
     assert f"{card.metrics['bulk_modulus']['mae']:#.4g}" in result.stdout
     assert "log10(GPa)" in result.stdout
     assert result.stdout.splitlines()[-2].split() == ["model", "model.safetensors"]
+    assert result.stdout.endswith(f"plots; best epoch {card.epoch + 1} of 2)\n")
     assert card.encoder["width"] == 8
     split = Split.load(folder / "split.json")
     assert split == make(crystals, "formula", seed=1)
@@ -200,7 +212,7 @@ def test_train_evaluate_and_predict_say_the_same(
         *("--folder", "other", "--out", "again.safetensors", "--json"),
     )
     assert json.loads(again.stdout)["validation"] == card.metrics, "and no progress bar among the output"
-    assert "Epoch 1: 100%" in again.stderr
+    assert "Epoch 2 of 2: 100%" in again.stderr
 
 
 def test_a_student_learns_from_a_table_that_embed_wrote(cryskit: Call, data: Path, model: Path, tmp_path: Path) -> None:
@@ -211,7 +223,8 @@ def test_a_student_learns_from_a_table_that_embed_wrote(cryskit: Call, data: Pat
     )
     assert result.exit_code == 0, result.output
     plan = yaml.safe_load((tmp_path / "student.safetensors.run" / "plan.yaml").read_text(encoding="utf-8"))
-    assert plan["objective"] == {"name": "distill", "delta": 0.3}
+    assert plan["objective"] == {"name": "distill", "preset": "standard", "delta": 0.3}
+    assert plan["encoder"]["neighbours"] == 12
     assert load(tmp_path / "student.safetensors").card.teacher["file"] == "vectors.parquet"
 
 
@@ -255,13 +268,46 @@ def test_evaluate_names_failed_rows_and_goes_on(cryskit: Call, model: Path, cifs
 
 
 def test_evaluate_says_when_it_judges_on_the_training_data(
-    cryskit: Call, predictor: Predictor, data: Path, tmp_path: Path
+    cryskit: Call, predictor: Predictor, crystals: list[Crystal], data: Path, tmp_path: Path
 ) -> None:
-    card = predictor.card.model_copy(update={"data": {"manifest": manifest_of(data)}})
-    type(predictor)(predictor.encoder, predictor.heads, card).save(tmp_path / "trained.safetensors")
-    result = cryskit("evaluate", "--model", "trained.safetensors", "--data", data)
-    assert result.exit_code == 0
-    assert "tiny was trained on a part of these crystals" in result.stderr
+    own = make(crystals, "formula", train_fraction=0.5, seed=3)
+    other = make(crystals, fractions=(0.3, 0.1, 0.6), seed=1)
+    own.save(tmp_path / "own.json")
+    other.save(tmp_path / "other.json")
+
+    def said(model: str, *arguments: str, **facts: object) -> str:
+        card = predictor.card.model_copy(update={"data": {"manifest": manifest_of(data)}, **facts})
+        type(predictor)(predictor.encoder, predictor.heads, card).save(tmp_path / model)
+        result = cryskit("evaluate", "--model", model, "--data", data, *arguments)
+        assert result.exit_code == 0, result.stderr
+        return str(result.stderr)
+
+    named = {"name": own.name, "hash": own.hash}
+    seen = {part: len(set(other.test) & set(getattr(own, part))) for part in ("train", "validation")}
+    assert all(seen.values())
+    expected = f"{seen['train']} of {len(other.test)} judged crystals trained tiny and {seen['validation']} of"
+    assert said("a.safetensors", "--split", "other.json", split=named).startswith(expected)
+    assert said("a.safetensors", split=named).startswith(f"{len(own.train)} of 60 judged crystals trained tiny and")
+    assert said("a.safetensors", "--split", "own.json", split=named) == ""
+    assert said("a.safetensors", "--split", "own.json", "--part", "validation", split=named).startswith(
+        f"{len(own.validation)} of {len(own.validation)} chose its epoch"
+    )
+
+    folded = {"name": "by hand", "hash": replace(own, name="by hand").hash}
+    unknown = said("b.safetensors", "--split", "other.json", split=folded)
+    assert unknown.startswith("tiny was trained on another split (by hand), so some of the")
+    assert unknown.count("\n") == 1
+    assert said("b.safetensors").startswith(
+        "tiny was trained on a part of this data, so some of the 60 judged crystals may"
+    )
+    (tmp_path / "b.safetensors.run").mkdir()
+    replace(own, name="by hand").save(tmp_path / "b.safetensors.run" / "split.json")
+    found = said("b.safetensors", "--split", "other.json", split=folded)
+    assert found.startswith(expected)
+    assert found.endswith("--split b.safetensors.run/split.json\n")
+    elsewhere = said("b.safetensors", "--split", "other.json", split=folded, data={"manifest": "another"})
+    assert elsewhere.startswith(f"{seen['train']} of {len(other.test)} judged crystals have the ids of crystals that")
+    assert said("c.safetensors", "--split", "other.json", split=folded, data={"manifest": "another"}) == ""
 
 
 @pytest.mark.parametrize(
@@ -287,6 +333,24 @@ def test_a_split_of_other_data_is_refused(
     result = cryskit("evaluate", "--model", model, "--data", data, "--split", "split.json")
     assert result.exit_code == 2
     assert "was made of other data" in result.stderr
+
+
+def test_the_features_that_a_selector_leaves_are_shown(
+    cryskit: Call, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ("train", "--data", data, "--property", "K_VRH", "--width", 8, "--layers", 1, "--epochs", 1)
+    result = cryskit(*call, "--accelerator", "cpu", "--selector", "--out", "s.safetensors")
+    table = strength_table(load(tmp_path / "s.safetensors").encoder)
+    assert f"element features left by the selector: {(table['strength'] > 0).sum()} of 92\n" in result.stdout
+    train._show_features({"group": ["group 1", "group 13"], "block": [f"block {one}" for one in "spdf"], "period": []})
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[3:]]
+    assert ["group", "2", "of", "19", "1,", "13"] in rows
+    assert ["block", "4", "of", "4", "all"] in rows
+    assert ["period", "0", "of", "7", "none"] in rows
+    again = cryskit(*call, "--accelerator", "cpu", "--selector", "--out", "s.safetensors", "--json")
+    assert json.loads(again.stdout)["features"] == table["name"][table["strength"] > 0].tolist()
+    plain = cryskit(*call, "--accelerator", "cpu", "--out", "p.safetensors")
+    assert "features" not in plain.stdout
 
 
 @pytest.mark.slow
@@ -324,5 +388,5 @@ def test_few_validation_crystals_are_said_once_and_in_words(cryskit: Call, data:
         *("--accelerator", "cpu", "--out", "model.safetensors"),
     )
     assert result.exit_code == 0, result.output
-    assert result.stderr.count("Only 6 validation crystals choose the epoch") == 1
+    assert result.stderr.count("chosen by 6 validation crystals;") == 1
     assert "Warning" not in result.stderr

@@ -18,7 +18,8 @@ from cryskit.explain.gradients import TOLERANCE
 from cryskit.graphs import build as building
 from cryskit.predict import descriptions
 from cryskit.predict.card import Card
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.predict.published import models
 from cryskit.properties import get
 from cryskit.registry import ENCODERS

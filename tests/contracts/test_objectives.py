@@ -20,6 +20,7 @@ from cryskit.layers.heads import PropertyHeads
 from cryskit.protocols import Objective
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.training.fit import fit
+from cryskit.training.identity import Identity
 from cryskit.training.plan import Optimisation, Plan
 from cryskit.training.train import train
 from cryskit.types import Crystal, Graph, Property
@@ -183,7 +184,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(name: str, tmp_path: Path) -> No
                 raise InterruptedError
 
         objective.register_forward_pre_hook(stop)
-        fit(objective, graph, graph, QUICK, tmp_path / folder, identity="same")
+        fit(objective, graph, graph, QUICK, tmp_path / folder, identity=Identity({"data": "same"}))
         return objective.state_dict()
 
     whole = run("whole")

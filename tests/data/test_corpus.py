@@ -74,7 +74,7 @@ def test_ids_that_clash_get_the_name_of_their_data_set() -> None:
     ]
     alike, _ = listed({"a/mp.parquet": left, "b/mp.parquet": right})
     assert set(alike.manifests) == {"a/mp.parquet", "b/mp.parquet"}
-    with pytest.raises(DataError, match="1 ids occur twice in a, the first 'x0'"):
+    with pytest.raises(DataError, match="1 id given twice in a, the first 'x0'"):
         listed({"a": [*left, left[0]]})
     with pytest.raises(DataError, match="No crystal is left for validation"):
         divided({"a": left[:1]})

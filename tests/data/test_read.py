@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -210,3 +211,23 @@ assert not {{"pymatgen", "ase", "pandas", "pyarrow"}} & set(sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_records_of_the_materials_project_are_read_as_its_client_gives_them(tmp_path: Path) -> None:
+    """What docs/howto/data.md writes: a structure with labels under the names of the Materials Project, null where unknown."""
+    row = {
+        "id": "mp-1265",
+        "structure": SALT.as_dict(),
+        "formation_energy_per_atom": -3.0,
+        "band_gap": 4.4,
+        "efermi": None,
+        "homogeneous_poisson": 0.2,
+        "bulk_modulus": None,
+        "shear_modulus": 120.0,
+    }
+    (tmp_path / "mp-test.json").write_text(json.dumps([row]), encoding="utf-8")
+    (crystal,) = read(str(tmp_path / "mp-test.json"))
+    assert isinstance(crystal, Crystal)
+    assert crystal.id == "mp-1265"
+    known = {"formation_energy_per_atom": -3.0, "band_gap": 4.4, "poisson_ratio": 0.2, "shear_modulus": 120.0}
+    assert crystal.targets == known

@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cryskit.data.audit import audit
 from cryskit.data.interchange import write
-from cryskit.data.sources import Source, bundled, open_source, resolve, sources
+from cryskit.data.read import read
+from cryskit.data.sources import Source, bundled, open_source, sources
 from cryskit.elements import formula
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.properties import get
 from cryskit.types import Crystal, Failure
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS = {"dielectric_constant": 878, "elastic_tensor": 952, "flla_2015": 3339, "piezoelectric_tensor": 805}
 CARDS = list(sources().values())
@@ -81,27 +79,33 @@ def test_a_source_is_a_bundled_name_or_a_path(tmp_path: Path, monkeypatch: pytes
     iron = Crystal("iron", 2.87 * np.eye(3), np.zeros((1, 3)), np.array([26]))
     write(tmp_path / "mine.parquet", [iron])
     monkeypatch.chdir(tmp_path)
-    assert [item.id for item in resolve("mine.parquet")] == ["iron"]
-    assert next(resolve("flla_2015")).id == "mp-10"
-    assert next(resolve("flla_2015", limit=1)).error.problem  # type: ignore[union-attr]
-    with pytest.raises(UnknownNameError, match="Did you mean elastic_tensor"):
-        resolve("elastic_tensors")
+    assert [item.id for item in read("mine.parquet")] == ["iron"]
+    assert next(read("flla_2015")).id == "mp-10"
+    assert next(read("flla_2015", limit=1)).error.problem  # type: ignore[union-attr]
+    (tmp_path / "elastic_tensor").mkdir()
+    write(tmp_path / "elastic_tensor" / "mine.parquet", [iron])
+    assert next(read("elastic_tensor")).id == "mp-10003"
+    assert [item.id for item in read("./elastic_tensor")] == ["iron"]
+    assert [item.id for item in read(Path("elastic_tensor"))] == ["iron"]
+    assert [item.id for item in read(["mine.parquet", "flla_2015"])][:2] == ["iron", "mp-10"]
+    with pytest.raises(DataError, match=r"Did you mean elastic_tensor or .*\?$"):
+        read("elastic_tensors")
     with pytest.raises(UnknownNameError, match="no bundled data set called 'mine'"):
         open_source("mine")
 
 
 def test_a_source_is_also_a_scheme_and_what_its_source_takes() -> None:
-    assert next(resolve("bundled:flla_2015")).id == "mp-10"
-    assert isinstance(next(resolve("bundled:flla_2015", limit=1)), Failure)
+    assert next(read("bundled:flla_2015")).id == "mp-10"
+    assert isinstance(next(read("bundled:flla_2015", limit=1)), Failure)
     with pytest.raises(UnknownNameError, match="Did you mean elastic_tensor"):
-        resolve("bundled:elastic_tensors")
+        read("bundled:elastic_tensors")
 
 
 @pytest.mark.parametrize("src", ["optimade:mp?nelements=2", "Bundled:flla_2015", "s3://bucket/set.parquet"])
 def test_an_unknown_scheme_is_an_error_that_names_those_known(src: str) -> None:
     scheme = src.partition(":")[0]
     with pytest.raises(DataError, match=f"There is no file {re.escape(src)}, .* scheme '{scheme}'.*schemes bundled:"):
-        resolve(src)
+        read(src)
 
 
 @pytest.mark.parametrize("name", ["set:1.parquet", "optimade:mp.parquet", "bundled:flla_2015.parquet", "C:set.parquet"])
@@ -109,13 +113,13 @@ def test_a_file_whose_name_has_a_colon_is_a_path(tmp_path: Path, monkeypatch: py
     write(tmp_path / name, [Crystal("iron", 2.87 * np.eye(3), np.zeros((1, 3)), np.array([26]))])
     monkeypatch.chdir(tmp_path)
     for src in (name, f"./{name}", str(tmp_path / name)):
-        assert [item.id for item in resolve(src)] == ["iron"]
+        assert [item.id for item in read(src)] == ["iron"]
 
 
 @pytest.mark.parametrize("src", ["C:/data/set.parquet", r"C:\data\set.parquet", "./a:b.cif", "a b:c.cif", ":x"])
 def test_a_missing_path_is_no_scheme(src: str) -> None:
-    with pytest.raises(UnknownNameError, match="no data set, file or folder called"):
-        resolve(src)
+    with pytest.raises(DataError, match="no data set, file or folder called"):
+        read(src)
 
 
 def test_a_damaged_card_is_refused(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_impossible_wishes_are_refused() -> None:
         make([crystal(f"c-{i}", [6, 6]) for i in range(50)], "formula")
     with pytest.raises(DataError, match="No crystal is left for"):
         make([])
-    with pytest.raises(DataError, match=r"1 ids occur twice in the data, the first 'c-0'"):
+    with pytest.raises(DataError, match=r"1 id given twice in the data, the first 'c-0'"):
         make([*some(), some()[0]])
     with pytest.raises(PlanError, match="1 folds"):
         folds(some(), 1)
@@ -160,7 +160,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="hash differs"):
         Split.load(path)
     path.write_text(json.dumps(fields | {"test": [*fields["test"], fields["train"][0]]}))
-    with pytest.raises(DataError, match="occur twice"):
+    with pytest.raises(DataError, match="given twice"):
         Split.load(path)
     path.write_text(json.dumps({k: v for k, v in fields.items() if k != "hash"}))
     with pytest.raises(DataError, match="no split file"):

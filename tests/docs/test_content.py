@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from budgets.test_language import DIALECT
 
 import cryskit
+from cryskit import properties
 from cryskit.registry import ENCODERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +83,12 @@ def test_the_speeds_of_the_readme_are_those_of_the_card() -> None:
     shown = [float(found) for found in re.findall(r"\*\*([\d.]+) times\*\*", README.read_text(encoding="utf-8"))]
     measured = [next(ratio for stage, variant, ratio in ratios if (stage, variant) == one) for one in wanted]
     assert shown == [pytest.approx(ratio, abs=0.5 if ratio > 10 else 0.05) for ratio in measured]
+    spans = re.findall(r"\*\*[\d.]+ times\*\* \(([\d.]+) to ([\d.]+)\)", README.read_text(encoding="utf-8"))
+    for (least, most), one in zip(spans, wanted, strict=True):
+        row = next(row for row in card["stages"] if (row["stage"], row["variant"]) == one)
+        within = 0.5 if row["ratio"] > 10 else 0.05
+        assert float(least) == pytest.approx(row["ratio_least"], abs=within)
+        assert float(most) == pytest.approx(row["ratio_most"], abs=within)
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=name)
@@ -97,3 +105,28 @@ def test_pictures_and_links_to_files_exist(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
     assert not [t for t in targets if t and "://" not in t and not (page.parent / t).exists()]
+
+
+def runs(page: Path) -> set[str]:
+    """Return the files and folders of the runs that the commands and the Python of a page leave behind."""
+    text = re.sub(r"\\\n *", "", page.read_text(encoding="utf-8"))
+    commands = re.findall(r"^\$ cryskit (?:train|pretrain|benchmark|describe) (.*)$", text, re.MULTILINE)
+    made = {found for command in commands for found in re.findall(r"--out (\S+)", command)}
+    trained = re.findall(r"cryskit\.train\(.*", text)
+    return made | {found for call in trained for found in re.findall(r'Path\("([^"]+)"\)', text) if call}
+
+
+def test_every_page_has_runs_of_its_own() -> None:
+    """Commands of two pages, one after the other in one folder, do not meet in a run."""
+    made = {name(page): runs(page) for page in PAGES}
+    assert sum(map(len, made.values())) > 10
+    for left, right in itertools.combinations(made, 2):
+        assert not made[left] & made[right], f"{left} and {right} write the same runs"
+
+
+def test_the_commands_of_a_page_use_names_of_properties_not_aliases() -> None:
+    known = properties.load()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for given in re.findall(r"--property (\w+)", text):
+            assert given in known or given in {"target", "NAME"}, f"{name(page)} has the alias {given}"

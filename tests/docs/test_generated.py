@@ -28,12 +28,17 @@ def generated() -> ModuleType:
 def test_a_result_card_becomes_a_section(
     generated: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    card = {"title": "Speed", "data": {"crystals": 12}, "stages": [{"stage": "a", "ratio": 2.34567}, {"stage": "b|c"}]}
+    card = {
+        "title": "Speed",
+        "data": {"crystals": 12},
+        "changed_since_commit": True,
+        "stages": [{"stage": "a", "ratio": 2.34567}, {"stage": "b|c"}],
+    }
     (tmp_path / "speed.json").write_text(json.dumps(card), encoding="utf-8")
     monkeypatch.setattr(generated, "RESULTS", tmp_path)
     page = generated.on_page_markdown("before\n<!-- generated: results -->")
     assert page.startswith(
-        'before\n## Speed\n\n??? note "Card speed: command, data, machine"\n\n    - data crystals: 12\n'
+        'before\n## Speed\n\n??? note "Card speed: command, data, machine"\n\n    - data crystals: 12\n    - changed since commit: yes\n'
     )
     assert "| stage | ratio |\n| --- | --- |\n| a | 2.346 |\n| b\\|c |  |" in page
 

@@ -19,7 +19,8 @@ from cryskit.explain.parts import LEARNED, baseline_of, feature_names, parts_of,
 from cryskit.graphs import build as building
 from cryskit.graphs.build import build
 from cryskit.predict.card import Card
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.properties import get
 from cryskit.registry import ENCODERS
 from cryskit.types import Crystal, Failure, GraphSpec

@@ -25,7 +25,8 @@ from cryskit.data.readers.formats import FORMATS
 from cryskit.data.splits import Split, make
 from cryskit.graphs import store
 from cryskit.graphs.build import build
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.training.checkpoint import SafetensorsIO
 from cryskit.training.plan import Plan
 from cryskit.training.run import card_of

@@ -33,7 +33,7 @@ def test_one_panel_per_loss_and_one_for_their_sum() -> None:
     drawn = {str(drawn.get_label()): np.asarray(drawn.get_ydata()) for drawn in figure.axes[0].get_lines()}
     assert drawn["validation"] == pytest.approx([3.0, 2.0, 2.2])
     assert drawn["training"] == pytest.approx([1.5, 1.0, 1.1])
-    assert drawn["best epoch, 1"] == pytest.approx([2.0])
+    assert drawn["best epoch, 2"] == pytest.approx([2.0])
 
 
 def test_a_single_loss_has_no_sum() -> None:

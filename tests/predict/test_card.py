@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from cryskit.errors import ModelError
 from cryskit.predict.card import CARD, FIRST_FORMAT, FORMAT, Card, read_card
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.properties import get
 from cryskit.registry import ENCODERS
 from cryskit.types import GraphSpec

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cryskit.cli.crystals import watch_descriptions
 from cryskit.data.read import read
 from cryskit.data.splits import make
 from cryskit.errors import CryskitError, DataError, ModelError
 from cryskit.predict import descriptions
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.text.attach import parts_of
 from cryskit.text.table import read_texts, with_texts
 from cryskit.text.terms import Terms
@@ -81,6 +82,22 @@ def test_crystals_are_described_where_they_bring_no_words(
     assert table["status"].eq("warned").all()
     assert table["x"].notna().all()
     assert table["reason"].str.contains("without a description").all()
+
+
+def test_that_descriptions_are_written_is_said_once_and_only_then(
+    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(reader, tmp_path)
+    model = load(tmp_path / "m.safetensors", batch_edges=500)
+    model.chunk = 3
+    monkeypatch.setattr(descriptions, "_made", lambda crystal: (TEXTS[crystal.id], ""))
+    watch_descriptions(model)
+    model.predict(LABELLED)
+    assert capsys.readouterr().err == ""
+    mixed = [replace(c, text=None) if i % 2 else c for i, c in enumerate(LABELLED)]
+    np.testing.assert_allclose(model.predict(mixed)["x"], model.predict(LABELLED)["x"], rtol=1e-5)
+    said = capsys.readouterr().err
+    assert said == "m reads descriptions: one is written for each crystal that has none, which takes a while\n"
 
 
 def test_another_reader_of_the_same_name_is_refused(reader: str, tmp_path: Path) -> None:

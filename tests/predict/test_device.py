@@ -15,7 +15,8 @@ from cryskit.data.read import read
 from cryskit.errors import PlanError, UnknownNameError
 from cryskit.predict.card import Card
 from cryskit.predict.device import device_of
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.types import Crystal, Encoding, GraphSpec
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,20 @@ from pymatgen.core import Structure
 from safetensors.torch import load_file, save_file
 
 from cryskit import properties
-from cryskit.data.read import read
+from cryskit.benchmark.plan import Data
+from cryskit.data.interchange import write
+from cryskit.data.read import read, read_one
 from cryskit.encoders.cgcnn import CGCNN
 from cryskit.errors import CoordinatesError, ModelError, PlanError, UnknownNameError
+from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build
 from cryskit.layers.heads import PropertyHeads
 from cryskit.predict.card import Card, digest, read_card
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.registry import ENCODERS
+from cryskit.text.embed import vectors
+from cryskit.text.terms import Terms
 from cryskit.training.plan import Plan
 from cryskit.training.start import tensors_of, with_start_resolved
 from cryskit.types import Crystal, Failure, Property
@@ -219,3 +226,17 @@ def test_a_plan_that_starts_from_nothing_is_refused(tmp_path: Path) -> None:
         with_start_resolved(
             Plan.make({"properties": ["band_gap"], "start": {"file": str(tmp_path / "absent.safetensors")}})
         )
+
+
+def test_one_name_is_a_name_and_no_list_of_letters(tmp_path: Path) -> None:
+    predictor = load("cryskit-mp")
+    table = predictor.predict(EXAMPLES / "NaCl.cif", "gap pbe")
+    assert list(table.columns) == ["id", "band_gap", "status", "reason"]
+    assert predictor.schema("band_gap") == predictor.schema(["band_gap"])
+    crystal = read_one(EXAMPLES / "NaCl.cif")
+    labelled = replace(crystal, targets={"band_gap": 5.0})
+    assert list(evaluate(predictor, [labelled], "band_gap").metrics) == ["band_gap"]
+    assert write(tmp_path / "one.parquet", [labelled], "band_gap").rows == 1
+    assert Plan(properties="band_gap").properties == ("band_gap",)  # type: ignore[arg-type]
+    assert Data(source="elastic_tensor", properties="bulk_modulus").targets() == {"bulk_modulus": ("bulk_modulus",)}
+    assert vectors("cubic", Terms.fit(["cubic cell", "cubic"], width=1, rarest=1)).shape == (1, 1)

@@ -11,7 +11,7 @@ import pytest
 from cryskit.errors import ModelError, UnknownNameError
 from cryskit.predict import published
 from cryskit.predict.card import read_card
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 
 NACL = Path(__file__).parents[2] / "examples" / "NaCl.cif"
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cryskit.predict.card import digest, read_card
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.predict.published import DEFAULT, models
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

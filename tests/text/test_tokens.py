@@ -12,7 +12,7 @@ import torch
 from cryskit.data.read import read
 from cryskit.data.splits import make
 from cryskit.graphs.build import build
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.registry import ENCODERS
 from cryskit.text.attach import with_text
 from cryskit.text.embed import embedder

@@ -24,7 +24,8 @@ from cryskit.layers.heads import PropertyHeads
 from cryskit.objectives.property import PropertyObjective
 from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import SafetensorsIO
-from cryskit.training.fit import _claim, fit
+from cryskit.training.fit import fit
+from cryskit.training.identity import Identity, claim
 from cryskit.training.plan import Optimisation
 from cryskit.types import Graph, Property
 
@@ -57,7 +58,7 @@ def objective(training: Graph) -> PropertyObjective:
 def run(folder: Path, optimisation: Optimisation = QUICK, rates: dict[str, float] | None = None) -> PropertyObjective:
     training, validation = data()
     fitted = objective(training)
-    fit(fitted, training, validation, optimisation, folder, identity="same", rates=rates)
+    fit(fitted, training, validation, optimisation, folder, identity=Identity({"data": "same"}), rates=rates)
     return fitted
 
 
@@ -113,7 +114,7 @@ def test_what_is_dropped_at_random_is_so_in_a_resumed_run_too(tmp_path: Path) ->
             return dropout(out, 0.5, made.training)
 
         made.encoder.convolutions[0].register_forward_hook(drop)
-        fit(made, training, validation, QUICK, tmp_path / folder, identity="same")
+        fit(made, training, validation, QUICK, tmp_path / folder, identity=Identity({"data": "same"}))
         return made.state_dict()
 
     whole = dropping("whole")
@@ -173,9 +174,10 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     training, validation = data()
     with pytest.raises(PlanError, match="holds another run"):
-        fit(objective(training), training, validation, QUICK, tmp_path, identity="other")
+        fit(objective(training), training, validation, QUICK, tmp_path, identity=Identity({"data": "other"}))
 
 
+SAME = Identity({"data": "same"})
 NO_NOTES = [b"", b"{", b"[]", b"3", b"null", b'{"other": 1}', b"\xff\xfe", b"[" * 100_000, b"\0" * 9]
 
 
@@ -185,12 +187,12 @@ def test_a_damaged_identity_is_no_other_run_and_is_written_again_where_nothing_w
 ) -> None:
     note = tmp_path / "identity.json"
     note.write_bytes(content)
-    _claim(tmp_path, "same")
-    assert json.loads(note.read_bytes()) == {"identity": "same"}
+    claim(tmp_path, SAME)
+    assert json.loads(note.read_bytes()) == {"identity": "", "facts": {"data": "same"}}
     (tmp_path / "last.safetensors").write_bytes(b"what was learned")
     note.write_bytes(content)
     with pytest.raises(PlanError, match=r"identity\.json is damaged.*[Dd]elete the folder") as raised:
-        _claim(tmp_path, "same")
+        claim(tmp_path, SAME)
     assert "only that file" in raised.value.cure
     assert note.read_bytes() == content
     assert (tmp_path / "last.safetensors").read_bytes() == b"what was learned"
@@ -202,7 +204,7 @@ def test_a_run_whose_identity_was_damaged_goes_on_without_that_file(tmp_path: Pa
     for content in damaged(note.read_bytes(), 20, 10):
         note.write_bytes(content)
         with pytest.raises(PlanError):
-            _claim(tmp_path, "same")
+            claim(tmp_path, SAME)
     note.unlink()
     right = run(tmp_path).state_dict()
     assert len(lines(tmp_path)) == count

@@ -14,7 +14,7 @@ import torch
 
 from cryskit.data import splits
 from cryskit.data.sources import open_source
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.fit import FewValidationCrystals, seeded
 from cryskit.training.plan import Plan
 from cryskit.training.pretrain import pretrain
@@ -84,7 +84,7 @@ def test_the_state_is_put_back_after_an_error_too() -> None:
 
 
 def test_few_validation_crystals_are_a_warning(tmp_path: Path) -> None:
-    with pytest.warns(FewValidationCrystals, match="Only 8 validation crystals choose the epoch"):
+    with pytest.warns(FewValidationCrystals, match="The best epoch is chosen by 8 validation crystals;"):
         train(SUPERVISED, CRYSTALS, SPLIT, tmp_path / "m.safetensors", tmp_path / "few")
     half = splits.make(CRYSTALS, fractions=(0.4, 0.5, 0.1), seed=0)
     with warnings.catch_warnings():

@@ -12,7 +12,7 @@ import pytest
 from cryskit import properties
 from cryskit.data import splits
 from cryskit.data.sources import open_source
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.labels import IMPOSSIBLE, without_impossible
 from cryskit.training.plan import Plan
 from cryskit.training.train import train

@@ -16,7 +16,7 @@ from cryskit.data.interchange import manifest
 from cryskit.data.sources import open_source
 from cryskit.errors import PlanError
 from cryskit.predict.card import digest
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.plan import Plan
 from cryskit.training.pretrain import pretrain
 from cryskit.training.train import train
@@ -58,7 +58,7 @@ def test_the_card_says_how_it_was_made(card: Card, folder: Path) -> None:
     assert load(folder / "ae.safetensors").card == card
     assert card.name == "ae"
     assert card.properties == []
-    assert card.plan["objective"] == {"name": "crysae"}
+    assert card.plan["objective"] == {"name": "crysae", "preset": "masked"}
     assert card.sources == {"elastic": manifest(CRYSTALS), "other": manifest([*OTHERS, NEEDLE])}
     assert card.split == {"elastic": SPLIT.hash}
     log = [json.loads(line) for line in (folder / "run" / "log.jsonl").read_text().splitlines()]

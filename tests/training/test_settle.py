@@ -65,7 +65,7 @@ def test_files_are_found_and_the_encoder_is_that_of_the_file(model: Path) -> Non
         ),
         ({"objective": {"name": "distill"}}, True, "distill needs a teacher"),
         ({"teacher": {"file": "absent.parquet"}}, True, "objective is property. Set the objective to distill"),
-        ({"start": {"file": "MODEL"}, "encoder": {"width": 8}}, True, "has width 6"),
+        ({"start": {"file": "MODEL"}, "encoder": {"width": 8}}, True, "has the width 6. Leave --width out"),
         ({"start": {"file": "MODEL"}, "encoder": {"radius": 5.0}}, True, "another graph"),
         ({"start": {"file": "MODEL", "digest": "0"}}, True, "SHA-256"),
     ],

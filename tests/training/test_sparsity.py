@@ -10,7 +10,7 @@ import pytest
 from cryskit.data.sources import open_source
 from cryskit.data.splits import make
 from cryskit.explain.selector import strength_table
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.plan import Plan
 from cryskit.training.sparsity import error_of, sparsest, train_sparsest
 from cryskit.types import Crystal

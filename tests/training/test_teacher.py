@@ -17,7 +17,8 @@ from cryskit.data.splits import make
 from cryskit.errors import CryskitError, DataError, ModelError, PlanError
 from cryskit.graphs.build import build
 from cryskit.predict.card import Card
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.load import load
+from cryskit.predict.predictor import Predictor
 from cryskit.registry import ENCODERS
 from cryskit.training.plan import Plan, Teacher
 from cryskit.training.settle import settle

@@ -15,8 +15,8 @@ import numpy as np
 
 from cryskit.benchmark import jarvis, matbench
 from cryskit.data.interchange import manifest
+from cryskit.data.read import read
 from cryskit.data.readers.formats import stem
-from cryskit.data.sources import resolve
 from cryskit.data.splits import Kind, Split, make
 from cryskit.errors import DataError
 from cryskit.types import Crystal
@@ -83,7 +83,7 @@ def load(data: Data, limit: int, watch: Watch) -> DataSet:
     Raises:
         DataError: The data or the split cannot be read, or do not belong together.
     """
-    rows = list(watch(resolve(data.source, limit), f"reading {data.source}"))
+    rows = list(watch(read(data.source, limit=limit), f"reading {data.source}"))
     crystals = [row for row in rows if isinstance(row, Crystal)]
     task = data.task or stem(Path(data.source).name)
     if data.split == "matbench":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cryskit.errors import PlanError
-from cryskit.training.plan import Plan, problems
+from cryskit.training.plan import Names, Plan, problems
 from cryskit.yaml_files import read_mapping
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _TEXT = "text"  # key of a regime that is none of a training plan
 _MODELS = ("start", "teacher")  # keys of a training plan that name a model, and may name the row that makes it
 
 
-_Names = Annotated[tuple[str, ...], Field(min_length=1)]
+_Names = Annotated[Names, Field(min_length=1)]
 
 
 class _Part(BaseModel):
@@ -154,7 +154,7 @@ class BenchmarkPlan(_Part):
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     skip: tuple[dict[str, Any], ...] = ()
     leakage: bool = True
-    corpus: tuple[str, ...] = ()
+    corpus: Names = ()
     submission: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

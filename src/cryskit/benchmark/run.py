@@ -29,10 +29,10 @@ from cryskit.benchmark.card import (
 from cryskit.benchmark.draw import Drawn, draw
 from cryskit.benchmark.facts import Cost, machine
 from cryskit.benchmark.leaks import Reports, file_digest, files_of
-from cryskit.errors import DataError, PlanError
+from cryskit.errors import DataError, PlanError, shortened
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.registry import ENCODERS
 from cryskit.text.table import read_texts, with_texts
 from cryskit.training.batches import EdgeBatches
@@ -96,7 +96,9 @@ class Share(NamedTuple):
         number, slash, jobs = text.partition("/")
         if slash and number.isdecimal() and jobs.isdecimal() and 1 <= int(number) <= int(jobs):
             return cls(int(number), int(jobs))
-        raise PlanError(f"{text!r} is no share of the rows", "Write the number of the job and how many there are: 3/16")
+        raise PlanError(
+            f"{shortened(text)!r} is no share of the rows", "Write the number of the job and how many there are: 3/16"
+        )
 
 
 ALL = Share()

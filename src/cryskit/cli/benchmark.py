@@ -9,6 +9,7 @@ from cryskit.cli import options, training
 from cryskit.cli.crystals import bar, on_terminal
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, print_json, print_table, report
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,9 @@ def benchmark(
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """Compare encoders and regimes on data sets, properties, train fractions and seeds.
+    """Compare networks and ways of training, fairly.
 
-    Every row leaves a card; rows that have one are not repeated, and a row that was stopped goes on.
+    They are compared on data sets, properties, train fractions and seeds. Every row leaves a card; rows that have one are not repeated, and a row that was stopped goes on.
     """
     keep_pages()
     from cryskit.benchmark import run
@@ -55,7 +56,7 @@ def benchmark(
     from cryskit.benchmark.plan import BenchmarkPlan
     from cryskit.benchmark.report import write_report
     from cryskit.benchmark.submit import submissions
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
     from cryskit.errors import PlanError
     from cryskit.types import Crystal, Failure
 
@@ -66,7 +67,7 @@ def benchmark(
     data = {name: load(one, limit, bar) for name, one in asked.data.items()}
     failures = [row for one in data.values() for row in one.rows if isinstance(row, Failure)]
     report(failures, sum(len(one.rows) for one in data.values()))
-    corpus = [c for source in asked.corpus for c in bar(resolve(source, limit), source) if isinstance(c, Crystal)]
+    corpus = [c for source in asked.corpus for c in bar(read(source, limit=limit), source) if isinstance(c, Crystal)]
     bench = run.Benchmark(asked, data, folder, corpus, f"cryskit benchmark {plan.name}")
     total = len(bench.tasks)
     with training.quietly(folder):
@@ -113,7 +114,7 @@ def _show(
         for table in (*shown.values(), rank_table(written.ranks)):
             if len(table):
                 _print(table)
-    note(f"{len(cards) - len(failed)} of {len(cards)} rows are done")
+    note(f"{len(cards) - len(failed)} of {counted(len(cards), 'row')} done")
     for folder in folders:
         note(f"submission  {folder}")
     if written is not None:

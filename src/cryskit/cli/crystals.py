@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cryskit.cli.output import note, report
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Failure
 
 T = TypeVar("T")
@@ -42,37 +43,37 @@ def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     )
 
 
-def stream(paths: Sequence[Path], limit: int, what: str) -> Iterator[Crystal | Failure]:
-    """Read the crystals of several paths one after the other; a path that cannot be read is one failure.
-
-    Args:
-        paths: Files and folders.
-        limit: Atoms that a cell may have.
-        what: One word for what is being done, shown in front of the progress bar.
-    """
-    from cryskit.data.read import read
-    from cryskit.data.readers.folder import rows_of
-
-    return bar(read(paths, limit=limit), what, _total(map(rows_of, paths)))
-
-
-def chained(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | Failure]:
-    """Read the rows of several data sets one after the other.
+def stream(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | Failure]:
+    """Read the crystals of several data sets one after the other; one that cannot be read is one failure.
 
     Args:
         sources: Bundled names, files and folders.
         limit: Atoms that a cell may have.
         what: One word for what is being done, shown in front of the progress bar.
-
-    Returns:
-        One item per row, in order.
-
-    Raises:
-        DataError: A source as a whole cannot be read; raised when this is called.
     """
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
 
-    return bar(chain.from_iterable([resolve(src, limit) for src in sources]), what, _total(map(_rows_named, sources)))
+    return bar(read(sources, limit=limit), what, _total(map(_rows_named, sources)))
+
+
+def watch_descriptions(predictor: Predictor) -> None:
+    """Say on stderr that a model writes descriptions of crystals that have none, and show how far it is.
+
+    Args:
+        predictor: Any model; one that reads no descriptions is left alone.
+    """
+    said: list[str] = []
+
+    def watch(crystals: Sequence[Crystal]) -> Iterator[Crystal]:
+        if not said:
+            said.append(predictor.card.name)
+            note(
+                f"{predictor.card.name} reads descriptions: one is written for each crystal that has none, which takes a while"
+            )
+        return bar(crystals, "describing", len(crystals))
+
+    if predictor.text_input is not None:
+        predictor.text_input.watch = watch
 
 
 def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
@@ -106,9 +107,9 @@ def usable(src: str, limit: int, failures: list[Failure]) -> Iterator[Crystal]:
     Raises:
         DataError: The source as a whole cannot be read; raised when this is called.
     """
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
 
-    return _usable(resolve(src, limit), _rows_named(src), failures)
+    return _usable(read(src, limit=limit), _rows_named(src), failures)
 
 
 def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: list[Failure]) -> Iterator[Crystal]:
@@ -150,9 +151,12 @@ def _counted(crystals: Iterable[Crystal], table: Path) -> Iterator[Crystal]:
         count, bare = count + 1, bare + (crystal.text is None)
         yield crystal
     if bare == count:
-        raise DataError(f"{table} describes none of the {count} crystals", "Describe this data set: `cryskit describe`")
+        raise DataError(
+            f"{table} describes none of the crystals, of which there are {count}",
+            "Describe this data set: `cryskit describe`",
+        )
     if bare:
-        note(f"{bare} of {count} crystals have no description in {table}")
+        note(f"{bare} of {counted(count, 'crystal')} {'has' if bare == 1 else 'have'} no description in {table}")
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

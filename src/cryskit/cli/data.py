@@ -9,6 +9,7 @@ import typer
 from cryskit.cli import options
 from cryskit.cli.crystals import bar, collect
 from cryskit.cli.output import print_json, print_table, require
+from cryskit.errors import counted, shortened
 
 if TYPE_CHECKING:
     from cryskit.data.audit import Audit
@@ -50,7 +51,7 @@ def convert(
         failed = [{"id": failure.id, "reason": str(failure.error)} for failure in failures]
         print_json({"file": str(out), "rows": written.rows, "manifest": written.manifest, "failed": failed})
     else:
-        typer.echo(f"{written.rows} crystals written to {out}, manifest {written.manifest}")
+        typer.echo(f"{counted(written.rows, 'crystal')} written to {out}, manifest {written.manifest}")
     if failures:
         raise typer.Exit(1)
 
@@ -83,7 +84,10 @@ def split(
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """Divide a data set into training, validation and test crystals and keep the division as a file."""
+    """Divide a data set and keep the division as a file.
+
+    Its parts are training, validation and test crystals.
+    """
     if folds and fractions:
         raise typer.BadParameter(
             "does not go with --folds: the test parts have a K-th each", param_hint="'--fractions'"
@@ -118,9 +122,9 @@ def split(
 def audit(src: options.Source, limit: options.Limit = options.LIMIT, as_json: options.Json = False) -> None:
     """Look for repeated crystals and doubtful or missing labels."""
     from cryskit.data.audit import audit as look
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
 
-    found = look(bar(resolve(src, limit), "auditing"))
+    found = look(bar(read(src, limit=limit), "auditing"))
     if as_json:
         print_json(_plain(found))
     else:
@@ -133,7 +137,7 @@ def _fractions(text: str) -> tuple[float, float, float]:
     try:
         train, validation, test = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not three numbers", param_hint="'--fractions'") from error
+        raise typer.BadParameter(f"{shortened(text)!r} is not three numbers", param_hint="'--fractions'") from error
     return train, validation, test
 
 
@@ -150,8 +154,8 @@ def _show(found: "Audit") -> None:
 
     elements = ", ".join(list(found.elements)[:5])
     typer.echo(
-        f"{found.crystals} crystals, {found.atoms} atoms, {found.formulas} formulas, "
-        f"{len(found.elements)} elements (most frequent: {elements})\n"
+        f"{counted(found.crystals, 'crystal')}, {counted(found.atoms, 'atom')}, {counted(found.formulas, 'formula')}, "
+        f"{counted(len(found.elements), 'element')} (most frequent: {elements})\n"
     )
     if found.table:
         columns = ["property", "unit", "known", "missing", "lowest", "median", "highest", "outside range", "outliers"]

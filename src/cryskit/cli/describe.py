@@ -6,20 +6,15 @@ from typing import Annotated
 import typer
 
 from cryskit.cli import options, training
-from cryskit.cli.crystals import chained
+from cryskit.cli.crystals import stream
 from cryskit.cli.output import note, print_json, require
+from cryskit.errors import counted
 
-Sources = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PATH|SRC...", help="Files and folders of structures, or bundled data sets (`cryskit data list`)."
-    ),
-]
 TIMEOUT = 60.0
 
 
 def describe(
-    sources: Sources,
+    sources: options.Sources,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .parquet file to write.")],
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, metavar="N", help="Number of processes.  [default: one per core]")
@@ -41,11 +36,11 @@ def describe(
     from cryskit.text.table import write
 
     made = version()
-    counts = write(out, chained(sources, limit, "describing"), workers=workers or training.cores(), timeout=timeout)
+    counts = write(out, stream(sources, limit, "describing"), workers=workers or training.cores(), timeout=timeout)
     rows = sum(counts.values())
     if as_json:
         print_json({"file": str(out), "version": made, "rows": rows, **counts})
     else:
-        note(f"{rows} rows, {counts['short']} of them short, {counts['failed']} failed, written to {out}")
+        note(f"{counted(rows, 'row')}, {counts['short']} short, {counts['failed']} failed, written to {out}")
     if counts["failed"]:
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from cryskit.predict.published import DEFAULT
 
 
 def embed(
-    paths: options.Paths,
+    sources: options.Sources,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write the table to a .parquet or .json file.")],
     model: options.Model = DEFAULT,
     atoms: Annotated[
@@ -23,7 +23,7 @@ def embed(
     accelerator: options.Accelerator = options.Hardware.AUTO,
     batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
-    """Write the vector that a model makes of each crystal, or of each of its atoms.
+    """Write the vectors that a model makes of crystals or atoms.
 
     One row per structure, in order: its id, its vector (or `vectors`, atom by atom in a row), status (ok, warned or
     failed) and reason.
@@ -35,6 +35,6 @@ def embed(
     predictor = options.load_predictor(model, accelerator, batch_edges)
     schema = ATOM_EMBEDDINGS if atoms else EMBEDDINGS
     embedded = predictor.stream_atom_embeddings if atoms else predictor.stream_embeddings
-    rows = embedded(stream(paths, limit, "embedding"))
+    rows = embedded(stream(sources, limit, "embedding"))
     if output_rows(rows, schema, predictor.facts(schema), out, as_json=False).failed:
         raise typer.Exit(1)

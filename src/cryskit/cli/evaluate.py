@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryskit.cli import options
+from cryskit.cli import options, training
 from cryskit.cli.crystals import bar, collect
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, require, write_text
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryskit.data.splits import Split
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
     from cryskit.types import Crystal, Failure
@@ -51,15 +53,17 @@ def evaluate(
         raise typer.BadParameter("needs --split, whose part it is", param_hint="'--part'")
     require(out, (".json",))
     keep_pages()
+    from cryskit.data.splits import Split
     from cryskit.evaluate.evaluate import evaluate as run
     from cryskit.predict.card import digest
     from cryskit.predict.published import path_of
 
     predictor = options.load_predictor(model, accelerator, batch_edges)
     crystals, failures = collect(data, limit)
-    chosen: Sequence[Crystal | Failure] = _part(crystals, split, part) if split else [*crystals, *failures]
-    if not split:
-        _warn(crystals, predictor.card)
+    used = Split.load(split) if split else None
+    judged = _part(crystals, used, part) if used else crystals
+    _warn(predictor.card, crystals, judged, used, training.place_of(path_of(model), None) / training.SPLIT)
+    chosen: Sequence[Crystal | Failure] = judged if used else [*crystals, *failures]
     found = run(predictor, bar(chosen, "predicting", len(chosen)), properties, digest=digest(path_of(model)))
     if out is not None:
         write_text(found.to_json(), out)
@@ -73,21 +77,34 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _part(crystals: "Sequence[Crystal]", split: Path, part: options.Part | None) -> "Sequence[Crystal | Failure]":
-    from cryskit.data.splits import Split
-
-    parts = Split.load(split).divide(crystals)
+def _part(crystals: "Sequence[Crystal]", split: "Split", part: options.Part | None) -> "Sequence[Crystal]":
+    parts = split.divide(crystals)
     return parts[list(options.Part).index(part or options.Part.TEST)]
 
 
-def _warn(crystals: "Sequence[Crystal]", card: "Card") -> None:
-    """Say so where a model is evaluated on the data it was trained on."""
-    from cryskit.data.interchange import manifest
+def _warn(
+    card: "Card", crystals: "Sequence[Crystal]", judged: "Sequence[Crystal]", used: "Split | None", file: Path
+) -> None:
+    """Say so, in one line, where a model is judged on crystals that it has seen in training."""
+    from cryskit.evaluate.trained import seen_in_training
 
-    if card.data.get("manifest") == manifest(crystals):
+    seen = seen_in_training(card, crystals, judged, used, file)
+    if seen is None:
+        return
+    cure = f"give the split of its run, --split {file if file.exists() else 'FILE'}"
+    if seen.training is None:
+        split = f"another split ({card.split['name']})" if used and "name" in card.split else "a part of this data"
         note(
-            f"{card.name} was trained on a part of these crystals; to evaluate it on others, give the --split of its run"
+            f"{card.name} was trained on {split}, so some of the {counted(seen.judged, 'judged crystal')} may have trained it and flatter it; "
+            f"to judge it on others, {cure}"
         )
+        return
+    which = "have the ids of crystals that " if seen.by_id else ""
+    said = [f"{seen.training} of {counted(seen.judged, 'judged crystal')} {which}trained {card.name}"] * bool(
+        seen.training
+    )
+    said += [f"{seen.validation} of {seen.judged} {which}chose its epoch"] * bool(seen.validation)
+    note(f"{' and '.join(said)}, so the figures flatter it; to judge it on others, {cure}")
 
 
 def _plot(found: "Evaluation", card: "Card", folder: Path) -> None:

@@ -10,16 +10,14 @@ from cryskit.cli import options
 from cryskit.cli.figures import print_figures
 from cryskit.cli.output import note, print_json, print_table, require
 
-app = typer.Typer(
-    no_args_is_help=True, help="List published models, show the card of one, or convert one from another program."
-)
+app = typer.Typer(no_args_is_help=True, help="List published models, show or convert one.")
 
 
 @app.command("list")
 def list_models(as_json: options.Json = False) -> None:
-    """List the models that come with the package, all versions, the newest of each last.
+    """List the models that come with the package.
 
-    A model is named with its version (cryskit-mp@2026.11), or without, which means the newest version.
+    All versions are listed, the newest of each last. A model is named with its version (cryskit-mp@2026.11), or without, which means the newest version.
     """
     from cryskit.predict.card import read_card
     from cryskit.predict.published import versions
@@ -46,8 +44,11 @@ def show_model(
     model: Annotated[str, typer.Argument(metavar="NAME[@VERSION]|FILE", help="A published model or a model file.")],
     as_json: options.Json = False,
 ) -> None:
-    """Show the card of a model: what it predicts, how well, and what it was trained on."""
-    from cryskit.predict.card import read_card
+    """Show the card of a model.
+
+    It says what the model predicts, its errors on the validation crystals, and what it was trained on. Of files only the names are shown; --json prints the card as it is in the file.
+    """
+    from cryskit.predict.card import read_card, without_folders
     from cryskit.predict.published import path_of
 
     card = read_card(path_of(model))
@@ -56,6 +57,10 @@ def show_model(
         return
     typer.echo(f"{card.full_name}\n{card.description}\n")
     units = {p.name: p.unit for p in card.properties}
+    if units and card.metrics:
+        typer.echo(
+            "Errors on the validation crystals, which chose the epoch; on test crystals expect them to be a little larger:\n"
+        )
     if units:
         print_figures({name: card.metrics.get(name, {}) for name in units}, units)
     else:
@@ -64,8 +69,9 @@ def show_model(
         "encoder": _listed(card.encoder),
         "graph": _listed(vars(card.spec)),
         "objective": _listed(card.plan.get("objective", {})),
-        "start": _listed(card.start),
-        "data": _listed(card.data),
+        "start": _listed(without_folders(card.start)),
+        "teacher": _listed(without_folders(card.teacher)),
+        "data": _listed(without_folders(card.data)),
         "sources": _listed(card.sources),
         "split": _listed(card.split),
         "crystals": _listed(card.rows),
@@ -102,26 +108,39 @@ def convert_cgcnn(
         float | None, typer.Option("--deviation", metavar="X", help="Standard deviation of these targets.")
     ] = None,
 ) -> None:
-    """Make a model file of the published CGCNN (Xie and Grossman 2018) that computes the same function.
+    """Make a model file of published weights of CGCNN.
 
-    Mean and deviation are taken from the tensors normalizer.mean and normalizer.std of the file where the options do not say
-    them. Pickles (.pth.tar) are refused, since opening one can run code: save the state dictionary as safetensors.
+    The model computes the same function as the program of Xie and Grossman (2018). Mean and deviation are taken from the tensors normalizer.mean and normalizer.std of the file where the options do not say
+    them; one of the two has to. Pickles (.pth.tar) are refused, since opening one can run code: save the state dictionary as safetensors.
     """
     require(out, (".safetensors",))
     from cryskit import properties
     from cryskit.predict.from_cgcnn import from_published_cgcnn, read_element_table, read_published_state
 
     found = read_published_state(weights)
+    mean, deviation = _known(mean, found.mean, "mean"), _known(deviation, found.deviation, "deviation")
     predictor = from_published_cgcnn(
         found.state,
         properties.get(wanted),
-        found.mean if mean is None else mean,
-        found.deviation if deviation is None else deviation,
+        mean,
+        deviation,
         table=None if table is None else read_element_table(table),
     )
     predictor.card.name = out.stem
     predictor.save(out)
     note(f"{predictor.card.name}, a model of {', '.join(predictor.properties)}, written to {out}")
+
+
+def _known(given: float | None, found: float | None, what: str) -> float:
+    """Return a figure of the targets that an option gives, else the file; without it predictions would be in no known unit."""
+    value = found if given is None else given
+    if value is None:
+        raise typer.BadParameter(
+            f"the file does not say the {what} of the targets, so what the network gives is in no known unit: save it with the file, "
+            "or say it (mean 0 and deviation 1 if the targets were not normalised)",
+            param_hint=f"'--{what}'",
+        )
+    return value
 
 
 def _listed(values: Mapping[str, object]) -> str:

@@ -42,12 +42,21 @@ class Hardware(StrEnum):
     MPS = "mps"
 
 
-Paths = Annotated[
-    list[Path],
+def _required(given: list[str]) -> list[str]:
+    """Refuse sources that are not there before anything is loaded."""
+    from cryskit.data.sources import require_source
+
+    for src in given:
+        require_source(src)
+    return given
+
+
+Sources = Annotated[
+    list[str],
     typer.Argument(
-        metavar="PATH...",
-        exists=True,
-        help=f"{NAMES} files, or folders of structure files.",
+        metavar="SRC...",
+        callback=_required,
+        help=f"{NAMES} files, folders of structure files, or bundled data sets (`cryskit data list`).",
     ),
 ]
 Source = Annotated[
@@ -106,8 +115,11 @@ def load_predictor(model: str | Path, accelerator: Hardware, batch_edges: int) -
         PlanError: PyTorch finds no such hardware on this computer.
         UnknownNameError: The model is neither a published name nor a file.
     """
+    from cryskit.cli.crystals import watch_descriptions
     from cryskit.predict.device import device_of
-    from cryskit.predict.predictor import load
+    from cryskit.predict.load import load
 
     device = device_of(accelerator)
-    return load(model, batch_edges=batch_edges).to(device)
+    predictor = load(model, batch_edges=batch_edges).to(device)
+    watch_descriptions(predictor)
+    return predictor

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
-from cryskit.errors import one_line
+from cryskit.errors import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -165,7 +165,7 @@ def output_rows(
     if not writers:
         _show(shown, schema.names, facts["units"])
     place = f", written to {out}" if out else ""
-    note(f"{count} rows, {failed} of them failed, by {facts['model']}{place}")
+    note(f"{counted(count, 'row')}, {failed} failed, by {facts['model']}{place}")
     return Counts(count, failed)
 
 
@@ -217,7 +217,7 @@ def report(failures: Sequence[Failure], rows: int) -> None:
     """
     if not failures:
         return
-    note(f"{len(failures)} of {rows} rows cannot be used:")
+    note(f"{len(failures)} of {counted(rows, 'row')} cannot be used:")
     for failure in failures[:_SHOWN]:
         note(f"  {failure.id}: {one_line(failure.error)}")
     if len(failures) > _SHOWN:

@@ -10,6 +10,7 @@ import typer
 
 from cryskit.cli import options
 from cryskit.cli.output import note
+from cryskit.errors import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,8 +98,10 @@ def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: f
     kinds = {kind.value: kind for kind in options.Kind}
     if split in kinds:
         return make(crystals, kinds[split].value, train_fraction=train_fraction, seed=seed)
-    if not Path(split).is_file():
-        raise typer.BadParameter(f"{split!r} is neither {', '.join(kinds)} nor a file", param_hint="'--split'")
+    if not _is_file(split):
+        raise typer.BadParameter(
+            f"{shortened(split)!r} is neither {', '.join(kinds)} nor a file", param_hint="'--split'"
+        )
     return Split.load(split).first(train_fraction)
 
 
@@ -128,7 +131,7 @@ def inputs_of(selector: bool, penalty: str | None) -> str | dict[str, Any] | Non
     try:
         return {"name": "selector", "penalty": float(str(penalty))}
     except ValueError as error:
-        message = f"{penalty!r} is neither a number nor {AUTO}"
+        message = f"{shortened(penalty)!r} is neither a number nor {AUTO}"
         raise typer.BadParameter(message, param_hint="'--selector-penalty'") from error
 
 
@@ -147,7 +150,7 @@ def with_text_encoder(settled: SettledPlan, name: str) -> SettledPlan:
     from cryskit.registry import ENCODERS
     from cryskit.text.embed import embedder
 
-    plan = settled.plan
+    plan = settled.asked
     reads = bool(ENCODERS.needs(plan.encoder).text)
     if reads and (plan.start is not None or "text" in plan.encoder):
         return settled
@@ -158,6 +161,14 @@ def with_text_encoder(settled: SettledPlan, name: str) -> SettledPlan:
         )
     network = plan.encoder if reads else {"name": "fused", "graph": plan.encoder}
     return settled.with_encoder({**network, "text": name, "text_width": embedder(name).width})
+
+
+def _is_file(name: str) -> bool:
+    """Return whether a file is there; a text that is too long for a path names none."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,4 +218,7 @@ def check_labels(crystals: Sequence[Crystal], properties: Sequence[str]) -> None
             )
     bare = sum(not any(name in crystal.targets for name in wanted) for crystal in crystals)
     if bare:
-        note(f"{bare} of {len(crystals)} crystals have no label of {', '.join(wanted)} and are left out")
+        without = "has" if bare == 1 else "have"
+        note(
+            f"Left out: {bare} of {counted(len(crystals), 'crystal')}, which {without} no label of {', '.join(wanted)}"
+        )

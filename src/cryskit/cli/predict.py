@@ -10,7 +10,7 @@ from cryskit.predict.published import DEFAULT
 
 
 def predict(
-    paths: options.Paths,
+    sources: options.Sources,
     model: options.Model = DEFAULT,
     properties: options.Properties = None,
     out: options.Table = None,
@@ -29,6 +29,6 @@ def predict(
 
     predictor = options.load_predictor(model, accelerator, batch_edges)
     schema = predictor.schema(properties)
-    rows = map(prediction_row, predictor.stream(stream(paths, limit, "predicting")))
+    rows = map(prediction_row, predictor.stream(stream(sources, limit, "predicting")))
     if output_rows(rows, schema, predictor.facts(schema), out, as_json=as_json).failed:
         raise typer.Exit(1)

@@ -1,15 +1,16 @@
 """`cryskit pretrain`: crystals without labels in, an encoder to start from out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryskit.cli import options, training
+from cryskit.cli import training
 from cryskit.cli.crystals import described, on_terminal, usable
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, is_main_process, note, print_json, print_table, require
 from cryskit.cli.plans import plan_of
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -56,60 +57,44 @@ Workers = Annotated[
 ]
 
 
+@training.with_common
 def pretrain(
+    common: training.Common,
     objective: Objective,
     data: Sources,
-    out: training.Out,
     preset: Preset = None,
-    encoder: training.Encoder = None,
-    width: training.Width = None,
-    layers: training.Layers = None,
     split: Splits = None,
-    seed: training.Seed = None,
-    epochs: training.Epochs = None,
     patience: Patience = None,
-    text: training.Text = None,
-    text_encoder: training.Reader = training.READER,
-    config: training.Config = None,
-    folder: training.Folder = None,
-    accelerator: training.Accelerator = None,
-    devices: training.Devices = None,
-    precision: training.Precision = None,
-    compiled: training.Compile = False,
-    tensorboard: training.TensorBoard = False,
     cache: Cache = None,
     workers: Workers = None,
-    limit: options.Limit = options.LIMIT,
-    as_json: options.Json = False,
 ) -> None:
-    """Train an encoder on crystals without looking at their labels, for `cryskit train --start`.
+    """Train an encoder on crystals without labels.
 
-    Of each data set, 90 % of the crystals train and 10 % choose the epoch, unless a split of it is given; of several crystals
+    `cryskit train --start` begins with it. Of each data set, 90 % of the crystals train and 10 % choose the epoch, unless a split of it is given; of several crystals
     of one structure the first is kept. Data sets may be larger than memory (a folder of Parquet files is one data set). Every
     crystal that was seen is listed in a manifest in the folder of the model. A run that was stopped goes on when the same command is
     given again.
     """
-    require(out, training.SUFFIX)
+    require(common.out, training.SUFFIX)
     keep_pages()
-    hardware = {"accelerator": accelerator, "devices": devices, "precision": precision}
-    loop = training.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, patience=patience, **hardware)
-    network = {"name": encoder, "width": width, "layers": layers}
     learn = {"name": objective, "preset": preset}
-    reader = text_encoder if text else None
-    settled = plan_of(config, {}, network, loop, objective=learn, text_encoder=reader, labels=False)
+    loop = common.loop | {"patience": patience}
+    settled = plan_of(
+        common.config, {}, common.network, loop, objective=learn, text_encoder=common.reader, labels=False
+    )
     from cryskit.data.splits import Split
     from cryskit.training.pretrain import pretrain as run
 
     divisions = [Split.load(path) for path in split or ()]
     failures: list[Failure] = []
-    sources = {src: described(usable(src, limit, failures), text) for src in data}
-    place = training.place_of(out, folder)
-    count = workers or training.cores()
+    sources = {src: described(usable(src, common.limit, failures), common.text) for src in data}
+    place = common.place
+    settings: dict[str, Any] = {"splits": divisions, "cache": cache, "workers": workers or training.cores()}
     with training.quietly(place):
-        card = run(settled, sources, out, place, splits=divisions, cache=cache, workers=count, progress=on_terminal())
+        card = run(settled, sources, common.out, place, **settings, progress=on_terminal())
     if is_main_process():
         training.tell_unusable(card, place)
-        _show(card, out, place, as_json=as_json)
+        _show(card, common.out, place, as_json=common.as_json)
     if "unusable" in card.rows or failures:
         raise typer.Exit(1)
 
@@ -132,8 +117,10 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     apart = ", ".join(f"{card.rows[name]} {name}" for name in ("duplicates", "held out") if name in card.rows)
     if apart:
         note(f"Not trained on: {apart}")
-    typer.echo(f"{card.rows['training']} crystals trained; on the {card.rows['validation']} of the validation part:\n")
+    typer.echo(
+        f"Trained on {counted(card.rows['training'], 'crystal')}; losses on {counted(card.rows['validation'], 'validation crystal')}:\n"
+    )
     print_table([Column("loss"), Column("validation")], losses.items())
     typer.echo(
-        f"\nmodel     {out}\nmanifest  {manifest}\nrun       {folder} (plan, log, checkpoints; best epoch {card.epoch})"
+        f"\nmodel     {out}\nmanifest  {manifest}\nrun       {folder} (plan, log, checkpoints; best epoch {training.best_of(card, folder)})"
     )

@@ -28,12 +28,12 @@ def search(
     """
     require(out, TABLES)
     keep_pages()
-    from cryskit.data.sources import resolve
+    from cryskit.data.read import read
     from cryskit.predict.search import search as run
     from cryskit.predict.tables import RANKING, records
 
     predictor = options.load_predictor(model, accelerator, batch_edges)
-    rows = records(run(predictor, bar(resolve(data, limit), "searching"), words))
+    rows = records(run(predictor, bar(read(data, limit=limit), "searching"), words))
     facts = predictor.facts(RANKING)
     if out is not None:
         output_rows(rows, RANKING, facts, out, as_json=False)

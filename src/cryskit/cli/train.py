@@ -1,5 +1,6 @@
 """`cryskit train`: labelled crystals in, a model file out."""
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +10,9 @@ from cryskit.cli import options, training
 from cryskit.cli.crystals import collect, described, on_terminal
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import is_main_process, print_json, require
+from cryskit.cli.output import is_main_process, print_json, print_table, require
 from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
+from cryskit.errors import counted
 
 if TYPE_CHECKING:
     from cryskit.data.splits import Split
@@ -82,13 +84,13 @@ Penalty = Annotated[
 ]
 
 
+@training.with_common
 def train(
+    common: training.Common,
     data: options.Data,
-    out: training.Out,
     properties: Properties = None,
-    encoder: training.Encoder = None,
-    width: training.Width = None,
-    layers: training.Layers = None,
+    split: Division = "random",
+    train_fraction: Fraction = 1.0,
     start: Start = None,
     start_parts: Parts = None,
     freeze: Freeze = None,
@@ -97,45 +99,28 @@ def train(
     delta: Delta = None,
     selector: Selector = False,
     selector_penalty: Penalty = None,
-    text: training.Text = None,
-    text_encoder: training.Reader = training.READER,
-    train_fraction: Fraction = 1.0,
-    split: Division = "random",
-    seed: training.Seed = None,
-    epochs: training.Epochs = None,
-    config: training.Config = None,
-    folder: training.Folder = None,
-    accelerator: training.Accelerator = None,
-    devices: training.Devices = None,
-    precision: training.Precision = None,
-    compiled: training.Compile = False,
-    tensorboard: training.TensorBoard = False,
-    limit: options.Limit = options.LIMIT,
-    as_json: options.Json = False,
 ) -> None:
     """Train a model on crystals whose properties are known.
 
     A run that was stopped goes on when the same command is given again.
     """
-    require(out, training.SUFFIX)
+    require(common.out, training.SUFFIX)
     keep_pages()
-    hardware = {"accelerator": accelerator, "devices": devices, "precision": precision}
-    loop = training.loop_of(compiled, tensorboard, seed=seed, epochs=epochs, **hardware)
-    network = {"name": encoder, "width": width, "layers": layers, "inputs": inputs_of(selector, selector_penalty)}
+    network = common.network | {"inputs": inputs_of(selector, selector_penalty)}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
-    top, objective = taught_by(teacher, delta, config)
+    top, objective = taught_by(teacher, delta, common.config)
     top |= {"properties": properties}
-    reader = text_encoder if text else None
-    settled = plan_of(config, top, network, loop, objective=objective, start=begin, text_encoder=reader)
-    crystals, failures = collect(data, limit)
-    crystals = list(described(crystals, text))
+    asked: dict[str, Any] = {"objective": objective, "start": begin, "text_encoder": common.reader}
+    settled = plan_of(common.config, top, network, common.loop, **asked)
+    crystals, failures = collect(data, common.limit)
+    crystals = list(described(crystals, common.text))
     check_labels(crystals, settled.plan.properties)
     division = divide(crystals, split, settled.plan.optimisation.seed, train_fraction)
     automatic = selector_penalty == AUTO
-    card, place = _run(settled, crystals, division, out, training.place_of(out, folder), data, automatic=automatic)
+    card, place = _run(settled, crystals, division, common.out, common.place, data, automatic=automatic)
     if is_main_process():
-        division.save(place / "split.json")
-        _show(card, out, place, as_json=as_json)
+        division.save(place / training.SPLIT)
+        _show(card, common.out, place, as_json=common.as_json)
     if failures or "unusable" in card.rows:
         raise typer.Exit(1)
 
@@ -166,6 +151,7 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     training.tell_impossible(card, folder)
     units = {p.name: p.unit for p in card.properties}
     transfer = training.transfer_of(card, folder)
+    left = _features_left(out)
     if as_json:
         print_json(
             {
@@ -177,12 +163,40 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
                 "crystals": card.rows,
                 "units": units,
                 "validation": card.metrics,
+                **({"features": list(chain(*left.values()))} if left else {}),
             }
         )
         return
-    typer.echo(f"{card.rows['training']} crystals trained; on the {card.rows['validation']} of the validation part:\n")
+    typer.echo(
+        f"Trained on {counted(card.rows['training'], 'crystal')}; errors on {counted(card.rows['validation'], 'validation crystal')}:\n"
+    )
     print_figures(card.metrics, units)
+    if left:
+        _show_features(left)
     if transfer:
         counts = ", ".join(f"{len(names)} {what}" for what, names in transfer.items())
         typer.echo(f"\nstart  {card.start['file']}: tensors {counts} (each of them in transfer.json)")
-    typer.echo(f"\nmodel  {out}\nrun    {folder} (plan, split, log, checkpoints, plots; best epoch {card.epoch})")
+    typer.echo(
+        f"\nmodel  {out}\nrun    {folder} (plan, split, log, checkpoints, plots; best epoch {training.best_of(card, folder)})"
+    )
+
+
+def _features_left(out: Path) -> dict[str, list[str]]:
+    """Return the element features that a feature selector has left, by block; empty if the model has none."""
+    from cryskit.explain.selector import features_left
+    from cryskit.predict.load import load
+
+    return features_left(load(out).encoder)
+
+
+def _show_features(left: dict[str, list[str]]) -> None:
+    """Print which element features are left, a line for each property of the elements."""
+    from cryskit.elements import BLOCKS, FEATURE_COUNT
+
+    typer.echo(f"\nelement features left by the selector: {sum(map(len, left.values()))} of {FEATURE_COUNT}\n")
+    rows = []
+    for block, names in left.items():
+        whole, words = BLOCKS[block].stop - BLOCKS[block].start, block.replace("_", " ")
+        said = "all" if len(names) == whole else ", ".join(name.removeprefix(f"{words} ") for name in names)
+        rows.append([words, f"{len(names)} of {whole}", said or "none"])
+    print_table(["property of the elements", "left", "which"], rows)

@@ -3,27 +3,38 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from cryskit.atomic_write import read_json
+from cryskit.cli import options
 from cryskit.cli.output import as_notes, note
+from cryskit.errors import counted
 from cryskit.registry import ENCODERS
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
 
 SUFFIX = (".safetensors",)
+SPLIT = "split.json"
+"""File of a run with its split."""
+
 _SHOWN = 10
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")]
 Encoder = Annotated[
     str | None,
-    typer.Option("--encoder", metavar="NAME", help=f"The network: {', '.join(ENCODERS)}.  [default: cgcnn]"),
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        help=f"The network: {', '.join(ENCODERS)}.  [default: cgcnn, unless a plan or a model to start from says otherwise]",
+    ),
 ]
 Width = Annotated[int | None, typer.Option("--width", min=1, metavar="N", help="Length of the vectors of the network.")]
 Layers = Annotated[int | None, typer.Option("--layers", min=1, metavar="N", help="Number of layers of the network.")]
@@ -45,8 +56,9 @@ Reader = Annotated[
         help="Text encoder that reads the descriptions: matscibert, minilm or another.",
     ),
 ]
-READER = "matscibert"
-Epochs = Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.")]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", min=1, metavar="N", help="Passes over the training crystals.  [default: 100]")
+]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A plan as YAML; options win over it.")]
 Folder = Annotated[
     Path | None,
@@ -73,15 +85,69 @@ def place_of(out: Path, folder: Path | None) -> Path:
     return folder or out.with_name(f"{out.name}.run")
 
 
+class Common(NamedTuple):
+    """The options that every training has; `with_common` gives them to a verb."""
+
+    out: Out
+    encoder: Encoder = None
+    width: Width = None
+    layers: Layers = None
+    seed: Seed = None
+    epochs: Epochs = None
+    text: Text = None
+    text_encoder: Reader = "matscibert"
+    config: Config = None
+    folder: Folder = None
+    accelerator: Accelerator = None
+    devices: Devices = None
+    precision: Precision = None
+    compiled: Compile = False
+    tensorboard: TensorBoard = False
+    limit: options.Limit = options.LIMIT
+    as_json: options.Json = False
+
+    @property
+    def place(self) -> Path:
+        """Folder of the run."""
+        return place_of(self.out, self.folder)
+
+    @property
+    def reader(self) -> str | None:
+        """Name of the text encoder, None if no descriptions are read."""
+        return self.text_encoder if self.text else None
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """Name and size of the network, None where they are not given."""
+        return {"name": self.encoder, "width": self.width, "layers": self.layers}
+
+    @property
+    def loop(self) -> dict[str, Any]:
+        """Settings of the training loop, None where they are not given."""
+        names = ("seed", "epochs", "accelerator", "devices", "precision")
+        flags = {"compile": self.compiled or None, "tensorboard": self.tensorboard or None}
+        return {name: getattr(self, name) for name in names} | flags
+
+
+def with_common(verb: Callable[..., None]) -> Callable[..., None]:
+    """Let a verb take the options of every training, which it is given as its argument `common`, behind its own."""
+    own = [one for name, one in signature(verb).parameters.items() if name != "common"]
+    every = [*own, *signature(Common).parameters.values()]
+
+    @wraps(verb)
+    def called(**given: Any) -> None:
+        common = Common(**{name: given.pop(name) for name in Common._fields})
+        verb(common=common, **given)
+
+    called.__dict__["__signature__"] = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in every])
+    called.__annotations__ = {one.name: one.annotation for one in every}
+    return called
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def loop_of(compiled: bool, tensorboard: bool, **options: Any) -> dict[str, Any]:
-    """Return what the options and flags say of the loop; None where they say nothing."""
-    return options | {"compile": compiled or None, "tensorboard": tensorboard or None}
 
 
 @contextmanager
@@ -122,7 +188,9 @@ def tell_unusable(card: "Card", folder: Path) -> None:
     if "unusable" not in card.rows:
         return
     reasons = _left(folder / UNUSABLE, dict)
-    note(f"{len(reasons)} crystals cannot be built and were left out (all of them in {folder / UNUSABLE}):")
+    note(
+        f"Left out, because no graph can be built of it: {counted(len(reasons), 'crystal')} (all in {folder / UNUSABLE})"
+    )
     for name in list(reasons)[:_SHOWN]:
         note(f"  {name}: {' '.join(reasons[name].split())}")
 
@@ -139,9 +207,21 @@ def tell_impossible(card: "Card", folder: Path) -> None:
     if COUNT not in card.rows:
         return
     rows = _left(folder / IMPOSSIBLE, list)
-    note(f"{len(rows)} labels cannot be and were left out (all of them in {folder / IMPOSSIBLE}):")
+    note(f"Left out, because no such value can be: {counted(len(rows), 'label')} (all in {folder / IMPOSSIBLE})")
     for row in rows[:_SHOWN]:
         note(f"  {row['crystal']}: {row['property']} {row['value']}. {row['reason']}")
+
+
+def best_of(card: "Card", folder: Path) -> str:
+    """Return the best epoch of a run as people count, "20 of 60".
+
+    Args:
+        card: Card of the model.
+        folder: Folder of its run.
+    """
+    from cryskit.training.log import LOG, read_log
+
+    return f"{1 + (card.epoch or 0)} of {len(read_log(folder / LOG))}"
 
 
 def transfer_of(card: "Card", folder: Path) -> dict[str, Any]:

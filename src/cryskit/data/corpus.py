@@ -23,7 +23,7 @@ from cryskit.atomic_write import replacing
 from cryskit.data.interchange import entry
 from cryskit.data.readers.formats import stem
 from cryskit.data.splits import shares
-from cryskit.errors import DataError, PlanError
+from cryskit.errors import DataError, PlanError, counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -95,7 +95,8 @@ class Corpus:
         twice = _repeated([self._ids[name]])
         if len(twice):
             raise DataError(
-                f"{len(twice)} ids occur twice in {name}, the first {twice[0].as_py()!r}", "Make the ids unique"
+                f"{counted(len(twice), 'id')} given twice in {name}, the first {shortened(twice[0].as_py())!r}",
+                "Make the ids unique",
             )
 
     def divide(self, structures: np.ndarray, splits: Sequence[Split] = (), seed: int = 0) -> np.ndarray:

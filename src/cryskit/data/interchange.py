@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryskit.atomic_write import replacing
-from cryskit.data.targets import property_names
+from cryskit.data.targets import one_or_many, property_names
 from cryskit.errors import (
     CoordinatesError,
     CrystalError,
@@ -59,13 +59,13 @@ def entry(name: str, fingerprint: str) -> bytes:
     return f"{name}\0{fingerprint}\n".encode()
 
 
-def write(path: Path | str, crystals: Iterable[Crystal], properties: Sequence[str] | None = None) -> Written:
+def write(path: Path | str, crystals: Iterable[Crystal], properties: str | Sequence[str] | None = None) -> Written:
     """Write crystals to an interchange Parquet file, zstd-compressed, whole or not at all.
 
     Args:
         path: Path of the file.
         crystals: Crystals in the order of the rows.
-        properties: Names of the properties to write. Given, crystals are taken as they come, a row group in memory; not given, all
+        properties: Names of the properties to write, one or many. Given, crystals are taken as they come, a row group in memory; not given, all
             crystals are held in memory to find their columns.
 
     Returns:
@@ -79,6 +79,7 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: Sequence[st
         properties = list(dict.fromkeys(name for crystal in crystals for name in crystal.targets))
         schema = _schema(properties, text=any(crystal.text is not None for crystal in crystals))
     else:
+        properties = one_or_many(properties)
         schema = _schema(properties, text=True)
     digest, rows, remaining = hashlib.sha256(), 0, iter(crystals)
     with replacing(path) as temporary, _writer(temporary, schema) as writer:

@@ -12,9 +12,10 @@ from typing import Any
 
 from cryskit.data.readers.formats import DETAILS, read_named, stem
 from cryskit.data.readers.objects import from_object, kind_of
+from cryskit.data.sources.resolve import named
 from cryskit.data.targets import escaped
 from cryskit.data.validate import LIMIT, guarded, make_row, validate_row
-from cryskit.errors import DataError, UnreadableError
+from cryskit.errors import QUOTED_PATH, DataError, UnreadableError, shortened
 from cryskit.types import Crystal, Failure
 
 _CURE = (
@@ -27,8 +28,8 @@ def read(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Iterato
     r"""Read crystals from wherever they are.
 
     Args:
-        source: Path of a file (CIF, POSCAR, XYZ, JSON, JSON lines, CSV, Parquet) or folder, a file opened in bytes or
-            text, a Crystal, pymatgen Structure, ASE Atoms, dictionary of a structure, pandas DataFrame, or an iterable
+        source: Path of a file (CIF, POSCAR, XYZ, JSON, JSON lines, CSV, Parquet) or folder, name of a bundled data set (a
+            text that begins with "./", or a Path, is never one), a file opened in bytes or text, a Crystal, pymatgen Structure, ASE Atoms, dictionary of a structure, pandas DataFrame, or an iterable
             that mixes any of these. A row's id is its id column, else the stem of its file (with ":0", ":1" behind it in a
             table, or where there are several), else its place.
         limit: Number of atoms that a cell may have; larger ones are failures.
@@ -79,7 +80,8 @@ def read_one(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Cry
     rows = read(source, limit=limit, name=name)
     row = next(rows, None)
     if row is None or next(rows, None) is not None:
-        raise DataError(f"{source} holds {'no' if row is None else 'more than one'} crystal", "Use `read` instead")
+        count = "no" if row is None else "more than one"
+        raise DataError(f"{shortened(source, QUOTED_PATH)} holds {count} crystal", "Use `read` instead")
     if isinstance(row, Failure):
         raise row.error
     return row
@@ -104,7 +106,8 @@ def _read(source: Any, label: str, limit: int) -> Iterator[Crystal | Failure]:
     """Yield the rows of a source; `label` is the id of an object that has none."""
     found = kind_of(source)
     if isinstance(source, str | PathLike):
-        yield from _path(Path(source), limit)
+        rows = named(source, limit) if isinstance(source, str) else None
+        yield from _path(Path(source), limit) if rows is None else rows
     elif isinstance(source, Failure):
         yield source
     elif isinstance(source, Crystal):
@@ -130,7 +133,7 @@ def _read(source: Any, label: str, limit: int) -> Iterator[Crystal | Failure]:
 def _items(sources: Iterable[Any], limit: int) -> Iterator[Crystal | Failure]:
     for i, item in enumerate(sources):
         path = item if isinstance(item, str | PathLike) else _name_of(item) if hasattr(item, "read") else None
-        label = stem(Path(path).name) if path else str(i)
+        label = shortened(stem(Path(path).name)) if path else str(i)
         try:
             if isinstance(item, list | tuple) and not isinstance(item, Failure):
                 raise DataError(f"Item {i} is a {type(item).__name__}", _CURE)  # noqa: TRY301
@@ -143,13 +146,14 @@ def _path(path: Path, limit: int) -> Iterator[Crystal | Failure]:
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:  # a name too long, or with a null character
-        raise DataError(f"{str(path)!r} is no path ({error})", "Check the path") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{shortened(path)!r} is no path ({reason})", "Check the path") from error
     if is_folder:
         from cryskit.data.readers.folder import read_folder  # noqa: PLC0415
 
         yield from read_folder(path, limit)
     elif not is_there:
-        raise DataError(f"{path} does not exist", "Check the path")
+        raise DataError(f"{shortened(path, QUOTED_PATH)} does not exist", "Check the path")
     else:
         yield from read_named(str(path), limit)
 
@@ -162,7 +166,9 @@ def _name_of(stream: Any) -> str | None:
 
 def _stream(stream: Any, name: str | None, limit: int) -> Iterator[Crystal | Failure]:
     if not hasattr(stream, "read"):
-        raise DataError(f"A {type(stream).__name__} with the name {name!r} is no opened file", "Leave the name out")
+        raise DataError(
+            f"A {type(stream).__name__} with the name {shortened(name)!r} is no opened file", "Leave the name out"
+        )
     if not name:
         raise DataError("The opened file has no name that tells its format", "Give it: read(file, name='crystal.cif')")
     yield from read_named(name, limit, stream)

@@ -20,7 +20,7 @@ import numpy as np
 from cryskit.atomic_write import replacing
 from cryskit.data.interchange import manifest
 from cryskit.elements import chemical_system, formula
-from cryskit.errors import DataError, PlanError
+from cryskit.errors import DataError, PlanError, counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ class Split:
         """
         kept = round(len(self.train) * fraction)
         if not 0 < fraction <= 1 or not kept:
-            raise PlanError(f"{fraction:g} of {len(self.train)} training crystals keeps none", "Give 0 < fraction <= 1")
+            raise PlanError(*_outside(fraction, len(self.train)))
         name = self.name if fraction == 1 else f"{self.name}-first{fraction:g}"
         return replace(self, name=name, train=self.train[:kept])
 
@@ -154,7 +154,15 @@ def make(
         DataError: An id occurs twice, or a part that should have crystals would have none.
     """
     if min(fractions) < 0 or not isclose(sum(fractions), 1, abs_tol=1e-9):
-        raise PlanError(f"The fractions {fractions} are not positive shares of 1", "For example 0.8, 0.1, 0.1")
+        percent = min(fractions) >= 0 and isclose(sum(fractions), 100)
+        meant = (
+            f"Did you mean {', '.join(f'{one / 100:g}' for one in fractions)}?"
+            if percent
+            else "For example 0.8, 0.1, 0.1"
+        )
+        raise PlanError(
+            f"The fractions {', '.join(f'{one:g}' for one in fractions)} are not positive shares of 1", meant
+        )
     ids, middles = _order(crystals, kind, seed)
     part_of = _parts(middles, fractions)
     parts = [tuple(ids[i] for i in np.flatnonzero(part_of == part)) for part in range(3)]
@@ -225,11 +233,19 @@ def folds(
     return splits
 
 
+def _outside(fraction: float, crystals: int) -> tuple[str, str]:
+    """Return what is wrong with a fraction of the training crystals, and what to do about it."""
+    if 0 < fraction <= 1:
+        return f"The fraction {fraction:g} of {counted(crystals, 'training crystal')} keeps none", "Give a larger one"
+    meant = f"Did you mean {fraction / 100:g}?" if 1 < fraction <= 100 else "For example 0.2"
+    return f"{fraction:g} is no fraction of the training crystals, a number above 0 and at most 1", meant
+
+
 def _order(crystals: Sequence[Crystal], kind: str, seed: int) -> tuple[list[str], np.ndarray]:
     """Return the ids with their groups in random order, and for each id where the middle of its group is in 0..1."""
     _refuse_repeats([crystal.id for crystal in crystals], "the data")
     if kind not in get_args(Kind):
-        raise PlanError(f"There is no split by {kind!r}", f"Choose one of {', '.join(get_args(Kind))}")
+        raise PlanError(f"There is no split by {shortened(kind)!r}", f"Choose one of {', '.join(get_args(Kind))}")
     groups: dict[str, list[str]] = {}
     for crystal in sorted(crystals, key=lambda crystal: crystal.id):
         groups.setdefault(_group(crystal, kind), []).append(crystal.id)
@@ -261,4 +277,7 @@ def _group(crystal: Crystal, kind: str) -> str:
 def _refuse_repeats(ids: Sequence[str], where: str) -> None:
     twice = [name for name, count in Counter(ids).items() if count > 1]
     if twice:
-        raise DataError(f"{len(twice)} ids occur twice in {where}, the first {twice[0]!r}", "Make the ids unique")
+        raise DataError(
+            f"{counted(len(twice), 'id')} given twice in {where}, the first {shortened(twice[0])!r}",
+            "Make the ids unique",
+        )

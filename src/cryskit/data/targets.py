@@ -22,6 +22,11 @@ MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-"})
 _LARGEST_ID = 10**40  # Python writes no number of thousands of digits
 
 
+def one_or_many(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return names as a tuple; a single name is one of them, not a list of letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 @cache
 def property_name(column: str) -> str:
     """Return the registry name of a column, or the column itself if no property is called so."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from cryskit.data.interchange import manifest
-from cryskit.data.targets import property_name
+from cryskit.data.targets import one_or_many, property_name
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.metrics import metrics
 from cryskit.predict.tables import frame, prediction_row, records
@@ -62,7 +62,7 @@ class Evaluation:
 def evaluate(
     predictor: Predictor,
     items: Iterable[Crystal | Failure],
-    properties: Sequence[str] | None = None,
+    properties: str | Sequence[str] | None = None,
     *,
     digest: str = "",
 ) -> Evaluation:
@@ -71,7 +71,7 @@ def evaluate(
     Args:
         predictor: The model to evaluate.
         items: Crystals with targets; failures keep their place and have no prediction.
-        properties: Names or aliases to evaluate, each of which needs labels; by default all that the model predicts, of which
+        properties: Names or aliases to evaluate, one or many, each of which needs labels; by default all that the model predicts, of which
             one needs labels.
         digest: SHA-256 of the model file, to be kept with the result.
 
@@ -101,11 +101,11 @@ def evaluate(
     )
 
 
-def _chosen(predictor: Predictor, properties: Sequence[str] | None) -> dict[str, Property]:
+def _chosen(predictor: Predictor, properties: str | Sequence[str] | None) -> dict[str, Property]:
     known = {p.name: p for p in predictor.card.properties}
     if properties is None:
         return known
-    names = [property_name(name) for name in properties]
+    names = [property_name(name) for name in one_or_many(properties)]
     for name in names:
         if name not in known:
             raise UnknownNameError(f"property of the model {predictor.card.name}", name, known)

@@ -1,8 +1,7 @@
 """Is an explanation true of the model? What is attributed most has to matter most.
 
 Deletion: the strongest features (or atoms) of a crystal are replaced by those of the mean element; that has to move the
-prediction further than replacing as many at random does. Geometry and description are kept. `deletions` makes the
-predictions, `advantages` compares them.
+prediction further than replacing as many at random does. Geometry and description are kept.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 SIZES = (1, 2, 4, 8, 16)
 """Numbers of features or atoms to replace."""
 
-_RESAMPLES = 2000
-
 
 class Deletions(NamedTuple):
     """Predictions for C crystals with k features or orbits replaced, K sizes k; NaN where a crystal has no more than k.
@@ -42,28 +39,6 @@ class Deletions(NamedTuple):
     value: np.ndarray
     top: np.ndarray
     random: np.ndarray
-
-
-class Advantage(NamedTuple):
-    """How much more the strongest k matter than random ones.
-
-    Attributes:
-        size: Number k of features or orbits that are replaced.
-        crystals: Number of crystals that have more than k.
-        top: How far replacing the strongest moves the prediction (or its error), mean over crystals.
-        random: How far replacing random ones moves it, mean over crystals.
-        difference: The difference top - random, paired by crystal.
-        low: Lower end of the 95 % interval of the difference (bootstrap over crystals).
-        high: Upper end of that interval.
-    """
-
-    size: int
-    crystals: int
-    top: float
-    random: float
-    difference: float
-    low: float
-    high: float
 
 
 def deletions(
@@ -100,32 +75,6 @@ def deletions(
         what: Deletions(sizes, np.array(value), np.stack(found)[:, :, 0], np.stack(found)[:, :, 1:])
         for what, found in rows.items()
     }
-
-
-def advantages(found: Deletions, truth: np.ndarray | None = None, seed: int = 0) -> list[Advantage]:
-    """Compare the strongest with random ones: how far the prediction moves, or how much its error grows.
-
-    Args:
-        found: Predictions from `deletions`.
-        truth: (C,) labels in the space where the property is learned, NaN where unknown; if given, errors are compared.
-        seed: Seed of the bootstrap.
-    """
-    origin = found.value if truth is None else truth
-    before = np.abs(found.value - origin)
-    top = np.abs(found.top - origin[:, None]) - before[:, None]
-    random = (np.abs(found.random - origin[:, None, None]) - before[:, None, None]).mean(2)
-    return [_advantage(k, top[:, i], random[:, i], seed) for i, k in enumerate(found.sizes)]
-
-
-def _advantage(size: int, top: np.ndarray, random: np.ndarray, seed: int) -> Advantage:
-    known = np.isfinite(top) & np.isfinite(random)
-    top, random = top[known], random[known]
-    if not len(top):
-        return Advantage(size, 0, np.nan, np.nan, np.nan, np.nan, np.nan)
-    chosen = np.random.default_rng(seed).integers(len(top), size=(_RESAMPLES, len(top)))
-    low, high = np.quantile((top - random)[chosen].mean(1), [0.025, 0.975])
-    most, least = float(top.mean()), float(random.mean())
-    return Advantage(size, len(top), most, least, most - least, float(low), float(high))
 
 
 class _Pool(NamedTuple):

@@ -11,6 +11,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from cryskit.errors import counted
 from cryskit.explain.bars import Bar, number, signed_bars, size_bars, table
 from cryskit.explain.parts import LEARNED
 from cryskit.explain.viewer import drawing, viewer
@@ -140,7 +141,7 @@ def _atoms(row: Mapping[str, Any], space: str) -> str:
 
 def _use(use: Mapping[str, Any], space: str) -> str:
     """Return what the model uses over all crystals."""
-    caption = f"{space}, mean over {use['crystals']} crystals of the absolute attribution"
+    caption = f"{space}, mean over {counted(use['crystals'], 'crystal')} of the absolute attribution"
     charts = [
         ("By block of element features", size_bars(_sizes(use["blocks"]), caption)),
         ("Strongest features", size_bars(_sizes(use["features"])[:_TOP], caption)),

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from cryskit.protocols import Encoder
 
 
+def features_left(encoder: Encoder) -> dict[str, list[str]]:
+    """Return the element features that the feature selector of an encoder has left open.
+
+    Args:
+        encoder: Any encoder.
+
+    Returns:
+        Block ("group") to the names of its features that are left ("group 1"), in order; empty without a feature selector.
+    """
+    if strengths_of(encoder) is None:
+        return {}
+    table = strength_table(encoder)
+    left = table[table["strength"] > 0]
+    return {block: left["name"][left["block"] == block].tolist() for block in elements.BLOCKS}
+
+
 def strength_table(encoder: Encoder) -> pd.DataFrame:
     """Return the importance of each element feature to a feature selector.
 

@@ -30,13 +30,13 @@ def plot_curves(log: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def draw_curves(log: Sequence[dict[str, Any]]) -> Figure:
-    """Return the loss curves as a figure.
+    """Return the loss curves as a figure, epochs counted from 1.
 
     Args:
         log: The entries of the epochs, from `training.log.read_log`.
     """
     names = list(log[-1]["validation"])
-    epochs = np.array([entry["epoch"] for entry in log])
+    epochs = np.array([entry["epoch"] + 1 for entry in log])
     panels = {
         title(name): [np.array([_number(e[part].get(name)) for e in log]) for part in ("training", "validation")]
         for name in names
@@ -46,7 +46,7 @@ def draw_curves(log: Sequence[dict[str, Any]]) -> Figure:
     columns = min(len(panels), _COLUMNS)
     rows = -(-len(panels) // columns)
     figure = new_figure(max(3.3 * columns, 5.2), 2.7 * rows + 0.5)
-    best = best_epoch(log)
+    best = best_epoch(log) + 1
     for place, (name, (training, validation)) in enumerate(panels.items()):
         axes = figure.add_subplot(rows, columns, place + 1)
         _panel(axes, epochs, training, validation, best)
@@ -61,7 +61,7 @@ def draw_curves(log: Sequence[dict[str, Any]]) -> Figure:
 
 
 def best_epoch(log: Sequence[dict[str, Any]]) -> int:
-    """Return the epoch with the lowest validation loss.
+    """Return the epoch with the lowest validation loss, counted from 0 as in the log.
 
     Args:
         log: The entries of the epochs, from `training.log.read_log`.

@@ -141,6 +141,6 @@ def _summary(found: dict[str, float], unit_text: str) -> str:
     if "mae_log10" in found:
         parts.append(f"{found['mae_log10']:.3g} in log10")
     parts += [f"R² {found['r2']:.3f}"] if "r2" in found else []
-    count = f"{found['n']:,.0f} crystals"
+    count = f"{found['n']:,.0f} crystal{'' if found['n'] == 1 else 's'}"
     hidden = int(found["n"] - found.get("n_log10", found["n"]))
     return "    ".join([*parts, f"{count}, {hidden} not positive" if hidden else count])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +20,7 @@ from cryskit.predict.published import version_of
 from cryskit.types import GraphSpec, Property
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 CARD = "cryskit"
@@ -29,6 +31,7 @@ FORMAT = "2.0"
 """Format that this version of cryskit writes. 1.1 added `format` and `version`; in 2.0 `neighbours` of an encoder is the kind of its
 neighbourhoods and `count` their number, which was `neighbours` before."""
 
+_FILES = ("file", "source")  # facts that may be paths
 _NAMED_NEIGHBOURHOODS = (2, 0)
 _UPGRADE = "Upgrade cryskit: pip install --upgrade cryskit"
 
@@ -160,6 +163,21 @@ def _with_nearest(encoder: Any) -> Any:
         return encoder | {"neighbours": "radius"}
     count = {"count": encoder["neighbours"]} if "neighbours" in encoder else {}
     return encoder | count | {"neighbours": "nearest"}
+
+
+def without_folders(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts of a card with the names of files alone: their folders are those of the computer where the model was trained.
+
+    Args:
+        facts: What the card says of data, start or teacher.
+    """
+    named = {key: ", ".join(map(_file_name, facts[key].split(", "))) for key in _FILES if facts.get(key)}
+    return dict(facts) | named
+
+
+def _file_name(path: str) -> str:
+    """Return the last part of a path of whatever system; the path itself if it has only one."""
+    return PureWindowsPath(path).name or path
 
 
 def _numbers(form: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from cryskit.text.attach import vectors_of, with_text
 from cryskit.text.embed import embedder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -26,12 +26,18 @@ class TextInput:
         name: Name of the text encoder.
         known: Name and hash of the text encoder that the model was trained with; empty if it has not been trained.
         cache: Folder where vectors are kept; None if they are computed anew each time.
+
+    Attributes:
+        watch: Function that passes on crystals whose descriptions are about to be written, for a progress bar: one may take seconds.
     """
+
+    watch: Callable[[Sequence[Crystal]], Iterable[Crystal]]
 
     def __init__(self, name: str, known: dict[str, str], cache: Path | None = None) -> None:
         self._name = name
         self._known = known
         self._cache = cache
+        self.watch = _unwatched
 
     @cached_property
     def encoder(self) -> Embedder:
@@ -80,13 +86,15 @@ class TextInput:
         Returns:
             The graph, and for each crystal why it has no description, "" where it has one.
         """
-        texts, reasons = zip(*map(_text, crystals), strict=True) if crystals else ((), ())
-        return with_text(graph, texts, self.encoder, self._cache), list(reasons)
+        lacking = [crystal for crystal in crystals if crystal.text is None]
+        made = map(_made, self.watch(lacking) if lacking else ())
+        found = [next(made) if crystal.text is None else (crystal.text, "") for crystal in crystals]
+        return with_text(graph, [text for text, _ in found], self.encoder, self._cache), [reason for _, reason in found]
 
 
-def _text(crystal: Crystal) -> tuple[str | None, str]:
-    """Return the description of a crystal, its own or one made of it, and why there is none."""
-    return _made(crystal) if crystal.text is None else (crystal.text, "")
+def _unwatched(crystals: Sequence[Crystal]) -> Iterable[Crystal]:
+    """Pass crystals on."""
+    return crystals
 
 
 def _made(crystal: Crystal) -> tuple[str | None, str]:

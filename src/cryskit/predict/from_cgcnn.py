@@ -38,7 +38,6 @@ _HEADS = {"conv_to_fc.weight": "hidden.weight", "conv_to_fc.bias": "hidden.bias"
 _INPUTS = {"embedding.weight": "inputs.linear.weight", "embedding.bias": "inputs.linear.bias"}
 _BITS = "encoder.inputs.bits"
 _NORMS = {"bn1": "edge_norm", "bn2": "atom_norm"}
-_NO_SCALE = {MEAN: 0.0, DEVIATION: 1.0}
 
 
 class PublishedState(NamedTuple):
@@ -46,13 +45,13 @@ class PublishedState(NamedTuple):
 
     Attributes:
         state: Its state dictionary.
-        mean: Mean of the targets it was trained on, 0 if the file does not say.
-        deviation: Standard deviation of these targets, 1 if the file does not say.
+        mean: Mean of the targets it was trained on, None if the file does not say.
+        deviation: Standard deviation of these targets, None if the file does not say.
     """
 
     state: dict[str, Tensor]
-    mean: float
-    deviation: float
+    mean: float | None
+    deviation: float | None
 
 
 def read_published_state(path: Path) -> PublishedState:
@@ -69,8 +68,8 @@ def read_published_state(path: Path) -> PublishedState:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is no safetensors file ({error}); pickles are not opened", _SAFELY) from error
-    scale = {name: float(state.pop(name)) if name in state else default for name, default in _NO_SCALE.items()}
-    return PublishedState(state, scale[MEAN], scale[DEVIATION])
+    mean, deviation = (float(state.pop(name)) if name in state else None for name in (MEAN, DEVIATION))
+    return PublishedState(state, mean, deviation)
 
 
 def read_element_table(path: Path) -> Tensor:
@@ -98,8 +97,8 @@ def read_element_table(path: Path) -> Tensor:
 def from_published_cgcnn(
     state: Mapping[str, Tensor],
     wanted: Property,
-    mean: float = 0.0,
-    deviation: float = 1.0,
+    mean: float,
+    deviation: float,
     *,
     table: Tensor | None = None,
     spec: GraphSpec | None = None,
@@ -109,8 +108,8 @@ def from_published_cgcnn(
     Args:
         state: State dictionary of the network: embedding, convs.N (fc_full, bn1, bn2), conv_to_fc, fcs.N, fc_out.
         wanted: Property it predicts; if this is learned as a logarithm, so were the published targets.
-        mean: Mean of the targets it was trained on.
-        deviation: Standard deviation of these targets.
+        mean: Mean of the targets it was trained on, 0 if they were not normalised.
+        deviation: Standard deviation of these targets, 1 if they were not normalised.
         table: (Z, features) zeros and ones, row Z the features of the element of atomic number Z (the rows of its
             atom_init.json, row 0 unused); cryskit's own element features by default.
         spec: Graph it is evaluated on; by default the published one, a plain cut at 12 neighbours within 8 angstrom in the full

@@ -1,4 +1,4 @@
-"""Crystals in, properties out: an encoder, its heads and their card, as one safetensors file.
+"""Crystals in, properties out: an encoder, its heads and their card, as one safetensors file (`predict.load` reads it).
 
 The card travels in the file's metadata and says which graph to build, so a prediction is the same from the command line,
 from Python and from a reloaded file. No part of the file is executed.
@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from cryskit.batching import Batcher, to
 from cryskit.data.read import read
+from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
 from cryskit.graphs.build import build_usable
 from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
-from cryskit.predict import published
 from cryskit.predict.card import CARD
 from cryskit.predict.descriptions import TextInput
-from cryskit.predict.network import BROKEN, build_network, matching_card
+from cryskit.predict.network import build_network
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
 from cryskit.types import Crystal, Failure, Prediction
 from cryskit.weights import save_tensors
@@ -125,13 +124,15 @@ class Predictor(nn.Module):
         self.require_heads()
         return self.heads.physical(self.heads(self.encoder(graph).crystals))
 
-    def predict(self, structures: Any, properties: Sequence[str] | None = None, *, limit: int = LIMIT) -> pd.DataFrame:
+    def predict(
+        self, structures: Any, properties: str | Sequence[str] | None = None, *, limit: int = LIMIT
+    ) -> pd.DataFrame:
         """Predict and give a table.
 
         Args:
-            structures: A path (file, folder, Parquet), a pymatgen Structure, an ASE Atoms, a Crystal, a data frame, or any
-                mixture of them in a list.
-            properties: Names or aliases; all that the model knows by default.
+            structures: A path (file, folder, Parquet), the name of a bundled data set, a pymatgen Structure, an ASE Atoms, a
+                Crystal, a data frame, or any mixture of them in a list.
+            properties: Names or aliases, one or many; all that the model knows by default.
             limit: Most atoms in a cell.
 
         Returns:
@@ -166,11 +167,11 @@ class Predictor(nn.Module):
         rows = self.stream_atom_embeddings(read(structures, limit=limit), layers)
         return frame(rows, ATOM_EMBEDDINGS, self.facts(ATOM_EMBEDDINGS))
 
-    def schema(self, properties: Sequence[str] | None = None) -> pa.Schema:
+    def schema(self, properties: str | Sequence[str] | None = None) -> pa.Schema:
         """Return the columns of a table of predictions: id, one per property in its own unit, status, reason.
 
         Args:
-            properties: Names or aliases; all that the model knows by default.
+            properties: Names or aliases, one or many; all that the model knows by default.
 
         Raises:
             ModelError: The model was pre-trained only.
@@ -178,10 +179,11 @@ class Predictor(nn.Module):
         """
         self.require_heads()
         known = {alias: p for p in self.card.properties for alias in (*p.aliases, p.name)}
-        for name in properties or ():
+        wanted = one_or_many(properties or self.properties)
+        for name in wanted:
             if name not in known:
                 raise UnknownNameError(f"property of the model {self.card.name}", name, self.properties)
-        return prediction_schema(dict.fromkeys(known[name] for name in properties or self.properties))
+        return prediction_schema(dict.fromkeys(known[name] for name in wanted))
 
     def facts(self, schema: pa.Schema) -> dict[str, Any]:
         """Return what holds for a whole table of this model: the model with its version, the units of the columns.
@@ -365,35 +367,3 @@ def _outcome(found: np.ndarray | None, reason: str) -> dict[str, str]:
     """Return status and reason of a row that holds a vector, or None where there is none."""
     status = "failed" if found is None else "warned" if reason else "ok"
     return {"status": status, "reason": reason}
-
-
-def load(model: str | Path, cache: Path | None = None, *, batch_edges: int = BATCH_EDGES) -> Predictor:
-    """Load a published model by name, or a model file.
-
-    Args:
-        model: A name that `models()` lists, or the path of a `.safetensors` file.
-        cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
-        batch_edges: Edges that are computed at a time; more need more memory.
-
-    Returns:
-        The predictor, on the CPU; `.to(device)` moves it.
-
-    Raises:
-        ModelError: The file is missing, damaged, or no model of cryskit.
-        UnknownNameError: It is neither a published name nor a file.
-
-    Example:
-        >>> import cryskit
-        >>> predictor = cryskit.load("cryskit-mp")
-        >>> predictor.units["band_gap"]
-        'eV'
-    """
-    path = published.path_of(model)
-    card = matching_card(path)
-    try:
-        predictor = Predictor.from_card(card, cache, batch_edges=batch_edges)
-        with safe_open(path, framework="pt") as file:
-            predictor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (SafetensorError, *BROKEN) as error:
-        raise ModelError(f"The tensors in {path} do not fit its card ({error})", "Get the file again") from error
-    return predictor

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cryskit.atomic_write import read_json
-from cryskit.errors import ModelError, UnknownNameError
+from cryskit.errors import QUOTED_PATH, ModelError, UnknownNameError, shortened
 
 DEFAULT = "cryskit-mp"
 """The model used where none is named."""
@@ -72,12 +72,17 @@ def path_of(model: str | Path) -> Path:
     if version in found:
         return found[version]
     path = Path(model)
-    if path.is_file():
+    if _is_file(path):
         return path
     if path.suffix == _SUFFIX or len(path.parts) > 1:
-        raise ModelError(f"There is no model file {path}", "Check the path, or name one of `cryskit models list`")
+        raise ModelError(
+            f"There is no model file {shortened(path, QUOTED_PATH)}",
+            "Check the path, or name one of `cryskit models list`",
+        )
     if found:
-        raise ModelError(f"There is no version {version!r} of the model {name}", f"Known: {', '.join(found)}")
+        raise ModelError(
+            f"There is no version {shortened(version)!r} of the model {name}", f"Known: {', '.join(found)}"
+        )
     raise UnknownNameError("model", str(model), known)
 
 
@@ -86,6 +91,14 @@ def version_of(path: Path) -> str:
     wanted = path.resolve()
     found = (version for every in versions().values() for version, file in every.items() if file.resolve() == wanted)
     return next(found, "")
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether a file is there; a text that is too long for a path, or has a null character, names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _numbers(version: str) -> tuple[int, ...]:

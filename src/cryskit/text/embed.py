@@ -78,7 +78,7 @@ def embedder(name: str = DEFAULT, *, texts: Iterable[str] | None = None, **setti
 
 
 def vectors(
-    texts: Sequence[str | None],
+    texts: str | Sequence[str | None],
     encoder: Embedder,
     cache: Path | None = None,
     *,
@@ -88,7 +88,7 @@ def vectors(
     """Return the vectors of texts, (texts, width) float32; NaN where there is no text.
 
     Args:
-        texts: Texts; each begins with what matters most, the global part of a description, for a long one may be cut off.
+        texts: Texts, one or many; each begins with what matters most, the global part of a description, for a long one may be cut off.
         encoder: Text encoder; it is asked once for each text that is not in the cache, equal ones counting once.
         cache: Folder where vectors are kept, if any (see `cache`).
         chunk: Number of texts that are encoded between two writes to the cache.
@@ -98,6 +98,7 @@ def vectors(
         DataError: A file in the cache is damaged.
         ModelError: The encoder gives anything but finite numbers.
     """
+    texts = [texts] if isinstance(texts, str) else texts
     keys = [key_of(text) if text and text.strip() else None for text in texts]
     wanted = {key: text for key, text in zip(keys, texts, strict=True) if key is not None and text is not None}
     kept = None if cache is None else Cache(cache, encoder.name, encoder.hash, encoder.width)

@@ -17,6 +17,9 @@ from cryskit.weights import save_tensors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LAST, BEST, SUFFIX = "last", "best", ".safetensors"
+"""Stems of the checkpoints in the folder of a run, of the last and the best epoch, and the ending of their names."""
+
 _TREE = "tree"
 
 

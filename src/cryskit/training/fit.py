@@ -23,11 +23,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from cryskit import batching
-from cryskit.atomic_write import remove_partial, write_json
 from cryskit.batching import Batcher
-from cryskit.errors import PlanError
+from cryskit.errors import PlanError, counted
 from cryskit.training.batches import EdgeBatches
-from cryskit.training.checkpoint import SafetensorsIO
+from cryskit.training.checkpoint import BEST, LAST, SUFFIX, SafetensorsIO
+from cryskit.training.identity import Identity, claim
 from cryskit.training.log import LOG
 
 if TYPE_CHECKING:
@@ -46,10 +46,8 @@ ENOUGH = 20
 """Fewer validation crystals than these choose an epoch by chance."""
 
 _BF16_MATMUL = "bf16-matmul"
-_LAST, _BEST = "last", "best"
 _BITS = 32  # for the number of a step, behind the seed of the run
-_SUFFIX = ".safetensors"
-_IDENTITY = "identity.json"
+_UNNAMED = Identity({})
 
 
 class FewValidationCrystals(UserWarning):
@@ -63,7 +61,7 @@ def fit(
     optimisation: Optimisation,
     folder: Path,
     *,
-    identity: str = "",
+    identity: Identity = _UNNAMED,
     rates: Mapping[str, float] | None = None,
     progress: bool = False,
 ) -> int:
@@ -77,7 +75,7 @@ def fit(
         optimisation: The loop's settings.
         folder: Folder for `log.jsonl` and the checkpoints. If it holds an unfinished run of the same identity, that run
             goes on.
-        identity: Names what is trained on what (hashes of plan and data).
+        identity: What the result depends on (settings of the plan, hashes of the data), by which the run is known again.
         rates: Name of a parameter of the objective to what its learning rate is multiplied with; 1 where absent.
         progress: Show a progress bar.
 
@@ -119,15 +117,15 @@ def fit(
     """
     training, validation = _batcher(training), _batcher(validation)
     _check(len(training), len(validation))
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, identity)
+    claim(folder, identity)
+    _end_line(folder / LOG)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
     _set_modes(objective)
     loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / LOG)
-    best = ModelCheckpoint(folder, _BEST, monitor=VALIDATION, enable_version_counter=False)
-    last = ModelCheckpoint(folder, _LAST, every_n_epochs=1, enable_version_counter=False)
-    best.FILE_EXTENSION = last.FILE_EXTENSION = _SUFFIX
-    resume = folder / f"{_LAST}{_SUFFIX}"
+    best = ModelCheckpoint(folder, BEST, monitor=VALIDATION, enable_version_counter=False)
+    last = ModelCheckpoint(folder, LAST, every_n_epochs=1, enable_version_counter=False)
+    best.FILE_EXTENSION = last.FILE_EXTENSION = SUFFIX
+    resume = folder / f"{LAST}{SUFFIX}"
     with seeded(optimisation.seed), _quiet(), _matrix_products(optimisation.precision):
         trainer = _trainer(optimisation, loop.epochs, folder, [best, last], progress=progress)
         trainer.fit(
@@ -136,7 +134,7 @@ def fit(
             _loader(EdgeBatches(validation, 4 * optimisation.edges, None, optimisation.devices)),
             ckpt_path=str(resume) if resume.exists() else None,
         )
-    kept = SafetensorsIO().load_checkpoint(folder / f"{_BEST}{_SUFFIX}")
+    kept = SafetensorsIO().load_checkpoint(folder / f"{BEST}{SUFFIX}")
     loop.load_state_dict(kept["state_dict"])
     objective.eval()
     return int(kept["epoch"])
@@ -190,9 +188,7 @@ def _check(training: int, validation: int) -> None:
             "Give both at least one; change the split or the properties",
         )
     if validation < ENOUGH:
-        message = (
-            f"Only {validation} validation crystals choose the epoch; with fewer than {ENOUGH} it is mostly chance"
-        )
+        message = f"The best epoch is chosen by {counted(validation, 'validation crystal')}; with fewer than {ENOUGH} it is mostly chance"
         warnings.warn(message, FewValidationCrystals, stacklevel=3)
 
 
@@ -209,32 +205,6 @@ def _set_modes(objective: Objective) -> None:
             module.eval()
 
 
-def _claim(folder: Path, identity: str) -> None:
-    """Let the folder belong to this run, or find out that it belongs to another."""
-    note = folder / _IDENTITY
-    if _known(note, identity) != identity:
-        raise PlanError(f"{folder} holds another run (its plan or data differ)", "Delete it or choose another folder")
-    remove_partial(folder)
-    write_json({"identity": identity}, note)
-    _end_line(folder / LOG)
-
-
-def _known(note: Path, identity: str) -> str:
-    """Return whose run is in the folder of a note: that of `identity` if there is none, or nothing else to take for one."""
-    if not note.exists():
-        return identity
-    try:
-        known = str(json.loads(note.read_bytes())["identity"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        if not (note.parent / f"{_LAST}{_SUFFIX}").exists():
-            return identity  # nothing was trained, so nothing can be taken for this run
-        raise PlanError(
-            f"{note} is damaged ({error}), so nobody knows whether the checkpoint beside it is of this run",
-            "Delete the folder to begin anew; or only that file to go on, if plan and data are surely the same",
-        ) from error
-    return known
-
-
 def _end_line(log: Path) -> None:
     """End the last line of a log if a killed run was cut off in it, so that the next line is one of its own."""
     if log.exists() and (text := log.read_bytes()) and not text.endswith(b"\n"):
@@ -246,7 +216,7 @@ def _trainer(
 ) -> Trainer:
     callbacks: list[Any] = [*checkpoints]
     if progress:
-        callbacks.append(TQDMProgressBar(leave=True))
+        callbacks.append(_Bar(leave=True))
     if optimisation.averaging:
         callbacks.append(WeightAveraging(avg_fn=_Average(optimisation.averaging)))
     if optimisation.patience:
@@ -271,6 +241,15 @@ def _trainer(
 def _loader(batches: EdgeBatches) -> DataLoader[Any]:
     rows: Any = range(len(batches.batcher))
     return DataLoader(rows, batch_sampler=batches, collate_fn=batches.collate)
+
+
+class _Bar(TQDMProgressBar):
+    """Lightning's progress bar, with epochs counted from 1."""
+
+    def on_train_epoch_start(self, trainer: Trainer, *arguments: Any) -> None:
+        """Name the epoch that begins."""
+        super().on_train_epoch_start(trainer, *arguments)
+        self.train_progress_bar.set_description(f"Epoch {trainer.current_epoch + 1} of {trainer.max_epochs}")
 
 
 class _Average:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cryskit.errors import PlanError
 from cryskit.yaml_files import read_mapping
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Parts = Literal["encoder", "convolutions"]
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
+"""Names in a plan, one or many: a single text is one of them."""
 
 _FILES = ("start", "teacher")  # keys of a plan that name a file
 
@@ -100,7 +102,7 @@ class Teacher(BaseModel):
 
     file: str
     digest: str = ""
-    unlabelled: tuple[str, ...] = ()
+    unlabelled: Names = ()
     labels: bool = False
 
 
@@ -117,7 +119,7 @@ class About(BaseModel):
 
     description: str = ""
     licence: str = ""
-    citation: tuple[str, ...] = ()
+    citation: Names = ()
 
 
 class Plan(BaseModel):
@@ -142,7 +144,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    properties: Annotated[tuple[str, ...], Field(min_length=1)] = ()
+    properties: Annotated[Names, Field(min_length=1)] = ()
     encoder: dict[str, Any] = Field(default_factory=lambda: {"name": "cgcnn"})
     objective: dict[str, Any] = Field(default_factory=lambda: {"name": "property"})
     start: Start | None = None
@@ -156,6 +158,11 @@ class Plan(BaseModel):
 
         A file to start from or learn from counts by its content once its digest is known, until then by its name.
         """
+        return hashlib.sha256(json.dumps(self.decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def decisive(self) -> dict[str, Any]:
+        """Everything in the plan that can change the result, as plain values."""
         decisive = self.model_dump(mode="json", exclude={"about"})
         if decisive["optimisation"]["steps"] is None:
             del decisive["optimisation"]["steps"]  # so that plans keep the hash they had before there were steps
@@ -164,7 +171,7 @@ class Plan(BaseModel):
                 del decisive[name]  # so that plans keep the hash they had before there were starts and teachers
             elif decisive[name]["digest"]:
                 del decisive[name]["file"]
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+        return decisive
 
     def to_yaml(self) -> str:
         """Return the plan as a file that `from_yaml` reads."""

@@ -15,8 +15,9 @@ from cryskit.plots.loss_curves import plot_curves
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.fit import fit, seeded
+from cryskit.training.identity import claim
 from cryskit.training.log import LOG, read_log
-from cryskit.training.run import card_of, digest_of, note_plan, start_from, text_hash
+from cryskit.training.run import card_of, identity_of, note_plan, start_from, text_hash
 from cryskit.training.settle import settle
 
 if TYPE_CHECKING:
@@ -119,13 +120,13 @@ def pretrain(
         >>> len(table["vector"][0])
         8
     """
-    settled, cache = settle(plan, labels=False).plan, cache or folder
-    begun = card_of(settled, [], name or out.stem)
-    with seeded(settled.optimisation.seed):
+    settled, cache = settle(plan, labels=False), cache or folder
+    chosen = settled.plan
+    begun = card_of(chosen, [], name or out.stem)
+    with seeded(chosen.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
-        objective = OBJECTIVES.build({**settled.objective, "encoder": predictor.encoder})
-        data = _read(sources, splits, objective.needs, cache, workers, settled.optimisation.seed)
-        note_plan(settled, data.problems(), folder)
+        objective = OBJECTIVES.build({**chosen.objective, "encoder": predictor.encoder})
+        data = _read(sources, splits, objective.needs, cache, workers, chosen.optimisation.seed)
         facts = _learn(settled, predictor, objective, data, folder, progress=progress)
     path = manifest_path(out)
     digest = data.corpus.write_manifest(path, data.assignments)
@@ -137,7 +138,7 @@ def pretrain(
 
 
 def _learn(
-    plan: Plan,
+    settled: SettledPlan,
     predictor: Predictor,
     objective: Objective,
     data: _Data,
@@ -148,16 +149,20 @@ def _learn(
     """Train the encoder of a predictor and return what its card says of the run.
 
     Args:
-        plan: The settled plan.
+        settled: The plan.
         predictor: The predictor, in which the weights of the best epoch are left.
         objective: The objective around its encoder.
         data: The crystals.
         folder: Folder of the run.
         progress: Show a progress bar.
     """
-    start = start_from(plan, predictor, folder)
+    plan, start = settled.plan, start_from(settled.plan, predictor)
     sources, rows = data.corpus.manifests, _counts(data.assignments)
-    identity = digest_of(plan.hash, sources, data.splits, rows, *text_hash(predictor, data.texts))
+    text = text_hash(predictor, data.texts)
+    facts = {"data": sources, "split": data.splits, "crystals": rows, "descriptions": text}
+    identity = identity_of(settled, facts, sources, data.splits, rows, *text)
+    claim(folder, identity)
+    note_plan(plan, start, data.problems(), folder)
     parts = [data.part(each) for each in (Assignment.TRAIN, Assignment.VALIDATION)]
     training, validation = (_with_text(predictor, part, data.texts) for part in parts)
     running: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress}

@@ -5,13 +5,13 @@ A run completes its card in one statement, at its end (`train.train`, `pretrain.
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import replacing, write_json
 from cryskit.predict.card import Card
 from cryskit.registry import ENCODERS
+from cryskit.training.identity import Identity, digest_of, flat
 from cryskit.training.start import tensors_of
 from cryskit.training.transfer import freeze, rates, transfer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cryskit.predict.predictor import Predictor
     from cryskit.training.plan import Plan
+    from cryskit.training.settle import SettledPlan
     from cryskit.types import Property
 
 TRANSFER, UNUSABLE = "transfer.json", "unusable.json"
@@ -35,10 +36,12 @@ class Begun(NamedTuple):
     Attributes:
         facts: What the card says of the file they come from; empty where they are random.
         rates: Name of a parameter to the factor on its learning rate.
+        report: What became of every tensor of the file; empty where the weights are random.
     """
 
     facts: dict[str, Any]
     rates: dict[str, float]
+    report: dict[str, Any]
 
 
 def card_of(plan: Plan, wanted: list[Property], name: str) -> Card:
@@ -57,23 +60,23 @@ def card_of(plan: Plan, wanted: list[Property], name: str) -> Card:
     )
 
 
-def start_from(plan: Plan, predictor: Predictor, folder: Path) -> Begun:
-    """Give the encoder the weights that the plan starts from, and write what became of each."""
+def start_from(plan: Plan, predictor: Predictor) -> Begun:
+    """Give the encoder the weights that the plan starts from."""
     own = {f"encoder.{name}": share for name, share in getattr(predictor.encoder, "rates", {}).items()}
     if plan.start is None:
-        return Begun({}, own)
+        return Begun({}, own, {})
     report = transfer(predictor.encoder, tensors_of(plan.start), plan.start.parts)
     freeze(predictor.encoder, plan.start.freeze, report)
-    write_json(report.to_json(), folder / TRANSFER)
     facts = plan.start.model_dump() | report.counts
-    return Begun(facts, rates(predictor.encoder, plan.start.decay, report) | own)
+    return Begun(facts, rates(predictor.encoder, plan.start.decay, report) | own, report.to_json())
 
 
-def note_plan(plan: Plan, unusable: Mapping[str, str], folder: Path) -> None:
-    """Write the plan, and why crystals cannot be used."""
-    folder.mkdir(parents=True, exist_ok=True)
+def note_plan(plan: Plan, start: Begun, unusable: Mapping[str, str], folder: Path) -> None:
+    """Write the plan, what became of the tensors that it starts from, and why crystals cannot be used, into a claimed folder."""
     with replacing(folder / "plan.yaml") as temporary:
         temporary.write_text(plan.to_yaml(), encoding="utf-8")
+    if start.report:
+        write_json(start.report, folder / TRANSFER)
     if unusable:
         write_json(unusable, folder / UNUSABLE)
 
@@ -83,6 +86,12 @@ def text_hash(predictor: Predictor, texts: Sequence[str | None]) -> list[str]:
     return [digest_of(texts)] if predictor.text_input else []
 
 
-def digest_of(*what: object) -> str:
-    """Return the SHA-256 of what names a run: hashes of its plan, its data and its descriptions."""
-    return hashlib.sha256(" ".join(map(str, what)).encode()).hexdigest()
+def identity_of(settled: SettledPlan, data: Mapping[str, Any], *former: object) -> Identity:
+    """Return what a run depends on.
+
+    Args:
+        settled: Its plan.
+        data: Name of a hash, or of several, to its value.
+        former: Everything besides the hash of the plan that earlier versions took the hash of, in their order.
+    """
+    return Identity(flat(settled.plan.decisive) | flat(data), digest_of(settled.asked.hash, *former))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cryskit.errors import PlanError
@@ -21,12 +22,19 @@ class SettledPlan:
     """A plan that can be carried out as it stands; `settle` makes it.
 
     Attributes:
-        plan: The plan, with all arguments of its encoder and the digest of every file that it names.
+        asked: The plan with the digest of every file that it names, and otherwise as it was asked for. Its hash names the run
+            in cards and folders, so it does not change when an argument with a default is added.
         teacher: Vectors of the teacher that it names, if it names one.
     """
 
-    plan: Plan
+    asked: Plan
     teacher: Vectors | None = None
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan with every argument of its encoder and its objective, defaults included."""
+        encoder, objective = _whole(self.asked.encoder), OBJECTIVES.complete(self.asked.objective)
+        return self.asked.model_copy(update={"encoder": encoder, "objective": objective})
 
     def with_encoder(self, encoder: Mapping[str, Any]) -> SettledPlan:
         """Return the same with another encoder.
@@ -34,7 +42,7 @@ class SettledPlan:
         Args:
             encoder: Registry name and arguments.
         """
-        return replace(self, plan=self.plan.model_copy(update={"encoder": dict(encoder)}))
+        return replace(self, asked=self.asked.model_copy(update={"encoder": dict(encoder)}))
 
 
 def settle(plan: Plan | SettledPlan, *, labels: bool = True) -> SettledPlan:
@@ -55,11 +63,18 @@ def settle(plan: Plan | SettledPlan, *, labels: bool = True) -> SettledPlan:
     name = str(plan.objective.get("name"))
     _check(name, plan, labels=labels)
     resolved = with_start_resolved(plan if labels else plan.model_copy(update={"properties": ()}))
-    ENCODERS.complete(resolved.encoder)
+    ENCODERS.complete(resolved.encoder)  # names and arguments are checked here
     if plan.teacher is None:
         return SettledPlan(resolved)
     teacher = Vectors(plan.teacher)
     return SettledPlan(resolved.model_copy(update={"teacher": teacher.named}), teacher)
+
+
+def _whole(encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of an encoder with the default of every argument, also of an encoder in it."""
+    whole = ENCODERS.complete(encoder)
+    inner = {key: value for key, value in whole.items() if isinstance(value, dict) and value.get("name") in ENCODERS}
+    return whole | {key: _whole(value) for key, value in inner.items()}
 
 
 def _check(name: str, plan: Plan, *, labels: bool) -> None:

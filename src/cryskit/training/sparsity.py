@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import replacing, write_json
-from cryskit.explain.selector import strength_table
+from cryskit.explain.selector import features_left
 from cryskit.predict.card import read_card
-from cryskit.predict.predictor import load
+from cryskit.predict.load import load
 from cryskit.training.fit import seeded
 from cryskit.training.settle import settle
 from cryskit.training.train import train
@@ -73,12 +73,12 @@ def train_sparsest(
         PlanError: The plan contradicts itself, or `folder` holds another run.
     """
     settled = settle(plan)
-    given = settled.plan.encoder.get("inputs")
+    given = settled.asked.encoder.get("inputs")
     inputs = given if isinstance(given, dict) else {"name": "selector"}
     settings.setdefault("cache", folder)
     tried = []
     for penalty in sorted(penalties):
-        one = settled.with_encoder(settled.plan.encoder | {"inputs": inputs | {"penalty": penalty}})
+        one = settled.with_encoder(settled.asked.encoder | {"inputs": inputs | {"penalty": penalty}})
         place = folder / f"penalty-{penalty:g}"
         file = place / "model.safetensors"
         card = train(one, crystals, split, file, place, name=name or out.stem, **settings)
@@ -120,6 +120,5 @@ def error_of(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 def _counts(file: Path) -> dict[str, int]:
     with seeded(0):  # a network is made with random weights before those of the file are read
-        table = strength_table(load(file).encoder)
-    kept = table[table["strength"] > 0]
-    return {"bits": len(kept), "blocks": int(kept["block"].nunique())}
+        left = features_left(load(file).encoder)
+    return {"bits": sum(map(len, left.values())), "blocks": sum(map(bool, left.values()))}

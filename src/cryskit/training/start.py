@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cryskit.training.plan import Plan, Start, Teacher
 
 _MODEL = ".safetensors"
-_FIXED = ("name", "width")
+_OPTIONS = {"name": "--encoder", "width": "--width"}  # arguments of an encoder that its tensors fix
 
 
 def with_start_resolved(plan: Plan) -> Plan:
@@ -96,11 +96,12 @@ def manifest_of(model: Path) -> Path:
 
 
 def _refuse_conflicts(asked: dict[str, object], inside: dict[str, object], start: Start) -> None:
-    for name in _FIXED:
+    for name, option in _OPTIONS.items():
         if name in asked and asked[name] != inside.get(name, asked[name]):
             raise PlanError(
-                f"The encoder should have {name} {asked[name]}, but that of {start.file} has {name} {inside[name]}",
-                f"Leave {name} out, or start from another file",
+                f"The encoder should have the {name} {asked[name]}, but that of {start.file} has the {name} {inside[name]}",
+                f"Leave {option} out (and its key in the plan), as the encoder is taken over with its size, or start "
+                "from another file",
             )
     here, there = (ENCODERS.needs(config) for config in ({**inside, **asked}, inside))
     if here != there:

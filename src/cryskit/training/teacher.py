@@ -22,11 +22,11 @@ from cryskit import checksum
 from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
 from cryskit.data.corpus import short_fingerprint, training_fingerprints
-from cryskit.data.sources import resolve
+from cryskit.data.read import read
 from cryskit.errors import DataError, PlanError
 from cryskit.graphs.build import build_usable
+from cryskit.predict.load import load
 from cryskit.predict.network import matching_card
-from cryskit.predict.predictor import load
 from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
 from cryskit.training.start import digested, manifest_of
@@ -127,7 +127,7 @@ class Vectors:
         trained_on = training_fingerprints(manifest_of(self._path))
         found: dict[str, Crystal] = {}
         for number, source in enumerate(self.named.unlabelled):
-            for item in resolve(source):
+            for item in read(source):
                 if isinstance(item, Crystal) and short_fingerprint(item) in trained_on:
                     found.setdefault(short_fingerprint(item), replace(item, id=f"{number}/{item.id}", targets={}))
         return found

@@ -18,9 +18,10 @@ from cryskit.plots.parity import plot_parity
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.fit import fit, seeded
+from cryskit.training.identity import claim, digest_of
 from cryskit.training.labels import COUNT, note_impossible, without_impossible
 from cryskit.training.log import LOG, read_log
-from cryskit.training.run import card_of, digest_of, note_plan, start_from, text_hash
+from cryskit.training.run import card_of, identity_of, note_plan, start_from, text_hash
 from cryskit.training.settle import settle
 from cryskit.training.teacher import taught
 from cryskit.types import Property
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
     from cryskit.protocols import Objective
+    from cryskit.training.identity import Identity
     from cryskit.training.plan import Plan
     from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, Graph, GraphSpec
@@ -121,7 +123,7 @@ def train(
     begun = card_of(settled.plan, [_property(name, crystals) for name in settled.plan.properties], name or out.stem)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
-        learned = _learn(settled, predictor, split.divide(crystals), split.hash, folder, cache, progress=progress)
+        learned = _learn(settled, predictor, split.divide(crystals), split, folder, cache, progress=progress)
         judged = evaluate(predictor, learned.validation)
     predictor.card = begun.model_copy(
         update={
@@ -140,7 +142,7 @@ def _learn(
     settled: SettledPlan,
     predictor: Predictor,
     divided: Sequence[Sequence[Crystal]],
-    split: str,
+    split: Split,
     folder: Path,
     cache: Path,
     *,
@@ -152,7 +154,7 @@ def _learn(
         settled: The plan.
         predictor: The predictor with the weights that it begins with; those of the best epoch are left in it.
         divided: Training, validation and test crystals; of the last it is only asked which they are.
-        split: Hash of the split.
+        split: The split of the data.
         folder: Folder of the run.
         cache: Folder of built graphs, and of the teacher's vectors.
         progress: Show a progress bar.
@@ -160,14 +162,12 @@ def _learn(
     plan, teacher = settled.plan, settled.teacher
     wanted = predictor.card.properties
     objective = _objective(settled, predictor)
-    start = start_from(plan, predictor, folder)
+    start = start_from(plan, predictor)
     parts, impossible = zip(*(without_impossible(part, wanted) for part in divided[:2]), strict=True)
     training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in parts)
     elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
     rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
     unusable = training.unusable | validation.unusable
-    note_plan(plan, unusable, folder)
-    note_impossible([*chain(*impossible)], folder)
     unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache) if teacher else None
     if unlabelled:
         training = training.joined(*unlabelled)
@@ -177,7 +177,11 @@ def _learn(
     objective.prepare(graphs[0])
     texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
     seen = [manifest(unlabelled[0])] if unlabelled else []
-    identity = digest_of(plan.hash, split, *seen, *text_hash(predictor, texts))
+    labels = [crystal.targets.get(one.name) for part in parts for crystal in part for one in wanted]
+    identity = _identity(settled, split, labels, seen, text_hash(predictor, texts))
+    claim(folder, identity)
+    note_plan(plan, start, unusable, folder)
+    note_impossible([*chain(*impossible)], folder)
     epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=start.rates, progress=progress)
     counts = {
         "unusable": len(unusable),
@@ -185,7 +189,7 @@ def _learn(
         "unlabelled": len(unlabelled[0]) if unlabelled else 0,
         "without text": texts.count(None) if predictor.text_input else 0,
     }
-    facts = {
+    said = {
         "elements": elements,
         "rows": rows | {name: count for name, count in counts.items() if count},
         "start": start.facts,
@@ -193,7 +197,29 @@ def _learn(
         "text": predictor.text_input.facts if predictor.text_input else {},
         "epoch": epoch,
     }
-    return _Learned(validation.crystals, facts)
+    return _Learned(validation.crystals, said)
+
+
+def _identity(
+    settled: SettledPlan, split: Split, labels: list[float | None], seen: list[str], text: list[str]
+) -> Identity:
+    """Return what a run depends on.
+
+    Args:
+        settled: The plan.
+        split: The split of the data.
+        labels: Labels of training and validation crystals.
+        seen: Manifest hash of the crystals that are learned from without labels, if there are any.
+        text: Hash of the descriptions, if the model reads them.
+    """
+    data = {
+        "data": split.data,
+        "split": split.hash,
+        "labels": digest_of(labels),
+        "unlabelled": seen,
+        "descriptions": text,
+    }
+    return identity_of(settled, data, split.hash, *seen, *text)
 
 
 def _objective(settled: SettledPlan, predictor: Predictor) -> Objective:

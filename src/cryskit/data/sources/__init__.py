@@ -1,11 +1,12 @@
-"""Data sets by name: those that come with the package, files and folders, and whatever a scheme leads to.
+"""Data sets by name: those that come with the package, and whatever a scheme leads to. `cryskit.read` takes all of these.
 
 sources() -> Mapping[str, Source]                          the cards of the bundled data sets, by name
-resolve(src, limit) -> Iterator[Crystal | Failure]         a bundled name, a file or folder, or scheme:what-it-takes
+named(src, limit) -> Iterator[Crystal | Failure] | None    a bundled name or scheme:what-it-takes; None if it is a path
+require_source(src)                                        an error unless it is a name or something is there
 open_source(name, limit) -> Iterator[Crystal | Failure]    a bundled name, checksum verified
 """
 
 from cryskit.data.sources.bundled import Source, open_source, sources
-from cryskit.data.sources.resolve import resolve
+from cryskit.data.sources.resolve import named, require_source
 
-__all__ = ["Source", "open_source", "resolve", "sources"]
+__all__ = ["Source", "named", "open_source", "require_source", "sources"]

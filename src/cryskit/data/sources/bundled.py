@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from cryskit.data.read import read
+from cryskit.data.readers.formats import read_named
 from cryskit.data.validate import LIMIT
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.yaml_files import read_mapping
@@ -103,7 +103,7 @@ def open_source(name: str, limit: int = LIMIT) -> Iterator[Crystal | Failure]:
         raise UnknownNameError("bundled data set", name, sources())
     source = sources()[name]
     source.verify()
-    return read(source.path, limit=limit)
+    return read_named(str(source.path), limit)
 
 
 def _card(path: Path) -> Source:

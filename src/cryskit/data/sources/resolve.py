@@ -1,15 +1,15 @@
-"""Which data set a user means: the name of a bundled one, a path, or `scheme:...` for a registered source."""
+"""Which data set a text stands for: the name of a bundled one, `scheme:...` for a registered source, or else a path."""
 
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryskit.data.read import read
 from cryskit.data.sources.bundled import open_source, sources
 from cryskit.data.validate import LIMIT
-from cryskit.errors import DataError, UnknownNameError
+from cryskit.errors import QUOTED_PATH, DataError, shortened
 from cryskit.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from cryskit.types import Crystal, Failure
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)  # two letters or more: one is a drive of Windows
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)")  # two letters or more: one is a drive of Windows
 
 
-def resolve(src: str, limit: int = LIMIT) -> Iterator[Crystal | Failure]:
-    """Read the data set that a user names.
+def named(src: str, limit: int = LIMIT) -> Iterator[Crystal | Failure] | None:
+    """Return the rows of the data set that a text names, None if the text is the path of what is there.
 
     Args:
         src: Name of a bundled data set, path of a file or folder (one that begins with ./ is always a path), or a scheme
@@ -29,25 +29,58 @@ def resolve(src: str, limit: int = LIMIT) -> Iterator[Crystal | Failure]:
             a scheme.
         limit: Number of atoms that a cell may have.
 
-    Returns:
-        One item per row, in order.
-
     Raises:
-        UnknownNameError: There is neither such a data set nor such a path.
-        DataError: There is no such scheme, or the source as a whole cannot be read.
+        DataError: There is neither such a data set nor such a path, or the data set was changed.
+        UnknownNameError: The source of the scheme knows no such name.
     """
     if src in sources():
         return open_source(src, limit)
-    if Path(src).exists():
-        return read(src, limit=limit)
-    named = _SCHEME.fullmatch(src)
-    if not named:
-        raise UnknownNameError("data set, file or folder", src, sources())
-    scheme, rest = named.groups()
-    if scheme not in SOURCES:
-        raise DataError(
-            f"There is no file {src}, and no source of data sets with the scheme {scheme!r}",
-            f"Check the path, or give one of the schemes {', '.join(f'{known}:' for known in SOURCES)}",
-        )
+    if _exists(src):
+        return None
+    scheme, rest = _scheme(src)
     rows: Iterator[Crystal | Failure] = SOURCES[scheme](rest, limit)
     return rows
+
+
+def require_source(src: str) -> None:
+    """Refuse a text that stands for no data set, before any work is done.
+
+    Args:
+        src: Text as for `named`.
+
+    Raises:
+        DataError: There is neither such a data set nor such a path.
+    """
+    if src not in sources() and not _exists(src):
+        _scheme(src)
+
+
+def _exists(src: str) -> bool:
+    """Return whether a text is the path of something; one that is too long for a path, or has a null character, is none."""
+    try:
+        return Path(src).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _scheme(src: str) -> tuple[str, str]:
+    """Return a scheme and what stands behind it.
+
+    Raises:
+        DataError: The text has no scheme, or one that nobody knows.
+    """
+    found, shown = _SCHEME.fullmatch(src), shortened(src, QUOTED_PATH)
+    if found is None:
+        close = get_close_matches(src, sources(), n=3) if len(src) <= QUOTED_PATH else []
+        cure = (
+            f"Did you mean {' or '.join(close)}?" if close else "Check the path, or see `cryskit data list` for names"
+        )
+        content = "To read the content of a file, give it opened: read(io.StringIO(text), name='crystal.cif')"
+        raise DataError(f"There is no data set, file or folder called {shown!r}", content if "\n" in src else cure)
+    scheme, rest = found.groups()
+    if scheme not in SOURCES:
+        raise DataError(
+            f"There is no file {shown}, and no source of data sets with the scheme {scheme!r}",
+            f"Check the path, or give one of the schemes {', '.join(f'{known}:' for known in SOURCES)}",
+        )
+    return scheme, rest
