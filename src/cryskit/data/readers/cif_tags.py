@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import gemmi
 
@@ -33,9 +34,26 @@ _ESSENTIAL = re.compile(
     r"_(?:cell_(?:length|angle)|atom_site_(?:fract|label|type_symbol|occupancy)|symmetry_equiv_pos_as_xyz"
     r"|space_group_symop_operation_xyz|\w*space_group_name|\w*tables_number|\w*it_number)"
 )
+_END, _TAIL = "\x1a", 8  # Ctrl-Z, with which old programs end a file, and characters of the end that is looked at
 _SECOND = "#\\#CIF_2.0"  # how files of version 2 begin
 _TRIPLE = re.compile(r"(?<=\s)(\"\"\"|\'\'\')(.*?)\1(?=\s)", re.DOTALL)
 _LONGEST_LINE = 4096  # of a block that gemmi refuses: pymatgen's patterns take a time that grows with its square
+
+
+class Column(NamedTuple):
+    """Where the values of a tag stand in its loop.
+
+    Attributes:
+        values: Rows of the loop as they stand, one behind the other, quotes included.
+        width: Number of values in a row.
+        place: Which of them that of the tag is.
+        quoted: Whether any value of the loop is in quotes, or in a text field.
+    """
+
+    values: list[str]
+    width: int
+    place: int
+    quoted: bool
 
 
 class Tags:
@@ -43,13 +61,29 @@ class Tags:
 
     Args:
         single: Tag to its value as it stands, quotes included.
-        columns: Tag to the rows of its loop as they stand, quotes included, the width of the loop and its place in a row.
+        columns: Tag to its values.
     """
 
-    def __init__(self, single: Mapping[str, str], columns: Mapping[str, tuple[list[str], int, int]]) -> None:
+    def __init__(self, single: Mapping[str, str], columns: Mapping[str, Column]) -> None:
         self._single = single
         self._columns = columns
-        self._names = f" {' '.join(single)} {' '.join(columns)}"
+
+    @cached_property
+    def _names(self) -> str:
+        return f" {' '.join(self._single)} {' '.join(self._columns)}"
+
+    def __contains__(self, tag: str) -> bool:
+        return tag in self._single or tag in self._columns
+
+    def raw(self, tag: str) -> list[str]:
+        """Return the values of a tag as they stand, quotes included; empty if there is no such tag.
+
+        Args:
+            tag: The tag in lower case, "_" in place of ".".
+        """
+        if (found := self._columns.get(tag)) is not None:
+            return found.values[found.place :: found.width]
+        return [self._single[tag]] if tag in self._single else []
 
     def column(self, tag: str) -> list[str]:
         """Return the values of a tag without quotes: one, or one per row of its loop; empty if there is no such tag.
@@ -57,14 +91,8 @@ class Tags:
         Args:
             tag: The tag in lower case, "_" in place of ".".
         """
-        if tag in self._single:
-            return [_bare(self._single[tag])]
-        if tag not in self._columns:
-            return []
-        values, width, place = self._columns[tag]
-        column = values[place::width]
-        joined = "".join(column)
-        return [_bare(value) for value in column] if "'" in joined or '"' in joined or ";" in joined else column
+        found = self._columns.get(tag)
+        return self.raw(tag) if found is not None and not found.quoted else [*map(bare, self.raw(tag))]
 
     def has(self, prefix: str) -> bool:
         """Return whether a tag begins so."""
@@ -72,7 +100,7 @@ class Tags:
 
     def together(self, names: list[str]) -> bool:
         """Return whether some tags that are there stand in one loop, or all of them in none."""
-        loops = {id(self._columns[name][0]) if name in self._columns else 0 for name in names}
+        loops = {id(self._columns[name].values) if name in self._columns else 0 for name in names}
         return len(loops) == 1
 
 
@@ -83,11 +111,13 @@ def known(tags: Tags, *names: str) -> list[str]:
         tags: A block.
         names: Tags, in lower case.
     """
-    return [value for name in names for value in tags.column(name) if value not in UNKNOWN]
+    return [value for name in names if name in tags for value in tags.column(name) if value not in UNKNOWN]
 
 
 def blocks(text: str) -> list[str]:
     """Return the texts of the data blocks, the header at the head of each; headers within text fields are none."""
+    if _END in text[-_TAIL:]:
+        text = text.rstrip(f"{_END} \t\r\n") + "\n"
     if text.startswith(_SECOND):
         text = _TRIPLE.sub(lambda found: "\n;" + re.sub(r"^;", " ;", found[2], flags=re.MULTILINE) + "\n;\n", text)
     if text.lower().count("data_") == 1:
@@ -117,16 +147,13 @@ def tags_of(text: str) -> Tags:
     except (ValueError, RuntimeError, IndexError) as error:
         return _lenient(text, error)
     single: dict[str, str] = {}
-    columns: dict[str, tuple[list[str], int, int]] = {}
+    columns: dict[str, Column] = {}
     for item in block:
-        pair = item.pair
-        if pair is not None:
-            _add(single, pair[0], pair[1])
+        if (pair := item.pair) is not None:
+            _add(single, *pair)
         elif (loop := item.loop) is not None:
             tags = loop.tags
-            values = loop.values if any(_WANTED.match(tag) for tag in tags) else []
-            for place, tag in enumerate(tags):
-                _add(columns, tag, (values, len(tags), place))
+            _add_loop(columns, tags, loop.values if any(map(_WANTED.match, tags)) else [])
     if both := single.keys() & columns.keys():
         raise UnreadableError(f"{min(both)} is given twice, alone and in a loop", "Keep the one that is right")
     return Tags(single, columns)
@@ -141,12 +168,25 @@ def _add(found: dict[str, T], tag: str, value: T) -> None:
     name = tag.lower()
     if "." in name or name[-1] == "_":
         name = name.replace(".", "_").rstrip("_")
-    if found.setdefault(name, value) != value:
+    if name not in found:
+        found[name] = value
+    elif found[name] != value:
         raise UnreadableError(f"{tag} is given twice, with different values", "Keep the one that is right")
 
 
-def _bare(value: str) -> str:
-    return str(gemmi.cif.as_string(value)).strip() if value[:1] in {"'", '"', ";"} else value
+def _add_loop(found: dict[str, Column], tags: list[str], values: list[str]) -> None:
+    joined = "".join(values)
+    quoted = "'" in joined or '"' in joined or ";" in joined
+    for place, tag in enumerate(tags):
+        _add(found, tag, Column(values, len(tags), place, quoted))
+
+
+def bare(value: str) -> str:
+    """Return a value without its quotes or semicolons."""
+    quote = value[:1]
+    if quote in {"'", '"'} and value[-1] == quote and len(value) > 1:
+        return value[1:-1].strip()
+    return str(gemmi.cif.as_string(value)).strip() if quote in {"'", '"', ";"} else value
 
 
 def _lenient(text: str, refusal: Exception) -> Tags:
@@ -171,7 +211,7 @@ def _lenient(text: str, refusal: Exception) -> Tags:
         if times > 1 and _ESSENTIAL.match(name):
             raise UnreadableError(f"{name} is given {times} times", "Keep the one that is right")
     single: dict[str, str] = {}
-    columns: dict[str, tuple[list[str], int, int]] = {}
+    columns: dict[str, Column] = {}
     for tag, value in parsed.data.items():
         if isinstance(value, str):
             _add(single, tag, value)
@@ -179,5 +219,5 @@ def _lenient(text: str, refusal: Exception) -> Tags:
         rows = [list(parsed.data[tag]) for tag in tags if isinstance(parsed.data.get(tag), list)]
         values = [value for row in zip(*rows, strict=False) for value in row]
         for place, tag in enumerate(tags):
-            _add(columns, tag, (values, len(rows), place))
+            _add(columns, tag, Column(values, len(rows), place, quoted=True))
     return Tags(single, columns)
