@@ -28,6 +28,7 @@ from cryskit.data.readers.cif_images import expand
 from cryskit.data.readers.cif_sites import number_of, sites_of, without_doubles
 from cryskit.data.readers.cif_symmetry import Symmetry, symmetries
 from cryskit.data.readers.cif_tags import blocks, known, tags_of
+from cryskit.data.readers.numbers import to_floats
 from cryskit.data.validate import validate
 from cryskit.errors import CoordinatesError, CrystalError, LatticeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -100,6 +101,10 @@ def read_blocks(text: str, name: str, source: str, limit: int) -> Iterator[Cryst
 
 def _is_structure(block: str) -> bool:
     """Return whether a block has atom sites and is not the powder pattern that some data bases add to the structure."""
+    if "powder_pattern" in block.split("\n", 1)[0]:
+        return False
+    if "\n_atom_site_label" in block or "\n _atom_site_label" in block:
+        return True  # found fast; all the ways to write it take longer
     heads = (found.start() for found in _SITES.finditer(block))
     return (
         any(not block[max(head - 1, 0) : head].strip() for head in heads)
@@ -205,8 +210,8 @@ def _lattice(tags: Tags) -> np.ndarray:
     Raises:
         LatticeError: A length is missing, or the parameters make no cell.
     """
-    a, b, c = (_parameter(tags, tag, "") for tag in _LENGTHS)
-    alpha, beta, gamma = (math.radians(_parameter(tags, tag, _RIGHT)) for tag in _ANGLES)
+    a, b, c, *angles = _parameters(tags)
+    alpha, beta, gamma = map(math.radians, angles)
     if not all(0 < angle < math.pi for angle in (alpha, beta, gamma)) or min(a, b, c) <= 0:
         raise LatticeError(
             "A length or an angle of the cell is out of range",
@@ -219,6 +224,17 @@ def _lattice(tags: Tags) -> np.ndarray:
     first = [a * math.sin(beta), 0.0, a * math.cos(beta)]
     across, along = b * math.sin(alpha), b * math.cos(alpha)
     return np.array([first, [-across * math.cos(reciprocal), across * math.sin(reciprocal), along], [0.0, 0.0, c]])
+
+
+def _parameters(tags: Tags) -> list[float]:
+    """Return the lengths of the cell, angstrom, and its angles, degrees."""
+    try:
+        found = to_floats(tags.alone((*_LENGTHS, *_ANGLES)))
+    except ValueError:
+        found = []
+    if len(found) == len(_LENGTHS) + len(_ANGLES) and math.isfinite(sum(found)):
+        return found
+    return [*(_parameter(tags, tag, "") for tag in _LENGTHS), *(_parameter(tags, tag, _RIGHT) for tag in _ANGLES)]
 
 
 def _parameter(tags: Tags, tag: str, default: str) -> float:

@@ -9,6 +9,7 @@ file, is what the file writes.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import gemmi
@@ -73,17 +74,19 @@ def expand(sites: Sites, operations: Operations, lattice: np.ndarray, limit: int
         return [Atoms(sites.fractional - np.floor(sites.fractional), sites.numbers, alone)]
     moves = _moves(sites.fractional, operations, lattice)
     fixing = moves.squares < NEAREST**2
-    found = [(_special(sites.fractional, moves.offsets, fixing), fixing)]
-    if np.count_nonzero(moves.squares < _IMPOSSIBLE**2) > np.count_nonzero(fixing):
-        found = [*_as_rounded(sites, operations, lattice, moves, *found[0]), *found]
+    count = np.count_nonzero(fixing)
+    places = sites.fractional if count == len(fixing) else _special(sites.fractional, moves.offsets, fixing)
+    found = [(places, fixing)]
+    if np.count_nonzero(moves.squares < _IMPOSSIBLE**2) > count:
+        found = [*_as_rounded(sites, operations, lattice, moves, places, fixing), *found]
     return [_images(sites, place, fixing, operations, lattice, limit) for place, fixing in found]
 
 
 def _moves(fractional: np.ndarray, operations: Operations, lattice: np.ndarray) -> _Moves:
-    offsets = (fractional @ operations.moves).reshape(len(fractional), -1, 3) + operations.translations
+    offsets = operations.images(fractional) - fractional[:, None]
     offsets -= np.rint(offsets)
-    moved = offsets @ lattice
-    return _Moves(offsets, np.einsum("nsi,nsi->ns", moved, moved))
+    moved = offsets.reshape(-1, 3) @ lattice
+    return _Moves(offsets, np.einsum("ij,ij->i", moved, moved).reshape(offsets.shape[:2]))
 
 
 def _special(fractional: np.ndarray, offsets: np.ndarray, fixing: np.ndarray) -> np.ndarray:
@@ -105,17 +108,20 @@ def _images(
         lattice: (3, 3) rows are the vectors of the cell, angstrom.
         limit: Number of atoms that a cell may have.
     """
-    orders = fixing.sum(1)
-    validate_size(round(float((fixing.shape[1] / orders).sum())), limit)
-    kept = [operations.first_of_cosets(*each, lattice) for each in zip(fixing, places, strict=True)]
+    orders = fixing.sum(1).tolist()
+    count = fixing.shape[1]
+    validate_size(round(sum(count / order for order in orders)), limit)
+    kept = operations.first_of_cosets(fixing, places, lattice)
     sizes = [len(each) for each in kept]
     validate_size(sum(sizes), limit)
-    owner, place = np.repeat(np.arange(len(places)), sizes), np.concatenate(kept)
-    images = np.einsum("mij,mj->mi", operations.rotations[place], places[owner]) + operations.translations[place]
+    owner = np.repeat(np.arange(len(kept)), sizes)
+    images = operations.images(places).reshape(-1, 3)
+    if len(images) > len(owner):
+        images = images[owner * count + np.concatenate(kept)]
     images -= np.floor(images)
-    stated = [_integer(text) for text in sites.multiplicities]
+    stated = [*map(_integer, sites.multiplicities)]
     # Programs of the nineties wrote the order of the site symmetry into the column of the multiplicity.
-    agree = [one in {0, size, order} for one, size, order in zip(stated, sizes, orders.tolist(), strict=False)]
+    agree = [one in {0, size, order} for one, size, order in zip(stated, sizes, orders, strict=False)]
     return Atoms(images, sites.numbers[owner], all(agree) if any(stated) else None)
 
 
@@ -172,6 +178,7 @@ def _last_digit(texts: list[str]) -> float:
     return 10.0 ** -max(digits) if all(found) and max(digits) else 0.0
 
 
+@lru_cache(maxsize=1024)
 def _integer(text: str) -> int:
     value = gemmi.cif.as_number(text)
     return int(value) if value == value // 1 and 0 < value < _MOST else 0

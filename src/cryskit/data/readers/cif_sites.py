@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import gemmi
@@ -90,7 +91,7 @@ def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: 
         columns = {tag: [values[row] for row in kept] if values else [] for tag, values in columns.items()}
     validate_size(len(columns[_FRACTIONAL[0]]), limit)
     written = [columns[tag] for tag in _FRACTIONAL]
-    fractional = _rounded(np.array([*map(_coordinates, written, _FRACTIONAL)]).T)
+    fractional = _coordinates(written)
     multiplicities = next((columns[tag] for tag in _MULTIPLICITIES if columns[tag]), [])
     sites = Sites(fractional, _elements(columns[_TYPE], columns[_LABEL], elements), multiplicities, written)
     shares = columns[_OCCUPANCY]
@@ -112,16 +113,27 @@ def without_doubles(crystal: Crystal) -> Crystal:
     return replace(crystal, fractional=crystal.fractional[~doubles], numbers=crystal.numbers[~doubles])
 
 
-def _coordinates(texts: list[str], tag: str) -> list[float]:
+def _coordinates(written: list[list[str]]) -> np.ndarray:
+    """Return three columns of coordinates as (N, 3) float64, those next to 1/3 and 2/3 at these values.
+
+    Raises:
+        CoordinatesError: One of them is no number.
+    """
+    texts = [*chain.from_iterable(written)]
     try:
         found = to_floats(texts)
     except ValueError:
         found = [number_of(text) for text in texts]
-    if math.isfinite(sum(found)):
-        return found
-    row = next(row for row, value in enumerate(found) if not math.isfinite(value))
-    unknown = f"is unknown ({texts[row]})" if texts[row] in UNKNOWN else f"is {texts[row][:40]!r}, expected a number"
-    raise CoordinatesError(f"{tag} of site {row + 1} {unknown}", "Give three fractional coordinates for each atom")
+    if not math.isfinite(sum(found)):
+        place = next(place for place, value in enumerate(found) if not math.isfinite(value))
+        axis, row = divmod(place, len(written[0]))
+        wrong = texts[place]
+        unknown = f"is unknown ({wrong})" if wrong in UNKNOWN else f"is {wrong[:40]!r}, expected a number"
+        problem = f"{_FRACTIONAL[axis]} of site {row + 1} {unknown}"
+        raise CoordinatesError(problem, "Give three fractional coordinates for each atom")
+    fractional = np.array(found).reshape(3, -1).T
+    joined = "".join(texts)
+    return _rounded(fractional) if "333" in joined or "666" in joined else fractional
 
 
 def number_of(text: str) -> float:

@@ -48,7 +48,7 @@ _MODULATION = "_cell_modulation_dimension"
 _LAST = 230  # number of the last space group
 _MAGNETIC_LIST, _MAGNETIC_CENTRING = "_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_centering_xyz"
 _MAGNETIC = "_space_group_magn"
-_SPOKEN = (*OPERATIONS, _MAGNETIC_LIST, _MAGNETIC_CENTRING, *_NAMES, *_REFERENCE, *_HALL, *_NUMBERS, *_CODES)
+_SPOKEN = frozenset({*OPERATIONS, _MAGNETIC_LIST, _MAGNETIC_CENTRING, *_NAMES, *_REFERENCE, *_HALL, *_NUMBERS, *_CODES})
 """Every tag that says what the symmetry is."""
 
 
@@ -91,7 +91,7 @@ def symmetries(tags: Tags, lattice: np.ndarray) -> list[Symmetry]:
         UnreadableError: The group is not understood, operations are none, contradict one another or the cell.
     """
     _refuse_beyond_space_groups(tags)
-    found = _found(tuple((tag, *tags.raw(tag)) for tag in _SPOKEN if tag in tags))
+    found = _found(tags.spoken(_SPOKEN))
     if len(found) == 1 and found[0].operations.trivial:
         return list(found)
     kept = [one for one in found if one.operations.keep_metric(lattice)]

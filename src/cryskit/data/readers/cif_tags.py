@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import gemmi
@@ -17,7 +17,7 @@ import gemmi
 from cryskit.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -40,19 +40,17 @@ _TRIPLE = re.compile(r"(?<=\s)(\"\"\"|\'\'\')(.*?)\1(?=\s)", re.DOTALL)
 _LONGEST_LINE = 4096  # of a block that gemmi refuses: pymatgen's patterns take a time that grows with its square
 
 
-class Column(NamedTuple):
-    """Where the values of a tag stand in its loop.
+class Loop(NamedTuple):
+    """The values of a loop.
 
     Attributes:
         values: Rows of the loop as they stand, one behind the other, quotes included.
         width: Number of values in a row.
-        place: Which of them that of the tag is.
-        quoted: Whether any value of the loop is in quotes, or in a text field.
+        quoted: Whether any value is in quotes, or in a text field.
     """
 
     values: list[str]
     width: int
-    place: int
     quoted: bool
 
 
@@ -61,10 +59,10 @@ class Tags:
 
     Args:
         single: Tag to its value as it stands, quotes included.
-        columns: Tag to its values.
+        columns: Tag to its loop, and to the position of its value in a row.
     """
 
-    def __init__(self, single: Mapping[str, str], columns: Mapping[str, Column]) -> None:
+    def __init__(self, single: Mapping[str, str], columns: Mapping[str, tuple[Loop, int]]) -> None:
         self._single = single
         self._columns = columns
 
@@ -81,9 +79,10 @@ class Tags:
         Args:
             tag: The tag in lower case, "_" in place of ".".
         """
-        if (found := self._columns.get(tag)) is not None:
-            return found.values[found.place :: found.width]
-        return [self._single[tag]] if tag in self._single else []
+        if (found := self._columns.get(tag)) is None:
+            return [self._single[tag]] if tag in self._single else []
+        (values, width, _), place = found
+        return values[place::width]
 
     def column(self, tag: str) -> list[str]:
         """Return the values of a tag without quotes: one, or one per row of its loop; empty if there is no such tag.
@@ -91,8 +90,30 @@ class Tags:
         Args:
             tag: The tag in lower case, "_" in place of ".".
         """
-        found = self._columns.get(tag)
-        return self.raw(tag) if found is not None and not found.quoted else [*map(bare, self.raw(tag))]
+        if (found := self._columns.get(tag)) is None:
+            return [bare(self._single[tag])] if tag in self._single else []
+        (values, width, quoted), place = found
+        return [*map(bare, values[place::width])] if quoted else values[place::width]
+
+    def alone(self, names: Sequence[str]) -> list[str]:
+        """Return the values as they stand of those of some tags that stand in no loop.
+
+        Args:
+            names: Tags, in lower case.
+        """
+        single = self._single
+        return [single[name] for name in names if name in single]
+
+    def spoken(self, names: frozenset[str]) -> tuple[tuple[str, ...], ...]:
+        """Return some tags, those that are there, each before its values as they stand.
+
+        Args:
+            names: Tags, in lower case.
+        """
+        return tuple(
+            (name, *self.raw(name))
+            for name in sorted([*names.intersection(self._single), *names.intersection(self._columns)])
+        )
 
     def has(self, prefix: str) -> bool:
         """Return whether a tag begins so."""
@@ -100,7 +121,7 @@ class Tags:
 
     def together(self, names: list[str]) -> bool:
         """Return whether some tags that are there stand in one loop, or all of them in none."""
-        loops = {id(self._columns[name].values) if name in self._columns else 0 for name in names}
+        loops = {id(self._columns[name][0]) if name in self._columns else 0 for name in names}
         return len(loops) == 1
 
 
@@ -147,13 +168,13 @@ def tags_of(text: str) -> Tags:
     except (ValueError, RuntimeError, IndexError) as error:
         return _lenient(text, error)
     single: dict[str, str] = {}
-    columns: dict[str, Column] = {}
+    columns: dict[str, tuple[Loop, int]] = {}
     for item in block:
         if (pair := item.pair) is not None:
             _add(single, *pair)
         elif (loop := item.loop) is not None:
             tags = loop.tags
-            _add_loop(columns, tags, loop.values if any(map(_WANTED.match, tags)) else [])
+            _add_loop(columns, tags, loop.values if any(map(_is_wanted, tags)) else [])
     if both := single.keys() & columns.keys():
         raise UnreadableError(f"{min(both)} is given twice, alone and in a loop", "Keep the one that is right")
     return Tags(single, columns)
@@ -165,20 +186,31 @@ def _add(found: dict[str, T], tag: str, value: T) -> None:
     Raises:
         UnreadableError: It is there with another value: the same tag in two dialects.
     """
-    name = tag.lower()
-    if "." in name or name[-1] == "_":
-        name = name.replace(".", "_").rstrip("_")
+    name = _plain(tag)
     if name not in found:
         found[name] = value
     elif found[name] != value:
         raise UnreadableError(f"{tag} is given twice, with different values", "Keep the one that is right")
 
 
-def _add_loop(found: dict[str, Column], tags: list[str], values: list[str]) -> None:
+@lru_cache(maxsize=4096)
+def _plain(tag: str) -> str:
+    """Return a tag in lower case, "_" in place of "."."""
+    name = tag.lower()
+    return name.replace(".", "_").rstrip("_") if "." in name or name[-1] == "_" else name
+
+
+@lru_cache(maxsize=4096)
+def _is_wanted(tag: str) -> bool:
+    """Return whether the values of a loop with this tag are looked at."""
+    return _WANTED.match(tag) is not None
+
+
+def _add_loop(found: dict[str, tuple[Loop, int]], tags: list[str], values: list[str]) -> None:
     joined = "".join(values)
-    quoted = "'" in joined or '"' in joined or ";" in joined
+    loop = Loop(values, len(tags), "'" in joined or '"' in joined or ";" in joined)
     for place, tag in enumerate(tags):
-        _add(found, tag, Column(values, len(tags), place, quoted))
+        _add(found, tag, (loop, place))
 
 
 def bare(value: str) -> str:
@@ -211,13 +243,14 @@ def _lenient(text: str, refusal: Exception) -> Tags:
         if times > 1 and _ESSENTIAL.match(name):
             raise UnreadableError(f"{name} is given {times} times", "Keep the one that is right")
     single: dict[str, str] = {}
-    columns: dict[str, Column] = {}
+    columns: dict[str, tuple[Loop, int]] = {}
     for tag, value in parsed.data.items():
         if isinstance(value, str):
             _add(single, tag, value)
     for tags in parsed.loops:
         rows = [list(parsed.data[tag]) for tag in tags if isinstance(parsed.data.get(tag), list)]
         values = [value for row in zip(*rows, strict=False) for value in row]
+        loop = Loop(values, len(rows), quoted=True)
         for place, tag in enumerate(tags):
-            _add(columns, tag, Column(values, len(rows), place, quoted=True))
+            _add(columns, tag, (loop, place))
     return Tags(single, columns)

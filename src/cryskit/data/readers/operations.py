@@ -73,9 +73,9 @@ class Operations:
         return tuple(sorted(zip(traces, np.rint(np.linalg.det(self.distinct)).astype(int).tolist(), strict=True)))
 
     @cached_property
-    def moves(self) -> np.ndarray:
-        """(3, 3 S) float64, every W - 1 transposed: coordinates times this, and the translations, tell how far each operation moves them."""
-        return np.ascontiguousarray((self.rotations - np.eye(3)).transpose(2, 0, 1).reshape(3, -1))
+    def _columns(self) -> np.ndarray:
+        """(3, 3 S) float64, the transposed rotations next to one another."""
+        return np.ascontiguousarray(self.rotations.transpose(2, 0, 1).reshape(3, -1))
 
     @cached_property
     def _metric_changes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -88,35 +88,50 @@ class Operations:
 
     @cached_property
     def _cosets(self) -> dict[bytes, np.ndarray]:
-        """What `first_of_cosets` returned, by the stabiliser; a group has few."""
+        """What `_firsts` returned, by the stabiliser: a group has few."""
         return {}
 
-    def first_of_cosets(self, stabiliser: np.ndarray, place: np.ndarray, lattice: np.ndarray) -> np.ndarray:
-        """Return which operations give the images of an atom, one for each image.
+    def images(self, fractional: np.ndarray) -> np.ndarray:
+        """Return where every operation brings some places, W x + w.
 
         Args:
-            stabiliser: (S,) bool, the operations that leave the atom where it is.
-            place: (3,) fractional coordinates of the atom.
+            fractional: (N, 3) fractional coordinates.
+
+        Returns:
+            (N, S, 3) fractional.
+        """
+        images: np.ndarray = (fractional @ self._columns).reshape(len(fractional), -1, 3) + self.translations
+        return images
+
+    def first_of_cosets(self, fixing: np.ndarray, places: np.ndarray, lattice: np.ndarray) -> list[np.ndarray]:
+        """Return which operations give the images of some atoms, one for each image.
+
+        Args:
+            fixing: (N, S) bool, which operations leave which atom where it is: its stabiliser.
+            places: (N, 3) fractional coordinates of the atoms.
             lattice: (3, 3) rows are the vectors of the cell, angstrom.
 
         Returns:
-            (M,) int64, ascending. Images that are nearer than NEAREST are one.
+            For each atom (M,) int64, ascending. Images that are nearer than NEAREST are one.
         """
-        if np.count_nonzero(stabiliser) == 1:
-            return np.arange(len(stabiliser))
-        key = stabiliser.tobytes()
-        if (found := self._cosets.get(key)) is not None:
-            return found
+        joined, count = fixing.tobytes(), fixing.shape[1]
+        keys = [joined[start : start + count] for start in range(0, len(joined), count)]
+        return [
+            self._firsts(key, place, lattice) if (found := self._cosets.get(key)) is None else found
+            for key, place in zip(keys, places, strict=True)
+        ]
+
+    def _firsts(self, stabiliser: bytes, place: np.ndarray, lattice: np.ndarray) -> np.ndarray:
         images = self.rotations @ place + self.translations
-        kept: list[int] = []
+        order, kept = sum(stabiliser), []
         left = np.arange(len(images))
-        while len(left):
+        while len(left) and order > 1:
             kept.append(int(left[0]))
             apart = images[left] - images[left[0]]
             left = left[np.linalg.norm((apart - np.rint(apart)) @ lattice, axis=1) >= NEAREST]
-        found = np.array(kept)
-        if len(found) * np.count_nonzero(stabiliser) == len(images):  # else no subgroup: it depends on the place
-            self._cosets[key] = found
+        found = np.array(kept) if order > 1 else left
+        if len(found) * order == len(images):  # else it is no subgroup, and the images depend on the place
+            self._cosets[stabiliser] = found
         return found
 
     def with_translations(self, translations: np.ndarray) -> Operations:
