@@ -153,7 +153,7 @@ def refuse_special(path: str | Path) -> None:
         UnreadableError: It is a folder, a pipe, a socket or a device.
     """
     try:
-        mode = Path(path).stat().st_mode
+        mode = (path if isinstance(path, Path) else Path(path)).stat().st_mode
     except OSError:
         return  # to open it says why
     if not stat.S_ISREG(mode):

@@ -106,10 +106,7 @@ def _is_structure(block: str) -> bool:
     if "\n_atom_site_label" in block or "\n _atom_site_label" in block:
         return True  # found fast; all the ways to write it take longer
     heads = (found.start() for found in _SITES.finditer(block))
-    return (
-        any(not block[max(head - 1, 0) : head].strip() for head in heads)
-        and "powder_pattern" not in block.split("\n", 1)[0]
-    )
+    return any(not block[max(head - 1, 0) : head].strip() for head in heads)
 
 
 def _crystal(block: str, name: str, limit: int) -> Crystal:

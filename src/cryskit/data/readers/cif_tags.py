@@ -173,8 +173,8 @@ def tags_of(text: str) -> Tags:
         if (pair := item.pair) is not None:
             _add(single, *pair)
         elif (loop := item.loop) is not None:
-            tags = loop.tags
-            _add_loop(columns, tags, loop.values if any(map(_is_wanted, tags)) else [])
+            tags = tuple(loop.tags)
+            _add_loop(columns, tags, loop.values if _is_wanted(tags) else [])
     if both := single.keys() & columns.keys():
         raise UnreadableError(f"{min(both)} is given twice, alone and in a loop", "Keep the one that is right")
     return Tags(single, columns)
@@ -201,14 +201,18 @@ def _plain(tag: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _is_wanted(tag: str) -> bool:
-    """Return whether the values of a loop with this tag are looked at."""
-    return _WANTED.match(tag) is not None
+def _is_wanted(tags: tuple[str, ...]) -> bool:
+    """Return whether the values of a loop with these tags are looked at."""
+    return any(map(_WANTED.match, tags))
 
 
-def _add_loop(found: dict[str, tuple[Loop, int]], tags: list[str], values: list[str]) -> None:
+def _add_loop(found: dict[str, tuple[Loop, int]], tags: Sequence[str], values: list[str]) -> None:
     joined = "".join(values)
     loop = Loop(values, len(tags), "'" in joined or '"' in joined or ";" in joined)
+    names = [*map(_plain, tags)]
+    if found.keys().isdisjoint(names) and len(set(names)) == len(names):
+        found.update(zip(names, [(loop, place) for place in range(len(names))], strict=True))
+        return
     for place, tag in enumerate(tags):
         _add(found, tag, (loop, place))
 
