@@ -85,7 +85,7 @@ class InputFile:
             SizeError: All of it was to be read and is larger than HELD_BYTES.
         """
         most, pieces, size = HELD_BYTES if limit is None else limit, [], 0
-        with self.open() as file:
+        with _problems_named(self.name), self._plain() or self._bytes() as file:
             while size <= most and (piece := file.read(_PIECE)):  # all the limit at once would take memory for it
                 pieces.append(piece)
                 size += len(piece)
@@ -120,6 +120,14 @@ class InputFile:
             return False
         return not isinstance(self.stream, gzip.GzipFile) and not _is_text(self.stream)
 
+    def _plain(self) -> IO[bytes] | None:
+        """Return the opened file at the path if its bytes are the text; None if they have to be unpacked or are a stream."""
+        if self.stream is not None or self.name.lower().endswith(".gz"):
+            return None
+        path = Path(self.name)
+        refuse_special(path)
+        return path.open("rb")
+
     @contextmanager
     def _bytes(self) -> Iterator[IO[bytes]]:
         if self.stream is not None:
@@ -135,7 +143,7 @@ class InputFile:
         return io.BufferedReader(_Unpacked(gzip.GzipFile(fileobj=file), borrowed), _PIECE) if self._is_packed else file
 
 
-def refuse_special(path: str) -> None:
+def refuse_special(path: str | Path) -> None:
     """Raise for what is no regular file, before it is opened: a pipe that nobody writes to would never answer.
 
     Args:
@@ -145,13 +153,13 @@ def refuse_special(path: str) -> None:
         UnreadableError: It is a folder, a pipe, a socket or a device.
     """
     try:
-        mode = Path(path).stat().st_mode
+        mode = (path if isinstance(path, Path) else Path(path)).stat().st_mode
     except OSError:
         return  # to open it says why
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
         what = kinds.get(stat.S_IFMT(mode), "device")
-        raise UnreadableError(f"It is a {what}, not a file", "Give a file, or open it and give its name", path)
+        raise UnreadableError(f"It is a {what}, not a file", "Give a file, or open it and give its name", str(path))
 
 
 class _Borrowed(io.RawIOBase):

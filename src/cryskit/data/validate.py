@@ -36,7 +36,7 @@ NEAREST = 0.1
 
 _LOG = logging.getLogger("cryskit")
 _SHOWN = 200  # characters of an error that was not foreseen
-_SHIFTS = np.array([[[0.5 * (i >> axis & 1) for axis in range(3)]] for i in range(8)])
+_SHIFTS = np.array([[[0.0]], [[0.5]]])
 _FARTHEST = 1e15  # fractional: beyond it double precision does not tell one cell from the next
 _MOST_BINS = 2.0**17  # along an axis, so that the number of a cell is exact in double precision
 
@@ -122,7 +122,8 @@ def validate(crystal: Crystal, limit: int = LIMIT) -> Crystal:
     """
     validate_size(len(crystal), limit, crystal.id)
     heights = _heights(crystal)
-    lightest, heaviest = crystal.numbers.min(), crystal.numbers.max()
+    present = set(crystal.numbers.tolist())
+    lightest, heaviest = min(present), max(present)
     if lightest < 1 or heaviest > HEAVIEST:
         strange = lightest if lightest < 1 else heaviest
         raise ElementError(
@@ -208,7 +209,10 @@ def _share_bins(fractional: np.ndarray, reach: np.ndarray) -> bool:
     reach are in one bin of the first or of the second, so in one of the eight grids they share a cell.
     """
     bins = np.minimum(np.floor(0.5 / reach), _MOST_BINS)
-    cells = np.floor(fractional * bins + _SHIFTS) % bins
-    keys = cells @ (1.0, bins[0], bins[0] * bins[1])
+    cells = np.floor((fractional - np.floor(fractional)) * bins + _SHIFTS)
+    cells[cells == bins] = 0.0
+    cells *= (1.0, bins[0], bins[0] * bins[1])
+    x, y, z = cells.transpose(2, 0, 1)
+    keys = (x[:, None, None] + y[:, None] + z).reshape(8, -1)
     keys.sort(axis=1)
     return bool((keys[:, 1:] == keys[:, :-1]).any())

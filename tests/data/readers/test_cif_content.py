@@ -141,10 +141,20 @@ def test_a_label_that_names_no_element_or_two_is_refused(label: str) -> None:
 
 @pytest.mark.parametrize(
     ("symbol", "number"),
-    [("Na", 11), ("NA", 11), ("Fe3+", 26), ("O2-", 8), ("O-2", 8), ("T", 1), ("Siva", 14), ("Ca(2+)", 20)],
-)
-def test_type_symbols_may_be_charged_and_in_any_case(symbol: str, number: int) -> None:
+    [
+        ("Na", 11), ("NA", 11), ("Fe3+", 26), ("O2-", 8), ("O-2", 8), ("T", 1), ("Siva", 14), ("Ca(2+)", 20), ("Fe(III)", 26),
+        ("O--", 8), ("Fe+++", 26), ("11B", 5), ("238U", 92), ("2H", 1), ("3H", 1), ("D1+", 1), ("Fe_pv", 26), ("Li_sv_GW", 3),
+        ("OW", 8), ("Ow1", 8), ("HW", 1),
+    ],
+)  # fmt: skip
+def test_type_symbols_may_have_charges_mass_numbers_and_any_case(symbol: str, number: int) -> None:
     assert of_type(symbol) == number
+
+
+@pytest.mark.parametrize("symbol", ["1Fe", "99B", "Fe_x", "O-+", "Fe(IIII4)", "11", "_pv"])
+def test_a_type_that_is_no_element_is_refused(symbol: str) -> None:
+    with pytest.raises(ElementError):
+        of_type(symbol)
 
 
 def test_formulas_are_read_whole_or_not_at_all() -> None:

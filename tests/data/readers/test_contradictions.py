@@ -50,6 +50,8 @@ def test_operations_in_every_form_are_the_same(symmetry: str) -> None:
         cif(heads=("type_symbol", "fract_x", "fract_y", "fract_z"), sites=("Na -0 -0.0 -.0", "Cl 1.5 -2.5(3) 10.5")),
         cif(cell=("5.64(3)", "5.6400", "'5.64'", "90.000(1)", "90", "90.")),
         "data_global\n_publ_section_title 'x'\n" + cif(),
+        cif() + "\x1a",
+        cif().rstrip() + "\x1a\r\n\x1a",
         "#\\#CIF_2.0\n" + cif().replace("loop_", "_x '''a\n_cell_length_a 3'''\n_y [1 2 {'a':3}]\nloop_", 1),
         cif().replace("loop_\n_atom", "save_frame\n_x 1\nsave_\nloop_\n_atom"),
         cif(heads=("label", "type_symbol", "fract_x", "fract_y", "fract_z", "disorder_group"), sites=("Na1 Na 0 0 0 .", "Cl1 Cl .5 .5 .5 1")),
@@ -97,3 +99,46 @@ def test_outputs_of_vasp_are_read(name: str) -> None:
 def test_labels_behind_coordinates_that_agree_are_read() -> None:
     for text in (f"{POSCAR}0 0 0 Na\n0.5 0.5 0.5 Cl\n", f"{POSCAR}0 0 0 T T T\n0.5 0.5 0.5 F F F\n"):
         assert isinstance(row_of("POSCAR", text), Crystal)
+
+
+GLIDE = LOOP.format("'x,y,z'\n'-x,y+1/2,-z+1/2'\n'-x,-y,-z'\n'x,-y+1/2,z+1/2'")
+NAME, NUMBER, HALL = "_symmetry_space_group_name_H-M", "_symmetry_Int_Tables_number", "_symmetry_space_group_name_Hall"
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "cell", "words"),
+    [
+        (f"{HALL} '-F 4 2 3'\n{NUMBER} 221", CUBIC, ("225 by Hall symbol -F 4 2 3", "221 by the number")),
+        (f"{NAME} 'F m -3 m'\n{HALL} '-F 4 2 3'\n{NUMBER} 221", CUBIC, ("225", "221 by the number")),
+        (f"{NUMBER} 13{GLIDE}", (5, 6, 7, 90, 100, 90), ("14 by the listed operations", "13 by the number")),
+        (f"{NAME} 'P 1 2/c 1'{GLIDE}", (5, 6, 7, 90, 100, 90), ("14", "13 by the name P 1 2/c 1")),
+        (f"{NAME} 'P 21/c'\n{HALL} '-P 2yc'{GLIDE}", (5, 6, 7, 90, 100, 90), ("14", "13 by the Hall symbol -P 2yc")),
+        (f"{NAME} 'P 21/c'\n{HALL} '-P 2yn'{GLIDE}", (5, 6, 7, 90, 100, 90), ("-P 2yn is of other axes",)),
+        (f"{NAME} 'P 21/c'\n{NUMBER} 13{GLIDE}", (5, 6, 7, 90, 100, 90), ("14", "13 by the number")),
+    ],
+)
+def test_words_on_another_space_group_than_the_one_believed_are_warned_of(
+    symmetry: str, cell: tuple[float, ...], words: tuple[str, ...]
+) -> None:
+    found = row_of("a.cif", cif(("Na1 Na 0.1 0.2 0.3 1",), cell=cell, operations=(), symmetry=symmetry))
+    assert isinstance(found, Crystal)
+    (warning,) = found.warnings
+    assert all(word in warning for word in words), warning
+
+
+@pytest.mark.parametrize(
+    "symmetry",
+    [
+        f"{NAME} 'P 21/c'\n{HALL} '-P 2ybc'\n{NUMBER} 14{GLIDE}",
+        f"{NUMBER} 14{GLIDE}",
+        f"{HALL} '-P 2ybc'{GLIDE}",
+        f"{NAME} 'P 21/n'\n{NUMBER} 14\n{HALL} '-P 2yn'",
+        f"{NAME} 'P 1'\n{NUMBER} 1\n{HALL} 'P 1'\n" + LOOP.format("'x,y,z'"),
+        f"{NAME} P21/c\n{NUMBER} 14{GLIDE.replace('-x,-y,-z', '-x+1/2,-y,-z').replace('-x,y+1/2', '-x+1/2,y+1/2')}",
+    ],
+)
+def test_words_that_agree_are_not_warned_of(symmetry: str) -> None:
+    text = cif(("Na1 Na 0.1 0.2 0.3 1",), cell=(5, 6, 7, 90, 100, 90), operations=(), symmetry=symmetry)
+    found = row_of("a.cif", text)
+    assert isinstance(found, Crystal), found
+    assert not found.warnings

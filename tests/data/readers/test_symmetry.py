@@ -10,7 +10,7 @@ from moyopy import Cell, MoyoDataset
 
 from cryskit.data.readers.cif import read_blocks
 from cryskit.data.readers.operations import parse_operations
-from cryskit.data.readers.space_groups import operations_of_hall, settings_named, settings_numbered
+from cryskit.data.readers.space_groups import number_of, operations_of_hall, settings_named, settings_numbered
 from cryskit.errors import UnreadableError
 from cryskit.types import Crystal, Failure
 
@@ -80,8 +80,19 @@ def test_a_general_atom_has_the_group_that_the_file_names(number: int) -> None:
 
 ALIKE = {
     "F m -3 m": ["F M -3 M", "Fm3m", "F 4/m -3 2/m", "F 4/m 3 2/m", "F m -3 m :1", "Fm-3m", "FM-3M", r"Fm\bar{3}m"],
-    "F d -3 m:2": ["Fd-3mZ", "F d 3 m :2", "F 41/d -3 2/m (origin choice 2)", "Fd-3m Z"],
-    "F d -3 m:1": ["F d -3 m S", "Fd3mS"],
+    "F d -3 m:2": [
+        "FD-3MZ",
+        "fd-3mz",
+        "F d -3 m Z :2",
+        "F d -3 m :2 (origin choice 2)",
+        "Fd-3mZ",
+        "F d 3 m :2",
+        "F 41/d -3 2/m (origin choice 2)",
+        "Fd-3m Z",
+    ],
+    "F d -3 m:1": ["F d -3 m S", "Fd3mS", "FD3MS"],
+    "R -3 c:H": ["R 3bar c", "R 3 bar c :H", "R3barc", "R bar3 c", "R -3 c HR :H", "R-3CH"],
+    "P -4 3 m": ["P 4bar 3 m", "P4bar3m", "P 4-bar 3 m"],
     "P 1 21/c 1": ["P2(1)/c", "P 21 / c", "P2_1/c", "P2~1~/c", "P 1 21/c 1 (unique axis b)", "p21/c", "P21/C", "P2₁/c"],
     "P 1 21/n 1": ["P 21/n", "P2(1)/n"],
     "P 63/m m c": ["P6_3/mmc", "P 6(3)/m m c", "P 63/m 2/m 2/c", "C 63/m m c"],
@@ -105,7 +116,9 @@ def test_names_of_old_and_new_programs_are_understood(symbol: str, name: str) ->
     assert len({setting.number for setting in settings_named(name)}) == 1
 
 
-@pytest.mark.parametrize("name", ["P 3 2", "P 3 m", "unknown", "X", "P 2 12", "Pmma Pnma", "", "P" * 500, "P 21/q"])
+@pytest.mark.parametrize(
+    "name", ["P 3 2", "P 3 m", "unknown", "X", "P 2 12", "Pmma Pnma", "", "P" * 500, "P 21/q", "F d -3 m Z :1"]
+)
 def test_a_name_that_is_not_understood_is_refused(name: str) -> None:
     assert not settings_named(name)
     if name:
@@ -258,6 +271,15 @@ def test_a_superspace_group_is_refused() -> None:
     found = read("_symmetry_space_group_name_H-M 'P 1'\n_cell_modulation_dimension 1", (8, 9, 11, 90, 90, 90))
     assert isinstance(found, Failure)
     assert "modulated" in found.error.problem
+
+
+@pytest.mark.parametrize("group", TABLE[::7], ids=lambda group: group.xhm())
+def test_the_operations_tell_the_number_of_a_group_in_every_setting(group: gemmi.SpaceGroup) -> None:
+    operations = group.operations()
+    shifted = operations.change_basis_forward(gemmi.Op("x+1/8,y+1/6,z-1/12")) or operations
+    for one in (group.operations(), shifted):
+        listed = tuple(operation.triplet() for operation in one)
+        assert number_of(parse_operations(listed)) == group.number
 
 
 def test_bare_numbers_are_reference_settings() -> None:

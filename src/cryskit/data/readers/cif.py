@@ -24,9 +24,11 @@ from cryskit.data.readers.cif_content import (
     refuse_other_composition,
     witness_of,
 )
-from cryskit.data.readers.cif_sites import expand, number_of, sites_of, without_doubles
+from cryskit.data.readers.cif_images import expand
+from cryskit.data.readers.cif_sites import number_of, sites_of, without_doubles
 from cryskit.data.readers.cif_symmetry import Symmetry, symmetries
 from cryskit.data.readers.cif_tags import blocks, known, tags_of
+from cryskit.data.readers.numbers import to_floats
 from cryskit.data.validate import validate
 from cryskit.errors import CoordinatesError, CrystalError, LatticeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 _LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 _ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
-_SITES = re.compile(r"(?:^|[ \t])_atom_site[_.](?:label|type_symbol|fract|cartn)", re.IGNORECASE | re.MULTILINE)
+_SITES = re.compile(r"_atom_site[_.](?:label|type_symbol|fract|cartn)", re.IGNORECASE)  # begins with what is found fast
 _RIGHT = "90"  # degrees, what an angle is that is not given
 _SQUEEZED = 0.6  # of the sum of two covalent radii: a shorter distance speaks against a reading
 _COINCIDE = 0.1  # angstrom; atoms of two readings that are nearer are the same
@@ -84,7 +86,7 @@ def read_blocks(text: str, name: str, source: str, limit: int) -> Iterator[Cryst
         source: Name of the file or row, for error messages.
         limit: Number of atoms that a cell may have.
     """
-    found = [block for block in blocks(text) if _SITES.search(block) and _is_structure(block)]
+    found = [block for block in blocks(text) if _is_structure(block)]
     if not found:
         error = UnreadableError("It holds no atom sites", "Give a whole CIF with _atom_site_ entries", source)
         yield Failure(name, error)
@@ -98,8 +100,13 @@ def read_blocks(text: str, name: str, source: str, limit: int) -> Iterator[Cryst
 
 
 def _is_structure(block: str) -> bool:
-    """Return whether a block is not the powder pattern that some data bases add to the structure."""
-    return "powder_pattern" not in block.split("\n", 1)[0]
+    """Return whether a block has atom sites and is not the powder pattern that some data bases add to the structure."""
+    if "powder_pattern" in block.split("\n", 1)[0]:
+        return False
+    if "\n_atom_site_label" in block or "\n _atom_site_label" in block:
+        return True  # found fast; all the ways to write it take longer
+    heads = (found.start() for found in _SITES.finditer(block))
+    return any(not block[max(head - 1, 0) : head].strip() for head in heads)
 
 
 def _crystal(block: str, name: str, limit: int) -> Crystal:
@@ -125,13 +132,14 @@ def _readings(
     readings: list[_Reading] = []
     refusal: CrystalError | None = None
     for symmetry in found:
-        fractional, numbers, multiplicities = expand(sites, symmetry.operations, lattice, limit)
-        try:
-            crystal = _without_overlap(Crystal(name, lattice, fractional, numbers), limit)
-        except CrystalError as error:
-            refusal = refusal or error
-        else:
-            readings.append(_Reading(symmetry, crystal, witness_of(crystal, content, multiplicities=multiplicities)))
+        for atoms in expand(sites, symmetry.operations, lattice, limit):
+            try:
+                crystal = _without_overlap(Crystal(name, lattice, atoms.fractional, atoms.numbers), limit)
+            except CrystalError as error:
+                refusal = refusal or error
+            else:
+                witness = witness_of(crystal, content, multiplicities=atoms.multiplicities)
+                readings.append(_Reading(symmetry, crystal, witness))
     if refusal and not readings:
         raise refusal
     return readings
@@ -158,7 +166,9 @@ def _chosen(readings: list[_Reading]) -> _Reading:
         left = [one for one in left if one.witness[place] is not False] or left
     left = [one for one in left if _is_sane(one.crystal)] or left
     first = left[0]
-    others = [one for one in left[1:] if not _coincide(first.crystal, one.crystal)]
+    others = [
+        one for one in left[1:] if one.symmetry is not first.symmetry and not _coincide(first.crystal, one.crystal)
+    ]
     if others and first.symmetry.undecided:
         names = " or ".join(one.symmetry.name for one in (first, *others))
         raise UnreadableError(
@@ -197,8 +207,8 @@ def _lattice(tags: Tags) -> np.ndarray:
     Raises:
         LatticeError: A length is missing, or the parameters make no cell.
     """
-    a, b, c = (_parameter(tags, tag, "") for tag in _LENGTHS)
-    alpha, beta, gamma = (math.radians(_parameter(tags, tag, _RIGHT)) for tag in _ANGLES)
+    a, b, c, *angles = _parameters(tags)
+    alpha, beta, gamma = map(math.radians, angles)
     if not all(0 < angle < math.pi for angle in (alpha, beta, gamma)) or min(a, b, c) <= 0:
         raise LatticeError(
             "A length or an angle of the cell is out of range",
@@ -211,6 +221,17 @@ def _lattice(tags: Tags) -> np.ndarray:
     first = [a * math.sin(beta), 0.0, a * math.cos(beta)]
     across, along = b * math.sin(alpha), b * math.cos(alpha)
     return np.array([first, [-across * math.cos(reciprocal), across * math.sin(reciprocal), along], [0.0, 0.0, c]])
+
+
+def _parameters(tags: Tags) -> list[float]:
+    """Return the lengths of the cell, angstrom, and its angles, degrees."""
+    try:
+        found = to_floats(tags.alone((*_LENGTHS, *_ANGLES)))
+    except ValueError:
+        found = []
+    if len(found) == len(_LENGTHS) + len(_ANGLES) and math.isfinite(sum(found)):
+        return found
+    return [*(_parameter(tags, tag, "") for tag in _LENGTHS), *(_parameter(tags, tag, _RIGHT) for tag in _ANGLES)]
 
 
 def _parameter(tags: Tags, tag: str, default: str) -> float:

@@ -147,18 +147,15 @@ def witness_of(crystal: Crystal, content: Content, *, multiplicities: bool | Non
         content: What the block states, as `content_of` gives it.
         multiplicities: Whether each site has the multiplicity that it states; None if none states one.
     """
-    counts = Counter(crystal.numbers.tolist())
+    listed = crystal.numbers.tolist()
+    counts = {number: listed.count(number) for number in set(listed)}
     (ax, ay, az), (bx, by, bz), (cx, cy, cz) = crystal.lattice.tolist()
     volume = abs(ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx))
     composition = units = density = None
     if content.formula:
-        factor = sum(counts.values()) / sum(content.formula.values())
-        amounts = [(counts.get(number, 0), factor * amount) for number, amount in content.formula.items()]
-        whole = all(amount == round(amount) for amount in content.formula.values())
-        composition = counts.keys() == content.formula.keys() and all(
-            abs(found - amount) <= (_EXACT if whole else _SHARE) * amount + (0 if whole else 0.02)
-            for found, amount in amounts
-        )
+        factor = len(listed) / sum(content.formula.values())
+        expected = {number: factor * amount for number, amount in content.formula.items()}
+        composition = counts == expected or _is_composition(counts, expected, content.formula)
         units = None if content.units is None else _are_units(factor, content)
     if content.density:
         mass = sum(gemmi.Element(number).weight * count for number, count in counts.items())
@@ -182,14 +179,24 @@ def doubts(crystal: Crystal, content: Content, witness: Witness) -> list[str]:
     return said
 
 
+def _is_composition(counts: Mapping[int, int], expected: Mapping[int, float], formula: Mapping[int, float]) -> bool:
+    """Return whether a cell has the atoms expected, to the digits of the formula."""
+    whole = all(amount == round(amount) for amount in formula.values())
+    share, least = (_EXACT, 0.0) if whole else (_SHARE, 0.02)
+    return counts.keys() == expected.keys() and all(
+        abs(counts[number] - amount) <= share * amount + least for number, amount in expected.items()
+    )
+
+
 def _are_units(factor: float, content: Content) -> bool:
     """Return whether a cell of so many formulas has Z of them; some programs give the formula of the whole cell together with Z."""
+    units = content.units or 0.0
+    if abs(factor - units) <= _SHARE * units:
+        return True
     amounts = [round(amount) for amount in content.formula.values() if amount == round(amount)]
     common = math.gcd(*amounts) if len(amounts) == len(content.formula) else 1
-    units = content.units or 0.0
-    if abs(factor - 1) <= _SHARE and abs(common - units) <= _SHARE * units:
-        return True  # the formula is that of the whole cell
-    return abs(factor - units) <= _SHARE * units
+    # the formula may be that of the whole cell
+    return abs(factor - 1) <= _SHARE and abs(common - units) <= _SHARE * units
 
 
 def _count(value: str) -> float:

@@ -1,15 +1,11 @@
-"""The atom sites of a CIF block, and the atoms that symmetry makes of them.
-
-Coordinates are written with few digits, so an atom on a special position has images that lie next to one another: 0.05
-angstrom apart where a mirror runs through 2x, x with three digits. Images of one site, and equal sites listed twice,
-that are nearer than any two atoms can be are one atom, at their mean.
-"""
+"""The atom sites of a CIF block: their places, elements and occupancies, or the reason why they are no atoms of a crystal."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import gemmi
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from cryskit.data.readers.cif_tags import Tags
-    from cryskit.data.readers.operations import Operations
     from cryskit.types import Crystal
 
 _FRACTIONAL = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
@@ -33,10 +28,8 @@ _MULTIPLICITIES = ("_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry
 _FLAG, _TYPE, _LABEL, _OCCUPANCY = (f"_atom_site_{name}" for name in ("calc_flag", "type_symbol", "label", "occupancy"))
 _ASSEMBLY, _GROUP = "_atom_site_disorder_assembly", "_atom_site_disorder_group"
 _COLUMNS = (*_FRACTIONAL, *_MULTIPLICITIES, _FLAG, _TYPE, _LABEL, _OCCUPANCY, _ASSEMBLY, _GROUP)
-_MOST = 10_000  # multiplicity that a site may state
+_ONE = frozenset({"1", "1.0", "1.00", "1.000", "1.0000"})
 _WHOLE = 5e-3  # how far from one an occupancy may be and count as one
-_BINS = 10_000
-_OFFSET = 0.237
 _THIRDS = 1e-4  # how far from 1/3 a coordinate may be and stand for it
 _FRACTION = re.compile(r"(-?\d{1,3})/([1-9]\d{0,2})", re.ASCII)
 _MOLECULES = ("OH", "O-H", "WAT", "H2O", "NO3", "NH4")
@@ -49,16 +42,19 @@ class Sites(NamedTuple):
         fractional: (N, 3) fractional coordinates.
         numbers: (N,) atomic numbers.
         multiplicities: How many atoms in the cell the block says each site stands for, as it is written; N or none.
+        written: The three columns of N fractional coordinates, as they are written.
     """
 
     fractional: np.ndarray
     numbers: np.ndarray
     multiplicities: list[str]
+    written: list[list[str]]
 
     def take(self, rows: list[int]) -> Sites:
         """Return some of the sites."""
         texts = [self.multiplicities[row] for row in rows] if self.multiplicities else []
-        return Sites(self.fractional[rows], self.numbers[rows], texts)
+        written = [[column[row] for row in rows] for column in self.written]
+        return Sites(self.fractional[rows], self.numbers[rows], texts, written)
 
 
 def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: int) -> Sites:
@@ -94,87 +90,15 @@ def sites_of(tags: Tags, lattice: np.ndarray, elements: Collection[int], limit: 
         kept = [row for row, flag in enumerate(columns[_FLAG]) if flag.lower() != "dum"]
         columns = {tag: [values[row] for row in kept] if values else [] for tag, values in columns.items()}
     validate_size(len(columns[_FRACTIONAL[0]]), limit)
-    fractional = _rounded(np.array([_coordinates(columns[tag], tag) for tag in _FRACTIONAL]).T)
+    written = [columns[tag] for tag in _FRACTIONAL]
+    fractional = _coordinates(written)
     multiplicities = next((columns[tag] for tag in _MULTIPLICITIES if columns[tag]), [])
-    sites = Sites(fractional, _elements(columns[_TYPE], columns[_LABEL], elements), multiplicities)
+    sites = Sites(fractional, _elements(columns[_TYPE], columns[_LABEL], elements), multiplicities, written)
     shares = columns[_OCCUPANCY]
     _refuse_alternatives(columns)
-    if all(share in {"1", "1.0", "1.00", "1.000", "1.0000"} for share in shares):
+    if _ONE.issuperset(shares):
         return sites
     return _occupied(sites, [_occupancy(share, row) for row, share in enumerate(shares)], lattice)
-
-
-def expand(
-    sites: Sites, operations: Operations, lattice: np.ndarray, limit: int
-) -> tuple[np.ndarray, np.ndarray, bool | None]:
-    """Apply symmetry operations; images of a site that are nearer than two atoms can be are one atom.
-
-    Args:
-        sites: The N sites.
-        operations: The S symmetry operations.
-        lattice: (3, 3) rows are the vectors of the cell, angstrom.
-        limit: Number of atoms that a cell may have.
-
-    Returns:
-        Fractional coordinates in 0..1, (M, 3), atomic numbers, (M,), and whether each site has the multiplicity that it
-        states, None if none states one.
-
-    Raises:
-        SizeError: There are more atoms than the limit.
-    """
-    if operations.trivial:
-        alone = _integer(sites.multiplicities[0]) == 1 if len(set(sites.multiplicities)) == 1 else None
-        return sites.fractional - np.floor(sites.fractional), sites.numbers, alone
-    fixing, offsets = _stabilisers(sites.fractional, operations, lattice)
-    orders = fixing.sum(1)
-    atoms = float((len(operations.rotations) / orders).sum())
-    validate_size(round(atoms), limit)
-    special = sites.fractional + (offsets * fixing[..., None]).sum(1) / orders[:, None]
-    images = (operations.rotations @ special.T).transpose(2, 0, 1) + operations.translations
-    images -= np.floor(images)
-    first = _first_of_equal(images)
-    if len(first) != atoms:
-        first = np.concatenate([row * images.shape[1] + _apart(orbit, lattice) for row, orbit in enumerate(images)])
-    owner = first // images.shape[1]
-    sizes = np.bincount(owner, minlength=len(images))
-    validate_size(len(first), limit)
-    stated = [_integer(text) for text in sites.multiplicities]
-    # Programs of the nineties wrote the order of the site symmetry into the column of the multiplicity.
-    agree = [one in {0, size, order} for one, size, order in zip(stated, sizes, orders, strict=False)]
-    return images.reshape(-1, 3)[first], sites.numbers[owner], all(agree) if any(stated) else None
-
-
-def _stabilisers(fractional: np.ndarray, operations: Operations, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which operations leave which site where it is, (N, S), and how far each moves it, (N, S, 3) fractional."""
-    offsets = (operations.rotations @ fractional.T).transpose(2, 0, 1) + (operations.translations - fractional[:, None])
-    offsets -= np.rint(offsets)
-    moved = offsets @ lattice
-    return np.einsum("nsi,nsi->ns", moved, moved) < NEAREST**2, offsets
-
-
-def _first_of_equal(images: np.ndarray) -> np.ndarray:
-    """Return the place of the first of all images of a site that are equal, for (N, S, 3) images, in order.
-
-    Equal images share a bin of width 1e-4, whose edges lie where no coordinate of few digits does.
-    """
-    sites, operations, _ = images.shape
-    bins = np.floor(images * _BINS + _OFFSET).astype(np.int64) % _BINS
-    site = np.arange(sites)[:, None]
-    keys = ((site * _BINS + bins[..., 0]) * _BINS + bins[..., 1]) * _BINS + bins[..., 2]
-    _, first = np.unique(keys.reshape(sites * operations), return_index=True)
-    first.sort()
-    return first
-
-
-def _apart(orbit: np.ndarray, lattice: np.ndarray) -> np.ndarray:
-    """Return the places of one of all images in (S, 3) that lie on one another."""
-    kept: list[int] = []
-    left = np.arange(len(orbit))
-    while len(left):
-        kept.append(int(left[0]))
-        apart = orbit[left] - orbit[left[0]]
-        left = left[np.linalg.norm((apart - np.rint(apart)) @ lattice, axis=1) >= NEAREST]
-    return np.array(kept)
 
 
 def without_doubles(crystal: Crystal) -> Crystal:
@@ -189,16 +113,27 @@ def without_doubles(crystal: Crystal) -> Crystal:
     return replace(crystal, fractional=crystal.fractional[~doubles], numbers=crystal.numbers[~doubles])
 
 
-def _coordinates(texts: list[str], tag: str) -> list[float]:
+def _coordinates(written: list[list[str]]) -> np.ndarray:
+    """Return three columns of coordinates as (N, 3) float64, those next to 1/3 and 2/3 at these values.
+
+    Raises:
+        CoordinatesError: One of them is no number.
+    """
+    texts = [*chain.from_iterable(written)]
     try:
         found = to_floats(texts)
     except ValueError:
         found = [number_of(text) for text in texts]
-    if math.isfinite(sum(found)):
-        return found
-    row = next(row for row, value in enumerate(found) if not math.isfinite(value))
-    unknown = f"is unknown ({texts[row]})" if texts[row] in UNKNOWN else f"is {texts[row][:40]!r}, expected a number"
-    raise CoordinatesError(f"{tag} of site {row + 1} {unknown}", "Give three fractional coordinates for each atom")
+    if not math.isfinite(sum(found)):
+        place = next(place for place, value in enumerate(found) if not math.isfinite(value))
+        axis, row = divmod(place, len(written[0]))
+        wrong = texts[place]
+        unknown = f"is unknown ({wrong})" if wrong in UNKNOWN else f"is {wrong[:40]!r}, expected a number"
+        problem = f"{_FRACTIONAL[axis]} of site {row + 1} {unknown}"
+        raise CoordinatesError(problem, "Give three fractional coordinates for each atom")
+    fractional = np.array(found).reshape(3, -1).T
+    joined = "".join(texts)
+    return _rounded(fractional) if "333" in joined or "666" in joined else fractional
 
 
 def number_of(text: str) -> float:
@@ -210,23 +145,27 @@ def number_of(text: str) -> float:
         return int(fraction[1]) / int(fraction[2]) if fraction else float(gemmi.cif.as_number(text))
 
 
-def _integer(text: str) -> int:
-    value = gemmi.cif.as_number(text)
-    return int(value) if value == value // 1 and 0 < value < _MOST else 0
-
-
 def _elements(types: list[str], labels: list[str], elements: Collection[int]) -> np.ndarray:
     """Return the atomic number of each site, by its type symbol, or by its label where it has none."""
     if not types and not labels:
         raise ElementError("The sites have neither type symbols nor labels", "Give _atom_site_type_symbol")
-    numbers = []
-    for row, text in enumerate(types or labels):
-        by_label = not types or text in UNKNOWN
-        name = labels[row] if by_label and labels else text
-        if name.upper().startswith(_MOLECULES):
-            raise CoordinatesError(f"{name[:40]!r} stands for several atoms", "Give each atom a site, hydrogens too")
-        numbers.append(of_label(name, elements) if by_label else of_type(name))
+    if not types:
+        return np.array([of_label(_atom(label), elements) for label in labels], dtype=np.int64)
+    known = {text: of_type(_atom(text)) for text in dict.fromkeys(types) if text not in UNKNOWN}
+    names = labels or types
+    numbers = [known.get(text) or of_label(_atom(names[row]), elements) for row, text in enumerate(types)]
     return np.array(numbers, dtype=np.int64)
+
+
+def _atom(name: str) -> str:
+    """Return the type or label of a site.
+
+    Raises:
+        CoordinatesError: It is that of several atoms.
+    """
+    if name.upper().startswith(_MOLECULES):
+        raise CoordinatesError(f"{name[:40]!r} stands for several atoms", "Give each atom a site, hydrogens too")
+    return name
 
 
 def _occupancy(text: str, row: int) -> float:
@@ -279,6 +218,7 @@ def _occupied(sites: Sites, shares: list[float], lattice: np.ndarray) -> Sites:
 
 def _rounded(fractional: np.ndarray) -> np.ndarray:
     """Return coordinates with those next to 1/3 and 2/3 at these values."""
-    for ideal in (1 / 3, 2 / 3):
-        fractional[np.abs(fractional / ideal - 1.0) <= _THIRDS] = ideal
-    return fractional
+    thirds = fractional * 3.0
+    whole = np.rint(thirds)
+    near = (np.abs(thirds - whole) <= _THIRDS * whole) & (whole < 3)
+    return np.where(near, whole / 3.0, fractional)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from cryskit.data.readers.cif_tags import OPERATIONS, known
+from cryskit.data.readers.cif_tags import OPERATIONS, UNKNOWN, bare, known
 from cryskit.data.readers.operations import IDENTITY, Operations, parse_operations
 from cryskit.data.readers.space_groups import (
+    number_of,
     operations_of_hall,
     settings_coded,
     settings_named,
@@ -22,7 +24,7 @@ from cryskit.data.readers.space_groups import (
 from cryskit.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
 
@@ -46,6 +48,8 @@ _MODULATION = "_cell_modulation_dimension"
 _LAST = 230  # number of the last space group
 _MAGNETIC_LIST, _MAGNETIC_CENTRING = "_space_group_symop_magn_operation_xyz", "_space_group_symop_magn_centering_xyz"
 _MAGNETIC = "_space_group_magn"
+_SPOKEN = frozenset({*OPERATIONS, _MAGNETIC_LIST, _MAGNETIC_CENTRING, *_NAMES, *_REFERENCE, *_HALL, *_NUMBERS, *_CODES})
+"""Every tag that says what the symmetry is."""
 
 
 class Symmetry(NamedTuple):
@@ -87,11 +91,7 @@ def symmetries(tags: Tags, lattice: np.ndarray) -> list[Symmetry]:
         UnreadableError: The group is not understood, operations are none, contradict one another or the cell.
     """
     _refuse_beyond_space_groups(tags)
-    lists = (tuple(_each(known(tags, tag))) for tag in OPERATIONS)
-    magnetic = (tuple(known(tags, tag)) for tag in (_MAGNETIC_LIST, _MAGNETIC_CENTRING))
-    names = known(tags, *_NAMES) or known(tags, *_REFERENCE)
-    words = (tuple(names), *(tuple(known(tags, *group)) for group in (_HALL, _NUMBERS, _CODES)))
-    found = _found(_Said(tuple(filter(None, lists)), *magnetic, *words))
+    found = _found(tags.spoken(_SPOKEN))
     if len(found) == 1 and found[0].operations.trivial:
         return list(found)
     kept = [one for one in found if one.operations.keep_metric(lattice)]
@@ -103,7 +103,7 @@ def symmetries(tags: Tags, lattice: np.ndarray) -> list[Symmetry]:
     return kept
 
 
-def _each(texts: list[str]) -> list[str]:
+def _each(texts: tuple[str, ...]) -> Sequence[str]:
     """Return operations one by one that stand in one text, between semicolons or on lines of it."""
     if not any(";" in text or "\n" in text for text in texts):
         return texts
@@ -111,19 +111,30 @@ def _each(texts: list[str]) -> list[str]:
 
 
 @lru_cache(maxsize=512)
-def _found(said: _Said) -> tuple[Symmetry, ...]:
-    """Return the readings that do not look at the cell."""
+def _found(spoken: tuple[tuple[str, ...], ...]) -> tuple[Symmetry, ...]:
+    """Return the readings that do not look at the cell, of tags that each stand before their values, quotes included."""
+    said = _said(
+        {tag: tuple(value for text in texts if (value := bare(text)) not in UNKNOWN) for tag, *texts in spoken}
+    )
     listed, named = _listed(said), _named(said)
-    if listed is not None:
-        return _distinct(_checked_by_names(listed, named))
-    if named:
-        return _distinct(named)
+    found = named if listed is None else _checked_by_names(listed, named)
+    if found:
+        return tuple(_checked_by_words(one, said) for one in _distinct(found))
     if words := (*said.names, *said.hall, *said.numbers):
         raise UnreadableError(
             f"The space group {' / '.join(words)[:80]!r} is not understood",
             "Write its Hermann-Mauguin name as in International Tables, such as 'P 1 21/n 1' or 'F d -3 m :2', or list the operations",
         )
     return (Symmetry(IDENTITY, "P 1", "The file names no space group and lists no operations: taken as P 1"),)
+
+
+def _said(values: Mapping[str, tuple[str, ...]]) -> _Said:
+    def of(tags: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(value for tag in tags for value in values.get(tag, ()))
+
+    lists = tuple(filter(None, (tuple(_each(of((tag,)))) for tag in OPERATIONS)))
+    words = of(_NAMES) or of(_REFERENCE), of(_HALL), of(_NUMBERS), of(_CODES)
+    return _Said(lists, of((_MAGNETIC_LIST,)), of((_MAGNETIC_CENTRING,)), *words)
 
 
 def _listed(said: _Said) -> Symmetry | None:
@@ -157,7 +168,7 @@ def _named(said: _Said) -> list[Symmetry]:
     """Return what name, Hall symbol and number stand for together; empty if none of them is understood."""
     settings = _settings_of_names(said)
     hall = [(text, found) for text in said.hall if (found := operations_of_hall(text))]
-    numbers = {int(text) for text in said.numbers if text.isascii() and text.isdigit() and 1 <= int(text) <= _LAST}
+    numbers = _numbers(said)
     if len({found.key for _, found in hall}) > 1:
         raise UnreadableError(f"The Hall symbols {' and '.join(text for text, _ in hall)} differ", "Keep one")
     if settings:
@@ -242,6 +253,34 @@ def _checked_by_names(listed: Symmetry, named: list[Symmetry]) -> list[Symmetry]
         f"{order} operations are listed, but the space group {named[0].name} has {len(named[0].operations.rotations)}"
     )
     return [listed._replace(warning=f"{doubt}: the list is believed")]
+
+
+def _checked_by_words(one: Symmetry, said: _Said) -> Symmetry:
+    """Return a reading, with a warning where a name, a Hall symbol or a number of the file is of another space group."""
+    if one.warning:
+        return one
+    numbers = sorted(_numbers(said))
+    halls = [(text, found) for text in said.hall if (found := operations_of_hall(text))]
+    named = [(text, settings) for text in said.names if (settings := settings_named(text))]
+    of_words = [
+        *((settings[0].number, f"the name {text}") for text, settings in named),
+        *((number, f"the number {number}") for number in numbers),
+    ]
+    possible = chain.from_iterable([*(settings for _, settings in named), *map(settings_numbered, numbers)])
+    own = {setting.number for setting in possible if setting.operations.key == one.operations.key}
+    unlike = [text for text, found in halls if found.key != one.operations.key]
+    if not unlike and {number for number, _ in of_words} == own:
+        return one  # the usual case, which needs no comparison of groups
+    group = number_of(one.operations)
+    of_words += [(number_of(found), f"the Hall symbol {text}") for text, found in halls]
+    if others := [f"{number} by {words}" for number, words in of_words if number != group and group]:
+        return one._replace(warning=f"The space group is {group} by {one.name}, which is believed, but {others[0]}")
+    doubt = f"The Hall symbol {unlike[0]} is of other axes or another origin than {one.name}" if unlike else ""
+    return one._replace(warning=doubt)
+
+
+def _numbers(said: _Said) -> set[int]:
+    return {int(text) for text in said.numbers if text.isascii() and text.isdigit() and 1 <= int(text) <= _LAST}
 
 
 def _distinct(found: Iterable[Symmetry]) -> tuple[Symmetry, ...]:

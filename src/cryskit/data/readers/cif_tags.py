@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import gemmi
 
 from cryskit.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -33,9 +34,24 @@ _ESSENTIAL = re.compile(
     r"_(?:cell_(?:length|angle)|atom_site_(?:fract|label|type_symbol|occupancy)|symmetry_equiv_pos_as_xyz"
     r"|space_group_symop_operation_xyz|\w*space_group_name|\w*tables_number|\w*it_number)"
 )
+_END, _TAIL = "\x1a", 8  # Ctrl-Z, with which old programs end a file, and characters of the end that is looked at
 _SECOND = "#\\#CIF_2.0"  # how files of version 2 begin
 _TRIPLE = re.compile(r"(?<=\s)(\"\"\"|\'\'\')(.*?)\1(?=\s)", re.DOTALL)
 _LONGEST_LINE = 4096  # of a block that gemmi refuses: pymatgen's patterns take a time that grows with its square
+
+
+class Loop(NamedTuple):
+    """The values of a loop.
+
+    Attributes:
+        values: Rows of the loop as they stand, one behind the other, quotes included.
+        width: Number of values in a row.
+        quoted: Whether any value is in quotes, or in a text field.
+    """
+
+    values: list[str]
+    width: int
+    quoted: bool
 
 
 class Tags:
@@ -43,13 +59,30 @@ class Tags:
 
     Args:
         single: Tag to its value as it stands, quotes included.
-        columns: Tag to the rows of its loop as they stand, quotes included, the width of the loop and its place in a row.
+        columns: Tag to its loop, and to the position of its value in a row.
     """
 
-    def __init__(self, single: Mapping[str, str], columns: Mapping[str, tuple[list[str], int, int]]) -> None:
+    def __init__(self, single: Mapping[str, str], columns: Mapping[str, tuple[Loop, int]]) -> None:
         self._single = single
         self._columns = columns
-        self._names = f" {' '.join(single)} {' '.join(columns)}"
+
+    @cached_property
+    def _names(self) -> str:
+        return f" {' '.join(self._single)} {' '.join(self._columns)}"
+
+    def __contains__(self, tag: str) -> bool:
+        return tag in self._single or tag in self._columns
+
+    def raw(self, tag: str) -> list[str]:
+        """Return the values of a tag as they stand, quotes included; empty if there is no such tag.
+
+        Args:
+            tag: The tag in lower case, "_" in place of ".".
+        """
+        if (found := self._columns.get(tag)) is None:
+            return [self._single[tag]] if tag in self._single else []
+        (values, width, _), place = found
+        return values[place::width]
 
     def column(self, tag: str) -> list[str]:
         """Return the values of a tag without quotes: one, or one per row of its loop; empty if there is no such tag.
@@ -57,14 +90,30 @@ class Tags:
         Args:
             tag: The tag in lower case, "_" in place of ".".
         """
-        if tag in self._single:
-            return [_bare(self._single[tag])]
-        if tag not in self._columns:
-            return []
-        values, width, place = self._columns[tag]
-        column = values[place::width]
-        joined = "".join(column)
-        return [_bare(value) for value in column] if "'" in joined or '"' in joined or ";" in joined else column
+        if (found := self._columns.get(tag)) is None:
+            return [bare(self._single[tag])] if tag in self._single else []
+        (values, width, quoted), place = found
+        return [*map(bare, values[place::width])] if quoted else values[place::width]
+
+    def alone(self, names: Sequence[str]) -> list[str]:
+        """Return the values as they stand of those of some tags that stand in no loop.
+
+        Args:
+            names: Tags, in lower case.
+        """
+        single = self._single
+        return [single[name] for name in names if name in single]
+
+    def spoken(self, names: frozenset[str]) -> tuple[tuple[str, ...], ...]:
+        """Return some tags, those that are there, each before its values as they stand.
+
+        Args:
+            names: Tags, in lower case.
+        """
+        return tuple(
+            (name, *self.raw(name))
+            for name in sorted([*names.intersection(self._single), *names.intersection(self._columns)])
+        )
 
     def has(self, prefix: str) -> bool:
         """Return whether a tag begins so."""
@@ -83,11 +132,13 @@ def known(tags: Tags, *names: str) -> list[str]:
         tags: A block.
         names: Tags, in lower case.
     """
-    return [value for name in names for value in tags.column(name) if value not in UNKNOWN]
+    return [value for name in names if name in tags for value in tags.column(name) if value not in UNKNOWN]
 
 
 def blocks(text: str) -> list[str]:
     """Return the texts of the data blocks, the header at the head of each; headers within text fields are none."""
+    if _END in text[-_TAIL:]:
+        text = text.rstrip(f"{_END} \t\r\n") + "\n"
     if text.startswith(_SECOND):
         text = _TRIPLE.sub(lambda found: "\n;" + re.sub(r"^;", " ;", found[2], flags=re.MULTILINE) + "\n;\n", text)
     if text.lower().count("data_") == 1:
@@ -117,16 +168,13 @@ def tags_of(text: str) -> Tags:
     except (ValueError, RuntimeError, IndexError) as error:
         return _lenient(text, error)
     single: dict[str, str] = {}
-    columns: dict[str, tuple[list[str], int, int]] = {}
+    columns: dict[str, tuple[Loop, int]] = {}
     for item in block:
-        pair = item.pair
-        if pair is not None:
-            _add(single, pair[0], pair[1])
+        if (pair := item.pair) is not None:
+            _add(single, *pair)
         elif (loop := item.loop) is not None:
-            tags = loop.tags
-            values = loop.values if any(_WANTED.match(tag) for tag in tags) else []
-            for place, tag in enumerate(tags):
-                _add(columns, tag, (values, len(tags), place))
+            tags = tuple(loop.tags)
+            _add_loop(columns, tags, loop.values if _is_wanted(tags) else [])
     if both := single.keys() & columns.keys():
         raise UnreadableError(f"{min(both)} is given twice, alone and in a loop", "Keep the one that is right")
     return Tags(single, columns)
@@ -138,15 +186,43 @@ def _add(found: dict[str, T], tag: str, value: T) -> None:
     Raises:
         UnreadableError: It is there with another value: the same tag in two dialects.
     """
-    name = tag.lower()
-    if "." in name or name[-1] == "_":
-        name = name.replace(".", "_").rstrip("_")
-    if found.setdefault(name, value) != value:
+    name = _plain(tag)
+    if name not in found:
+        found[name] = value
+    elif found[name] != value:
         raise UnreadableError(f"{tag} is given twice, with different values", "Keep the one that is right")
 
 
-def _bare(value: str) -> str:
-    return str(gemmi.cif.as_string(value)).strip() if value[:1] in {"'", '"', ";"} else value
+@lru_cache(maxsize=4096)
+def _plain(tag: str) -> str:
+    """Return a tag in lower case, "_" in place of "."."""
+    name = tag.lower()
+    return name.replace(".", "_").rstrip("_") if "." in name or name[-1] == "_" else name
+
+
+@lru_cache(maxsize=4096)
+def _is_wanted(tags: tuple[str, ...]) -> bool:
+    """Return whether the values of a loop with these tags are looked at."""
+    return any(map(_WANTED.match, tags))
+
+
+def _add_loop(found: dict[str, tuple[Loop, int]], tags: Sequence[str], values: list[str]) -> None:
+    joined = "".join(values)
+    loop = Loop(values, len(tags), "'" in joined or '"' in joined or ";" in joined)
+    names = [*map(_plain, tags)]
+    if found.keys().isdisjoint(names) and len(set(names)) == len(names):
+        found.update(zip(names, [(loop, place) for place in range(len(names))], strict=True))
+        return
+    for place, tag in enumerate(tags):
+        _add(found, tag, (loop, place))
+
+
+def bare(value: str) -> str:
+    """Return a value without its quotes or semicolons."""
+    quote = value[:1]
+    if quote in {"'", '"'} and value[-1] == quote and len(value) > 1:
+        return value[1:-1].strip()
+    return str(gemmi.cif.as_string(value)).strip() if quote in {"'", '"', ";"} else value
 
 
 def _lenient(text: str, refusal: Exception) -> Tags:
@@ -171,13 +247,14 @@ def _lenient(text: str, refusal: Exception) -> Tags:
         if times > 1 and _ESSENTIAL.match(name):
             raise UnreadableError(f"{name} is given {times} times", "Keep the one that is right")
     single: dict[str, str] = {}
-    columns: dict[str, tuple[list[str], int, int]] = {}
+    columns: dict[str, tuple[Loop, int]] = {}
     for tag, value in parsed.data.items():
         if isinstance(value, str):
             _add(single, tag, value)
     for tags in parsed.loops:
         rows = [list(parsed.data[tag]) for tag in tags if isinstance(parsed.data.get(tag), list)]
         values = [value for row in zip(*rows, strict=False) for value in row]
+        loop = Loop(values, len(rows), quoted=True)
         for place, tag in enumerate(tags):
-            _add(columns, tag, (values, len(rows), place))
+            _add(columns, tag, (loop, place))
     return Tags(single, columns)

@@ -6,6 +6,7 @@ import csv
 import warnings
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from cryskit.data.files import refuse_special
@@ -38,6 +39,7 @@ _ACCOMPANY = (
 )
 """Patterns of the names of files that accompany data, in upper case."""
 _SHOWN = 5
+_NAME = attrgetter("name")
 _HEADS = frozenset({*IDS, "name", "file", "filename", "structure"})
 
 
@@ -89,7 +91,7 @@ def _warn_of_others(folder: Path, read: set[str]) -> None:
     known = {*read, TABLE, _ENTRIES, _FEATURES}
     others = [
         path.name + "/" * path.is_dir()
-        for path in sorted(folder.iterdir())
+        for path in sorted(folder.iterdir(), key=_NAME)
         if not (path.name in known or path.name.startswith("."))
         and not any(fnmatchcase(path.name.upper(), pattern) for pattern in _ACCOMPANY)
     ]
@@ -105,7 +107,7 @@ def _structures(folder: Path) -> list[Path]:
 def _files(folder: Path, part: Literal["structure", "shard"]) -> list[Path]:
     """Return the files that are such a part of the folder, sorted by name, hidden ones left out."""
     try:
-        paths = sorted(folder.iterdir())
+        paths = sorted(folder.iterdir(), key=_NAME)
     except OSError as error:
         raise DataError(f"{folder} cannot be read ({error.strerror})", "Check that you may read it") from error
     known = ((path, format_of(path.name)) for path in paths if not path.name.startswith("."))

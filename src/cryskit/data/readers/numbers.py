@@ -32,7 +32,7 @@ def to_floats(texts: Sequence[str]) -> list[float]:
         ValueError: One of them is no number.
     """
     joined = "".join(texts)
-    return [float(text) for text in texts] if joined.isascii() and "_" not in joined else [*map(to_float, texts)]
+    return [*map(float if joined.isascii() and "_" not in joined else to_float, texts)]
 
 
 def is_number(text: str) -> bool:

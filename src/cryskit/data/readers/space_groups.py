@@ -15,10 +15,11 @@ from typing import NamedTuple
 import gemmi
 import numpy as np
 
-from cryskit.data.readers.operations import Operations, from_integers
+from cryskit.data.readers.operations import STEPS, Operations, from_integers
 
 MONOCLINIC = 15
 """Number of the last monoclinic group."""
+_SAME = 5e-3  # fractional; translations that differ by less are equal
 _LONGEST = 60  # characters of a name
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆\u2212\u2013", "0123456--")
 _REMARK = re.compile(
@@ -28,10 +29,13 @@ _ORIGIN = re.compile(r"\(?\s*origin(?:\s*choice)?\s*([12])\s*\)?$", re.IGNORECAS
 _AXES = re.compile(r"\(?\s*(hexagonal|rhombohedral)\s*(?:axes|setting|cell)?\s*\)?$", re.IGNORECASE)
 _UNIQUE = re.compile(r"\(?\s*unique\s*axis\s*[abc]\s*\)?$", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?:\s*:\s*([12HRSZ]|HR|RS)|\s+([SZHR]|HR|RS))$", re.IGNORECASE)
-_GLUED = re.compile(r"(?<=[a-z0-9])(HR|RS|[SZHR])$")
+_GLUED = re.compile(r"(?<=[a-z0-9])(HR|RS|[SZHR])$", re.IGNORECASE)  # no symbol ends so
 _SCREW = re.compile(r"([2346])\s*[({_]\s*\{?\s*([1-5])\s*[)}]*")
 _BAR_BEHIND = re.compile(r"(?<![-\d])([1346])-(?=[a-z/ ]|$)")
-_BAR = re.compile(r"\\(?:bar|overline)\s*\{?\s*(\d)\s*\}?|([1346])\u0305|\\=\{?(\d)\}?")
+_BAR = re.compile(
+    r"\\(?:bar|overline)\s*\{?\s*(\d)\s*\}?|([1346])\u0305|\\=\{?(\d)\}?|(?<!\d)-?([1346])[ _-]?bar|bar[ _-]?([1346])",
+    re.IGNORECASE,
+)
 _TOKEN = re.compile(r"-?[1-6][1-5]?(?:/[a-e mn])?|[a-emn]")
 _CENTRINGS = {
     "A": ((0.0, 0.0, 0.0), (0.0, 0.5, 0.5)),
@@ -144,6 +148,44 @@ def operations_of_hall(symbol: str) -> Operations | None:
         return None
 
 
+@lru_cache(maxsize=512)
+def number_of(operations: Operations) -> int:
+    """Return the number of a space group in International Tables, whatever its axes and its origin; 0 if it is none.
+
+    Args:
+        operations: All its operations, those of the centring included.
+    """
+    from moyopy import SpaceGroup  # noqa: PLC0415 - only where what a file says has to be compared
+
+    pure = (operations.rotations == np.eye(3)).all((1, 2))
+    basis = _primitive(np.rint(operations.translations[pure] * STEPS).astype(int).tolist()) / STEPS
+    to_basis = np.linalg.inv(basis)
+    rotations = np.rint(to_basis @ operations.rotations @ basis).astype(int)
+    _, first = np.unique(rotations.reshape(-1, 9), axis=0, return_index=True)
+    translations = (operations.translations @ to_basis.T)[first]
+    try:
+        return int(SpaceGroup(rotations[first].tolist(), (translations % 1).tolist(), epsilon=_SAME).number)
+    except ValueError:
+        return 0
+
+
+def _primitive(translations: list[list[int]]) -> np.ndarray:
+    """Return the columns of a basis of the lattice that some translations and the unit vectors make, all in units of 1/24."""
+    rows, basis = [*translations, *(STEPS * np.eye(3, dtype=int)).tolist()], []
+    for axis in range(3):
+        while len(left := [row for row in rows if row[axis]]) > 1:
+            least = min(left, key=lambda row: abs(row[axis]))
+            rows = [
+                row
+                if row is least
+                else [one - row[axis] // least[axis] * other for one, other in zip(row, least, strict=True)]
+                for row in rows
+            ]
+        basis.append(left[0])
+        rows = [row for row in rows if not row[axis]]
+    return np.array(basis, dtype=np.float64).T
+
+
 def _operations(listed: gemmi.GroupOps) -> Operations:
     operations = list(listed)
     return from_integers([one.rot for one in operations], [one.tran for one in operations])
@@ -178,7 +220,7 @@ def _table() -> tuple[gemmi.SpaceGroup, ...]:
 
 def _plain(name: str) -> str:
     """Return a name in ASCII with one blank between its parts: no quotes, TeX, subscripts or remarks."""
-    text = _BAR.sub(lambda found: f"-{found[1] or found[2] or found[3]}", name.translate(_SUBSCRIPTS))
+    text = _BAR.sub(lambda found: f"-{next(filter(None, found.groups()))}", name.translate(_SUBSCRIPTS))
     text = re.sub(r"[$\"'~^*\\]|<[^<>]{0,9}>", "", text)
     text = _SCREW.sub(r"\1\2", text).replace("_", " ").replace("{", "").replace("}", "")
     text = re.sub(r"\s*/\s*", "/", " ".join(text.split()))
@@ -186,19 +228,16 @@ def _plain(name: str) -> str:
 
 
 def _without_choice(text: str) -> tuple[str, str]:
-    """Return a symbol and which origin ("1", "2") or axes ("H", "R") its suffix chooses, "" if it has none."""
+    """Return a symbol and which origin ("1", "2") or axes ("H", "R") its suffixes choose, "" if it has none; no symbol if they differ."""
     text = _UNIQUE.sub("", text).strip()
-    if found := _ORIGIN.search(text):
-        return text[: found.start()].strip(), found[1]
-    if found := _AXES.search(text):
-        return text[: found.start()].strip(), found[1][0].upper()
-    found = _SUFFIX.search(text)
-    if found is None and text[:1].isupper() and any(letter.islower() for letter in text):
-        found = _GLUED.search(text)
-    if found is None:
-        return text, "H" if text[:1].upper() == "H" else ""
-    letters = next(part for part in found.groups() if part)
-    return text[: found.start()].strip(), _CHOICES[letters.upper()]
+    choices = set()
+    while found := _ORIGIN.search(text) or _AXES.search(text) or _SUFFIX.search(text) or _GLUED.search(text):
+        letters = next(part for part in found.groups() if part).upper()
+        choices.add(_CHOICES.get(letters) or letters[0])
+        text = text[: found.start()].strip()
+    if len(choices) > 1:
+        return "", ""
+    return text, choices.pop() if choices else "H" if text[:1].upper() == "H" else ""
 
 
 def _spellings(symbol: str) -> list[str]:

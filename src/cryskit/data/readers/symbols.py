@@ -13,10 +13,16 @@ from cryskit.errors import ElementError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_CHARGED = re.compile(r"([A-Za-z]{1,2})\(?(?:[0-9.]{0,6}[+-]?|[+-][0-9.]{0,6})\)?", re.ASCII)
+_CHARGED = re.compile(
+    r"(\d{1,3})?([A-Za-z]{1,2})(?:\(?(?:[0-9.]{0,6}[+-]?|[+-][0-9.]{0,6})\)?|[+]{2,8}|[-]{2,8}|\([IVX]{1,4}\)"
+    r"|(?:_(?:pv|sv|fcd|d|h|s|[23]|AE|GW|nc|new|soft)){1,3})",
+    re.ASCII,
+)
 _LETTERS = re.compile(r"([A-Z])([a-z]?)([A-Za-z]*)")
 _HYDROGEN = {"D", "T"}
-_SPECIAL = {"Ow": 8, "Hw": 1, "Cval": 6, "Siva": 14}  # symbols of tables of scattering factors
+_SPECIAL = {"Cval": 6, "Siva": 14}  # symbols of tables of scattering factors
+_OF_WATER = {"Ow": 8, "Hw": 1}
+_HEAVIEST = 3  # nucleons per proton: tritium
 _CURE = "Write the symbol as in the periodic table, such as Na"
 
 
@@ -40,10 +46,11 @@ def atomic_number(symbol: str) -> int:
 
 @cache
 def of_type(symbol: str) -> int:
-    """Return the atomic number of a type symbol, charged or not: "Na", "Fe3+", "O2-", "CL".
+    """Return the atomic number of a type symbol, charged or not: "Na", "Fe3+", "O--", "Fe(III)", "CL".
 
     Args:
-        symbol: The symbol as a CIF or another file writes it, in any case.
+        symbol: The symbol as a CIF or another file writes it, in any case; a mass number may stand before it ("11B"), the
+            name of a pseudopotential of VASP behind it ("Fe_pv"), and "OW" and "HW" are atoms of water.
 
     Raises:
         ElementError: It is no element.
@@ -53,7 +60,11 @@ def of_type(symbol: str) -> int:
     match = _CHARGED.fullmatch(symbol)
     if match is None:
         raise ElementError(f"{symbol[:40]!r} is no element", _CURE)
-    return atomic_number(match[1].capitalize())
+    mass, name = match[1], match[2].capitalize()
+    number = _OF_WATER.get(name) or atomic_number(name)
+    if mass and not number <= int(mass) <= _HEAVIEST * number:
+        raise ElementError(f"{symbol[:40]!r} is no isotope of {name}", _CURE)
+    return number
 
 
 def of_label(label: str, elements: Collection[int] = ()) -> int:
