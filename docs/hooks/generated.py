@@ -185,38 +185,6 @@ def crysxpp() -> str:
     return table(["property", "unit", "MAE", "95 % interval", "paper", "guessing the mean", "test crystals"], rows)
 
 
-def continuity() -> str:
-    """Return how much predictions and errors change under changes of crystals that change nothing, for each model."""
-    card = _card("continuity")
-    changes = [
-        (
-            f"`{model['name']}`, {model['neighbours']}",
-            row["change"],
-            row["property"].replace("_", " "),
-            row["mean"],
-            row["nine_in_ten"],
-            row["largest"],
-        )
-        for model in card["models"]
-        for row in model["changes"]
-    ]
-    errors = [
-        (
-            f"`{model['name']}`, {model['neighbours']}",
-            row["property"].replace("_", " "),
-            row["mae"],
-            row["mae_shaken"],
-            row["ratio"],
-        )
-        for model in card["models"]
-        for row in model["errors"]
-    ]
-    sizes = ["mean change", "90 %", "largest"]
-    head = ["model", "property", "error", "of the same crystals strained by 0.1 % and displaced by 0.002 Å", "ratio"]
-    first = table(["model and neighbours", "change of the crystal", "property", *sizes], changes)
-    return f"{card['crystals']} test crystals; eV/atom and eV.\n\n{first}\n\n{table(head, errors)}"
-
-
 def debias() -> str:
     """Return the errors of every way to an experimental gap."""
     errors = _card("debias")["mae"]
@@ -408,7 +376,6 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
-    "continuity": continuity,
     "crysmmnet": crysmmnet,
     "crysxpp": crysxpp,
     "data": data,

@@ -154,10 +154,12 @@ def test_eight_crystals_can_be_overfitted(encoder: torch.nn.Module) -> None:
     heads.fit_scale(graph.targets)
     objective = PropertyObjective(encoder, heads, loss="squared").train()
     optimizer = torch.optim.Adam(objective.parameters(), lr=3e-3)
-    for _ in range(200):
+    for _ in range(400):
         optimizer.zero_grad()
         loss = objective(graph)["energy"]
         loss.backward()
         optimizer.step()
+        if float(loss.detach()) < 0.003:
+            break
     # In training a selector is noisy, in evaluation a batch norm lags behind.
     assert min(float(loss.detach()), float(objective.eval()(graph)["energy"].detach())) < 0.01

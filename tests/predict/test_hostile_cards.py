@@ -22,8 +22,9 @@ from safetensors.torch import load_file, save_file
 from cryskit.errors import CryskitError, DataError, ModelError, PlanError, UnknownNameError
 from cryskit.layers.inputs import INPUTS
 from cryskit.predict.card import CARD, Card
+from cryskit.predict.load import load
 from cryskit.predict.network import matching_card
-from cryskit.predict.predictor import Predictor, load
+from cryskit.predict.predictor import Predictor
 from cryskit.predict.published import models
 from cryskit.properties import get
 from cryskit.registry import ENCODERS

@@ -207,9 +207,9 @@ def test_a_plan_takes_the_encoder_of_the_file_it_starts_from(pretrained: Path) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"encoder": {"width": 9}}, "width 9, but that of .* has width 8"),
-        ({"encoder": {"name": "steinhardt"}}, "name steinhardt, but that of .* has name cgcnn"),
-        ({"encoder": {"neighbours": 8}}, "another graph"),
+        ({"encoder": {"width": 9}}, "the width 9, but that of .* has the width 8"),
+        ({"encoder": {"name": "steinhardt"}}, "the name steinhardt, but that of .* has the name cgcnn"),
+        ({"encoder": {"count": 8}}, "another graph"),
         ({"start": {"digest": "0"}}, "not the file that the plan was made with"),
     ],
 )

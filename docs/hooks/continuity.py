@@ -1,0 +1,52 @@
+"""Fill the page on continuity with the changes of predictions that its result card holds, at `<!-- continuity -->`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from generated import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
+
+MARK = "<!-- continuity -->"
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace the mark of a page (called by MkDocs for each page)."""
+    return markdown.replace(MARK, tables()) if MARK in markdown else markdown
+
+
+def tables() -> str:
+    """Return how much predictions and errors change under changes of crystals that change nothing, for each model."""
+    try:
+        card = json.loads((RESULTS / "continuity.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "*The run has not been made yet.*"
+    changes = [
+        (
+            _name(model),
+            row["change"],
+            row["property"].replace("_", " "),
+            row["mean"],
+            row["nine_in_ten"],
+            row["largest"],
+        )
+        for model in card["models"]
+        for row in model["changes"]
+    ]
+    errors = [
+        (_name(model), row["property"].replace("_", " "), row["mae"], row["mae_shaken"], row["ratio"])
+        for model in card["models"]
+        for row in model["errors"]
+    ]
+    first = table(
+        ["model and neighbours", "change of the crystal", "property", "mean change", "90 %", "largest"], changes
+    )
+    head = ["model", "property", "error", "of the same crystals strained by 0.1 % and displaced by 0.002 Å", "ratio"]
+    return f"{card['crystals']} test crystals; eV/atom and eV.\n\n{first}\n\n{table(head, errors)}"
+
+
+def _name(model: dict[str, Any]) -> str:
+    return f"`{model['name']}`, {model['neighbours']}"
