@@ -3,8 +3,9 @@
     z_ij = W [v_i, v_j, e_ij] + b
     v_i <- softplus(v_i + BN(sum_j sigmoid(BN(z_ij)_filter) * softplus(BN(z_ij)_core)))
 
-Deviations: neighbourhoods are whole shells without padding, nodes are orbits of the space group, and W is applied to the
-rows it depends on before the gather (`layers.message_passing`). In evaluation the batch norm over edges is folded into W.
+Deviations: neighbourhoods are smooth, or whole shells without padding; nodes are orbits of the space group, equal edges are one
+(their number is their weight in every sum, that of the batch norm included), and W is applied to the rows it depends on before
+the gather (`layers.message_passing`). In evaluation the batch norm over edges is folded into W.
 An element is described by its 92 binary features, as published, or by a learned vector.
 """
 
@@ -17,8 +18,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
+from cryskit.layers.gated_sum import GatedSum
 from cryskit.layers.inputs import make_input
-from cryskit.layers.message_passing import Neighbourhoods
+from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
@@ -78,7 +80,7 @@ class CGCNN(nn.Module):
         Args:
             graph: The batch, built as `needs` says.
         """
-        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points)
+        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
         atoms = self.inputs(graph.numbers)
         for convolution in self.convolutions:
             atoms = convolution(atoms, self.radial.grid, neighbourhoods)
@@ -101,7 +103,7 @@ class Convolution(nn.Module):
             for part in torch.split(published.weight.detach(), [width, width, features], dim=1)
         )
         self.bias = nn.Parameter(published.bias.detach().clone())
-        self.edge_norm = nn.BatchNorm1d(2 * width)
+        self.edge_norm = GatedSum(width)
         self.atom_norm = nn.BatchNorm1d(width)
 
     def forward(
@@ -114,13 +116,12 @@ class Convolution(nn.Module):
             grid: The Gaussians on the grid of distances.
             neighbourhoods: The edges.
         """
-        if self.training and neighbourhoods.edge_count > 1:
-            normed = self.edge_norm(self._linear(atoms, grid, neighbourhoods, self.bias, 1.0))
+        if self.edge_norm.normalises(neighbourhoods):
+            z = self._linear(atoms, grid, neighbourhoods, self.bias, 1.0)
         else:
-            scale, shift = _affine(self.edge_norm)
-            normed = self._linear(atoms, grid, neighbourhoods, self.bias * scale + shift, scale[:, None])
-        gate, core = normed.chunk(2, dim=1)
-        summed = neighbourhoods.sum_to_atoms(torch.sigmoid(gate) * softplus(core))
+            scale, shift = self.edge_norm.folded()
+            z = self._linear(atoms, grid, neighbourhoods, self.bias * scale + shift, scale[:, None])
+        summed = self.edge_norm(z, neighbourhoods)
         return softplus(atoms + self.atom_norm(summed))
 
     def _linear(
@@ -132,10 +133,3 @@ class Convolution(nn.Module):
             linear(atoms, self.neighbour * scale),
             linear(grid, self.bond * scale),
         )
-
-
-def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Return the scale and shift that a batch norm amounts to in evaluation, (width,) each."""
-    state = dict(norm.named_buffers())
-    scale = norm.weight * torch.rsqrt(state["running_var"] + norm.eps)
-    return scale, norm.bias - state["running_mean"] * scale
