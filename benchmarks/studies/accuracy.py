@@ -1,6 +1,10 @@
 """Judge a published model on the test crystals of its split and write a result card.
 
-    python -m benchmarks.studies.accuracy --model cryskit-mp --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0.json
+    python -m benchmarks.studies.accuracy --model crysxpp --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
+    python -m benchmarks.studies.accuracy --model cryskit-mp --data runs/corpus/labelled.parquet --split benchmarks/splits/corpus-known.json \
+        --trained benchmarks/splits/corpus.json
+    python -m benchmarks.studies.accuracy --model cryskit-mp --data runs/corpus/labelled.parquet --split benchmarks/splits/corpus-new.json \
+        --trained benchmarks/splits/corpus.json --suffix -new
 
 Properties learned as logarithms are judged as logarithms. The interval is a bootstrap over crystals. A random split lets
 polymorphs of a test crystal into the training set, so the error on formulas that have none there is given too.
@@ -45,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--text", type=Path, help="descriptions; without, a model that reads them describes by itself")
+    parser.add_argument(
+        "--trained", type=Path, help="split whose training part the model saw; that of --split by default"
+    )
+    parser.add_argument("--suffix", default="", help="text behind the name of the card")
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
     options = parser.parse_args(arguments)
     facts = machine.facts(torch.get_num_threads())
@@ -52,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.text:
         crystals = list(with_texts(crystals, read_texts(options.text)))
     split = Split.load(options.split)
-    training, _, test = split.divide(crystals)
+    test = split.divide(crystals)[2]
+    training = Split.load(options.trained or options.split).divide(crystals)[0]
     predictor = load(options.model)
     begun = time.perf_counter()
     judged = evaluate(predictor, test)
@@ -71,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             figures(p, judged.table[p.name], judged.table[f"{p.name}_true"], new) for p in predictor.card.properties
         ],
     }
-    write_json(card, options.out / f"accuracy-{predictor.card.name}.json")
+    write_json(card, options.out / f"accuracy-{predictor.card.name}{options.suffix}.json")
     for line in card["test"]:
         print(line)
 

@@ -45,7 +45,7 @@ def converted(network: zoo_alignn.Network) -> dict[str, torch.Tensor]:
 
 def test_the_plain_network_is_ours(crystals: list[Crystal]) -> None:
     torch.manual_seed(0)
-    network, encoder = zoo_alignn.Network(32, 2, 2), ALIGNN(32, 2, 2, readout="atoms").eval()
+    network, encoder = zoo_alignn.Network(32, 2, 2), ALIGNN(32, 2, 2, neighbours="nearest", readout="atoms").eval()
     for parameter in network.parameters():
         if parameter.ndim == 1:
             torch.nn.init.normal_(parameter, 0.5, 0.3)

@@ -224,7 +224,7 @@ def test_a_student_learns_from_a_table_that_embed_wrote(cryskit: Call, data: Pat
     assert result.exit_code == 0, result.output
     plan = yaml.safe_load((tmp_path / "student.safetensors.run" / "plan.yaml").read_text(encoding="utf-8"))
     assert plan["objective"] == {"name": "distill", "preset": "standard", "delta": 0.3}
-    assert plan["encoder"]["neighbours"] == 12
+    assert (plan["encoder"]["neighbours"], plan["encoder"]["count"]) == ("smooth", 12)
     assert load(tmp_path / "student.safetensors").card.teacher["file"] == "vectors.parquet"
 
 

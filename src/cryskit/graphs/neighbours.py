@@ -16,6 +16,8 @@ from cryskit.errors import LatticeError
 from cryskit.graphs.smooth import SMALLEST, directed_weights, mutual_weights, reaches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryskit.types import Crystal, GraphSpec
 
 SHELL_TOLERANCE = 1e-3
@@ -59,13 +61,14 @@ def neighbours(crystal: Crystal, centres: np.ndarray, spec: GraphSpec) -> Neighb
     _check_images(crystal, spec.radius)
     positions = np.ascontiguousarray((crystal.fractional - cell) @ crystal.lattice)
     lattice = crystal.lattice
-    search = _guess(crystal, spec) if spec.neighbours in _ENOUGH else spec.radius
+    kind = _KINDS[spec.neighbours]
+    search = spec.radius if kind.enough is None else _guess(crystal, spec)
     while True:
         found = _within(positions, centres, lattice, search)
-        if search >= spec.radius or _ENOUGH[spec.neighbours](found, len(centres), spec, search):
+        if kind.enough is None or search >= spec.radius or kind.enough(found, len(centres), spec, search):
             break
         search = min(search * _GROWTH, spec.radius)
-    found = _CHOSEN[spec.neighbours](found, len(centres), spec)
+    found = kind.chosen(found, len(centres), spec)
     image = found.image - cell[found.neighbour] + cell[centres[found.centre]]
     return found._replace(image=image)
 
@@ -82,7 +85,7 @@ def mutual(
         node_of_atom: (N,) int64, for each atom of the crystal the position in `centres` of the equivalent centre.
         spec: The neighbourhood: smooth, the nearest atoms by whole shells or all within a radius; the radius, the count.
     """
-    reach = _REACH[spec.neighbours](chosen, len(centres), spec)
+    reach = _KINDS[spec.neighbours].reach(chosen, len(centres), spec)
     search = min(float(reach.max(initial=0.0)), spec.radius + SHELL_TOLERANCE)
     every = neighbours(crystal, centres, replace(spec, neighbours="radius", radius=search))
     one, other = reach[every.centre], reach[node_of_atom[every.neighbour]]
@@ -178,6 +181,22 @@ def _radius(_found: Neighbours, centres: int, spec: GraphSpec) -> np.ndarray:
     return np.full(centres, spec.radius + SHELL_TOLERANCE)
 
 
-_ENOUGH = {"nearest": _holds_nearest, "smooth": _holds_reach}
-_CHOSEN = {"nearest": _nearest, "smooth": _smooth, "radius": lambda found, *_: found}
-_REACH = {"nearest": _shell_ends, "smooth": _reach, "radius": _radius}
+class _Kind(NamedTuple):
+    """A kind of neighbourhood, `GraphSpec.neighbours`.
+
+    Attributes:
+        enough: Whether the neighbours within a radius hold all that belong to the neighbourhood; None if only the largest radius does.
+        chosen: The neighbours that belong to it, with their weights.
+        reach: The distance up to which each centre has neighbours, (C,).
+    """
+
+    enough: Callable[[Neighbours, int, GraphSpec, float], bool] | None
+    chosen: Callable[[Neighbours, int, GraphSpec], Neighbours]
+    reach: Callable[[Neighbours, int, GraphSpec], np.ndarray]
+
+
+_KINDS = {
+    "smooth": _Kind(_holds_reach, _smooth, _reach),
+    "nearest": _Kind(_holds_nearest, _nearest, _shell_ends),
+    "radius": _Kind(None, lambda found, *_: found, _radius),
+}
