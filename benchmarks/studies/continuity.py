@@ -25,6 +25,7 @@ from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
+from cryskit.plots.style import BLUE, INK, ORANGE, new_figure, plain_axes, save
 from cryskit.predict.published import path_of
 from cryskit.types import Crystal
 
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=500, help="test crystals that are drawn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=machine.RESULTS / "continuity.json")
+    parser.add_argument("--figure", type=Path, help="PNG file of the energies of silicon along the strain")
     options = parser.parse_args(arguments)
     facts = machine.facts(torch.get_num_threads())
     crystals = [item for item in read(options.data) if isinstance(item, Crystal)]
@@ -90,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "models": [measured(name, drawn, options.seed) for name in options.model],
     }
     write_json(card, options.out)
+    if options.figure:
+        draw(card["models"], options.figure)
     for model in card["models"]:
         print(model["name"], model["neighbours"])
         for row in [*model["changes"], *model["errors"], model["silicon"]["largest_step"]]:
@@ -157,6 +161,31 @@ def _silicon(predictor: Predictor) -> dict[str, Any]:
         **{name: [round(float(v), 6) for v in values] for name, values in found.items()},
         "largest_step": {name: round(float(np.abs(np.diff(values)).max()), 6) for name, values in found.items()},
     }
+
+
+def draw(models: list[dict[str, Any]], path: Path) -> None:
+    """Draw the formation energy of silicon along the strain as each model predicts it.
+
+    Args:
+        models: Figures of the models.
+        path: The PNG file.
+    """
+    figure = new_figure(5.6, 3.6)
+    axes = figure.add_subplot()
+    for model, colour in zip(models, (BLUE, ORANGE, INK), strict=False):
+        silicon = model["silicon"]
+        axes.plot(
+            [100 * strain for strain in silicon["strain"]],
+            silicon["formation_energy_per_atom"],
+            color=colour,
+            label=f"{model['name']}, {model['neighbours']}",
+        )
+    axes.set_xlabel("strain along one axis, %")
+    axes.set_ylabel("predicted formation energy, eV/atom")
+    axes.set_title("Silicon")
+    axes.legend(frameon=False)
+    plain_axes(axes)
+    save(figure, path)
 
 
 if __name__ == "__main__":
