@@ -23,9 +23,9 @@ from cryskit.atomic_write import write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
+from cryskit.plots.style import BLUE, INK, ORANGE, new_figure, plain_axes, save
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
-from cryskit.plots.style import BLUE, INK, ORANGE, new_figure, plain_axes, save
 from cryskit.predict.published import path_of
 from cryskit.types import Crystal
 

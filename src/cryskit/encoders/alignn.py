@@ -15,7 +15,7 @@ At the published size (4 + 4 layers, width 256) it has 4,025,984 parameters, wit
 of the paper include the linear map to one property (257) and two norms of states that are not used (2 x 512), one of
 which the mean over bonds uses.
 
-Further deviations: layer norm stands for batch norm, as in its authors' later code: it is the same for a crystal alone and
+Further deviations: neighbourhoods are smooth, with weights in every sum (`graphs.smooth`); layer norm stands for batch norm, as in its authors' later code: it is the same for a crystal alone and
 in a batch, and for orbits and full cells. Neighbourhoods end at the radius even where they hold fewer atoms than asked
 for. Nodes are orbits of the space group, bonds orbits of edges, and pairs are those that end at such a bond; the embedding
 of angles is evaluated on a grid of cosines and interpolated (off by less than 1e-5).

@@ -3,11 +3,11 @@
     a_ij^h = softmax_j(FCNN_a^h[v_i, e_ij, v_j]),   v_i <- v_i + FCNN(mean_h sum_j a_ij^h FCNN_m^h[v_i, e_ij, v_j])
     e_r <- e_r + FCNN(e_r),   y = mean_h sum_i softmax_i(FCNN_a^h[v_i, c]) FCNN_m^h(v_i)
 
-e_ij is learned for the rank r of the shell that j is in around i, or, in a smooth neighbourhood, for the number of neighbours nearer than j,
-between whose vectors it is interpolated: neighbours at nearly the same distance count in part, so the rank is continuous. c is ROOST's vector of the composition (Goodall and Lee
-2020, doi 10.1038/s41467-020-19964-7). As no distance enters, a uniform strain changes nothing.
+e_ij is learned for the rank r of the shell that j is in around i; c is ROOST's vector of the composition (Goodall and Lee
+2020, doi 10.1038/s41467-020-19964-7). In a smooth neighbourhood (`graphs.smooth`) the rank is the number of nearer neighbours by
+weight, those at nearly the same distance in part, and e is interpolated between ranks, so that it is continuous. As no distance enters, a uniform strain changes nothing.
 
-Deviations: neighbours within 1e-3 angstrom share a rank, neighbourhoods are whole shells, nodes are orbits of the space group,
+Deviations: neighbours within 1e-3 angstrom share a rank, neighbourhoods are smooth or whole shells, nodes are orbits of the space group,
 equal edges are one, maps are applied to what they depend on before the gather, and SiLU stands for leaky ReLU. An ordinary
 perceptron stands for the hypernetwork that makes the weights of an update. The edges' update is that of the authors' program
 at its defaults: a function of e alone. An element is described by 92 binary features, not by 200 Matscholar features. The

@@ -1,11 +1,11 @@
 """Crystal graph convolutional neural network (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301).
 
     z_ij = W [v_i, v_j, e_ij] + b
-    v_i <- softplus(v_i + BN(sum_j sigmoid(BN(z_ij)_filter) * softplus(BN(z_ij)_core)))
+    v_i <- softplus(v_i + BN(sum_j w_ij sigmoid(BN(z_ij)_filter) * softplus(BN(z_ij)_core)))
 
-Deviations: neighbourhoods are smooth, or whole shells without padding; nodes are orbits of the space group, equal edges are one
-(their number is their weight in every sum, that of the batch norm included), and W is applied to the rows it depends on before
-the gather (`layers.message_passing`). In evaluation the batch norm over edges is folded into W.
+Deviations: neighbourhoods are smooth, with weights w (`graphs.smooth`), or whole shells without padding; nodes are orbits of the
+space group, equal edges are one, whose number is a factor of w, in the batch norm, too; and W is applied to the rows it depends on
+before the gather (`layers.message_passing`). In evaluation the batch norm over edges is folded into W.
 An element is described by its 92 binary features, as published, or by a learned vector.
 """
 

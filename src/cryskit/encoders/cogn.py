@@ -1,12 +1,12 @@
 """Connectivity-optimised graph network (coGN; Ruff et al. 2024, doi 10.1039/D4DD00018H).
 
-    m_ij = phi_e[e_ij, v_i, v_j],   v_i <- v_i + phi_v(sum_j m_ij),   y = <v_i>
+    m_ij = phi_e[e_ij, v_i, v_j],   v_i <- v_i + phi_v(sum_j w_ij m_ij),   y = <v_i>
 
 phi_e has five layers and phi_v one, all swish; e_ij is a linear map of Gaussians of the distance and stays as it is. What the
 paper tuned is the graph: the 24 nearest neighbours, and one node for each atom of the asymmetric unit, weighted with its
 multiplicity in the mean.
 
-Deviations: neighbourhoods are whole shells within a radius, equal edges are one, and the first layer of phi_e is applied to
+Deviations: neighbourhoods are smooth, with weights w that add up to 24 (`graphs.smooth`), equal edges are one, and the first layer of phi_e is applied to
 what it depends on before the gather (`layers.message_passing`). An element is described by its 92 binary features and a
 learned vector, where the paper has a learned vector, its mass, radius, electronegativity, ionisation energy and oxidation
 states under a linear map. The last linear map belongs to the heads. At 128 x 5 there are 688,256 parameters, 659,200 of them

@@ -6,7 +6,7 @@
 
 e_ij is the leaky, linear map of the Gaussians of a distance; c are the shares of the elements in the crystal.
 
-Deviations: neighbourhoods are whole shells without padding, nodes are orbits of the space group, equal edges are one, and W is
+Deviations: neighbourhoods are smooth, with weights in the attention (`graphs.smooth`), nodes are orbits of the space group, equal edges are one, and W is
 applied to what it depends on before the gather (`layers.message_passing`). The biases behind the mean over heads and of the
 last score are left out, for the norm and the softmax that follow cancel them. The two layers behind y belong to the prediction
 heads. At 64 x 3 with 4 heads there are 114,232 parameters; the authors' program has 134,154, of which it uses 122,874, its

@@ -8,7 +8,8 @@ where g, g', f and f' are sigmoid(W z + b) * softplus(W' z + b') of what they ar
 z_ij and one of y_il, so it is applied to bonds, and only the results are paired.
 
 Deviations: the original takes neighbours and bond features from the Voronoi tessellation (solid angle, area, volume). Here
-they are the nearest atoms by whole shells, made mutual as Voronoi neighbours are, and Gaussians of their distance. Nodes
+they are smooth neighbourhoods with weights in both sums (`graphs.smooth`), made mutual as Voronoi neighbours are, and Gaussians of their
+distance. Nodes
 are orbits of the space group and bonds orbits of edges; batch norms count each of them once. At the default size it has
 338,240 parameters; the paper gives no count.
 """

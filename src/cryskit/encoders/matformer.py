@@ -1,14 +1,14 @@
 """Periodic graph transformer (Matformer; Yan et al. 2022, arXiv 2209.11807).
 
     a_ij = [q_i, q_i, q_i] * [k_i, k_j, e_ij] / sqrt(3 d)
-    m_ij = LN(W'(sigmoid(LN(a_ij)) * W [v_i, v_j, e_ij])),   x_i <- U x_i + silu(BN(W'' [sum_j m_ij of all heads]))
+    m_ij = LN(W'(sigmoid(LN(a_ij)) * W [v_i, v_j, e_ij])),   x_i <- U x_i + silu(BN(W'' [sum_j w_ij m_ij of all heads]))
 
 q, k and v are linear maps of x in every head, e one of the perceptron of a distance. Besides its neighbours every atom has
 six edges to itself: its images under translations, through which the periodicity of the crystal enters.
 
 Deviations: the translations are not the vectors a, b, c, a + b, a + c, b + c of the cell that a file happens to have, but
 the shortest of the same classes of translations (`graphs.translations`), so that another cell or a supercell changes
-nothing; neighbourhoods are whole shells, edges have one direction, nodes are orbits of the space group, equal edges are one,
+nothing; neighbourhoods are smooth, with weights w (`graphs.smooth`), edges have one direction, nodes are orbits of the space group, equal edges are one,
 and W is applied to v before the gather. The two layers behind the mean belong to the heads. At 128 x 5 with 4 heads there
 are 2,765,568 parameters; the authors' program has 2.88 million, of which it leaves 97,792 unused.
 """

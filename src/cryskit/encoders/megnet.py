@@ -6,7 +6,7 @@
 Means and set2set (Vinyals et al. 2016, arXiv 1511.06391) weigh every orbit with its multiplicity. Primed are the values
 after a block's own layers (the first block has none, for the input's layers precede it); new means are of phi's values.
 
-Deviations: nodes are orbits of the space group, equal edges are one, maps of v and u are applied before the gather
+Deviations: neighbourhoods are smooth within the radius, with weights in every mean (`graphs.smooth`); nodes are orbits of the space group, equal edges are one, maps of v and u are applied before the gather
 (`layers.message_passing`), and the state, which begins as two zeros and layers in the paper, begins as a learned vector. phi's
 first layer, from 5 times the width to the width, is the encoder's last; the rest belongs to the heads. At a width of 32 there
 are 186,928 parameters with 101 elements; matgl has 189,621 with 89 elements, its fixed centres, head and state's layers

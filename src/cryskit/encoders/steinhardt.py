@@ -3,14 +3,14 @@
     x_i = LayerNorm(v_i)
     z_ij = A x_i + B x_j + C e_ij [+ D LayerNorm(h_ij)]
     m_ij = z_ij,core * sigmoid(z_ij,filter)
-    s_i = sum_j m_ij,   Q_il = sum_m (sum_j m_ij^(channels) Y_lm(r_ij))^2 / (2 l + 1),   l = 1..4
+    s_i = sum_j w_ij m_ij,   Q_il = sum_m (sum_j w_ij m_ij^(channels) Y_lm(r_ij))^2 / (2 l + 1),   l = 1..4
     v_i <- v_i + MLP[LayerNorm([s_i, Q_i]), x_i],   [h_ij <- h_ij + m_ij]
 
 The gate is that of CGCNN (Xie and Grossman 2018, doi 10.1103/PhysRevLett.120.145301) without its batch norms; the
-order parameters are those of Steinhardt, Nelson and Ronchetti (1983, doi 10.1103/PhysRevB.28.784) with the messages as
-weights. Angles cost a sum over edges instead of one over pairs of edges, and an orbit of the space group still needs one
-node. With `memory` (in brackets) bonds have states: h_ij is the sum of the messages of earlier layers. Crystal vectors are the
-mean over atoms of one more layer.
+order parameters are those of Steinhardt, Nelson and Ronchetti (1983, doi 10.1103/PhysRevB.28.784) with the messages as their
+weights, and w are the weights of smooth neighbourhoods (`graphs.smooth`). Angles cost a sum over edges instead of one over pairs of edges, and an orbit of the space group still needs one
+node. With `memory` (in brackets) bonds have states: h_ij is the sum of the messages of earlier layers. Crystal vectors are
+pooled from the atoms by one more layer.
 """
 
 from __future__ import annotations
