@@ -1,0 +1,75 @@
+"""Write anew what the commands and programs on the pages print, run after a published model or an output has changed.
+
+    python tools/pages.py README.md docs/tutorials/predict.md
+
+Output that agrees with what a page shows is left as it is; where a page leaves lines out ("..."), the difference is printed instead,
+for a person to mend.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import chdir, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "docs"))
+import test_pages as pages  # noqa: E402 - the test that runs the pages knows how to read them
+
+
+def rewritten(page: Path) -> str:
+    """Return the text of a page with the output that its commands and programs have now.
+
+    Args:
+        page: The page.
+    """
+    text, namespace, printed = page.read_text(encoding="utf-8"), {"__name__": "__main__"}, None
+    for block in pages.blocks(page):
+        if block.language == "console":
+            for command, shown in pages.commands(block.text):
+                text = _replaced(text, shown, _output(command), f"{page}:{block.line}")
+        elif block.language == "python":
+            with redirect_stdout(StringIO()) as output:
+                exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)  # noqa: S102
+            printed = output.getvalue()
+        elif printed is not None:
+            text, printed = _replaced(text, block.text, printed, f"{page}:{block.line}"), None
+    return text
+
+
+def _output(command: str) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(["/bin/sh", "-c", command], env=env, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _replaced(text: str, shown: str, got: str, where: str) -> str:
+    """Return the text with the output in place of what was shown, if they differ."""
+    lines, others = ([line for line in part.splitlines() if line.strip()] for part in (shown, got))
+    if not lines or pages.agrees(lines, others):
+        return text
+    if "..." in (line.strip() for line in lines):
+        print(f"{where} leaves lines out, mend it by hand. It shows\n{shown}\nbut the output is\n{got}")
+        return text
+    if text.count(shown) != 1:
+        print(f"{where} stands there twice, mend it by hand. The output is\n{got}")
+        return text
+    return text.replace(shown, "\n".join(line.rstrip() for line in got.splitlines()) + "\n")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        source = Path(name).resolve()
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(ROOT / "examples", Path(folder) / "examples")
+            with chdir(folder):
+                new = rewritten(source)
+        if new != source.read_text(encoding="utf-8"):
+            source.write_text(new, encoding="utf-8")
+            print(f"{name} was written anew")
