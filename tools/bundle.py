@@ -1,4 +1,3 @@
-# ruff: noqa: T201 - a script that prints, no part of the package
 """Make the Parquet files of `cryskit.data.sources` and put their size and checksum on the cards.
 
     python tools/bundle.py FOLDER

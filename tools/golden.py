@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
-from cryskit.predict.published import models
+from cryskit.predict.published import versions
 
 if TYPE_CHECKING:
     from cryskit.predict.predictor import Predictor
@@ -20,9 +20,10 @@ NUMBERS = 4
 
 
 def golden() -> dict[str, object]:
-    """Return, for every published model, the hash of its file and what it says of the examples."""
+    """Return, for every version of every published model, the hash of its file and what it says of the examples."""
     recorded: dict[str, object] = {}
-    for name, path in models().items():
+    every = {f"{name}@{version}": path for name, found in versions().items() for version, path in found.items()}
+    for name, path in every.items():
         predictor = load(name)
         said = {"predictions": _predictions(predictor)} if predictor.properties else {"vectors": _vectors(predictor)}
         recorded[name] = {"sha256": digest(path), **said}

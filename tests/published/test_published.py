@@ -10,11 +10,11 @@ import pytest
 
 from cryskit.predict.card import digest, read_card
 from cryskit.predict.load import load
-from cryskit.predict.published import DEFAULT, models
+from cryskit.predict.published import DEFAULT, models, versions
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
-MODELS = models()
+MODELS = {f"{name}@{version}": path for name, found in versions().items() for version, path in found.items()}
 PREDICTING = [name for name, path in MODELS.items() if read_card(path).properties]
 PRETRAINED = sorted(MODELS.keys() - set(PREDICTING))
 
@@ -23,7 +23,7 @@ BULK_MODULUS = {"C-diamond": 442, "Si": 98, "MgO": 163, "NaCl": 25, "GaAs": 75, 
 
 
 def test_the_default_model_is_published() -> None:
-    assert DEFAULT in MODELS
+    assert DEFAULT in models()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -54,7 +54,7 @@ def test_vectors_are_the_known_numbers(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_card_tells_where_it_comes_from(name: str) -> None:
     card = read_card(MODELS[name])
-    assert card.name == name
+    assert card.full_name == name
     assert card.description
     assert card.licence
     assert card.citation
