@@ -4,7 +4,7 @@
     python -m benchmarks.studies.accuracy --model cryskit-mp --data runs/corpus/labelled.parquet --split benchmarks/splits/corpus-known.json \
         --trained benchmarks/splits/corpus.json
     python -m benchmarks.studies.accuracy --model cryskit-mp --data runs/corpus/labelled.parquet --split benchmarks/splits/corpus-new.json \
-        --trained benchmarks/splits/corpus.json --suffix -new
+        --trained benchmarks/splits/corpus.json --suffix=-new
 
 Properties learned as logarithms are judged as logarithms. The interval is a bootstrap over crystals. A random split lets
 polymorphs of a test crystal into the training set, so the error on formulas that have none there is given too.
@@ -77,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "model": {"sha256": digest(path_of(options.model)), "epoch": predictor.card.epoch},
         "crystals_per_second_with_graphs": round(rate),
         "test": [
-            figures(p, judged.table[p.name], judged.table[f"{p.name}_true"], new) for p in predictor.card.properties
+            figures(p, judged.table[p.name], judged.table[f"{p.name}_true"], new)
+            for p in predictor.card.properties
+            if judged.table[f"{p.name}_true"].notna().any()
         ],
     }
     write_json(card, options.out / f"accuracy-{predictor.card.name}{options.suffix}.json")

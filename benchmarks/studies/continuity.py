@@ -129,8 +129,8 @@ def measured(name: str, crystals: list[Crystal], seed: int) -> dict[str, Any]:
 
 def predicted(predictor: Predictor, crystals: list[Crystal]) -> dict[str, np.ndarray]:
     """Return the predictions of each property, (B,) in its unit."""
-    found = list(predictor.predict(crystals))
-    return {name: np.array([each.values.get(name, np.nan) for each in found]) for name in PROPERTIES}
+    table = predictor.predict(crystals, list(PROPERTIES))
+    return {name: table[name].to_numpy(dtype=float) for name in PROPERTIES}
 
 
 def _row(change: str, wanted: str, difference: np.ndarray) -> dict[str, Any]:
