@@ -105,12 +105,12 @@ def test_lines_of_a_log_that_are_none_are_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["empty", "other columns", "cut"])
 def test_a_damaged_manifest_of_a_model_is_refused(how: str, tmp_path: Path) -> None:
-    models = published.models()["cryskit-mp"].parent
+    models = published.models()["crysae"].parent
     path = tmp_path / "m.manifest.parquet"
     if how == "other columns":
         shutil.copy(next((models.parent / "data" / "sources").glob("*.parquet")), path)
     else:
-        content = (models / "cryskit-mp.manifest.parquet").read_bytes()
+        content = (models / "crysae.manifest.parquet").read_bytes()
         path.write_bytes(content[: len(content) // 2] if how == "cut" else b"")
     with pytest.raises(CryskitError, match="is no manifest of a model"):
         training_fingerprints(path)

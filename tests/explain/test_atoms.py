@@ -225,7 +225,7 @@ def test_the_papers_example_is_labelled_rightly() -> None:
     assert {"group 17", "period 2", "block p", "electronegativity 3.65 to 4"} <= has[9]
     assert len(feature_names()) == len(set(feature_names())) == 93
     assert [int((found.orbit == orbit).sum()) for orbit in np.unique(found.orbit)] == [1, 2, 2, 2, 4]
-    assert found.learned == pytest.approx(-4.45, abs=0.02), "label -4.4415 eV/atom"
+    assert found.learned == pytest.approx(-4.4415, abs=0.03), "label -4.4415 eV/atom"
     assert found.contributions.sum() == pytest.approx(found.learned, abs=0.01 * abs(found.learned - found.base))
     assert found.elements["F"] < found.elements["Er"] < found.elements["Ba"] < 0
     block = elements.BLOCKS["group"]
