@@ -8,13 +8,10 @@ for a person to mend.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from contextlib import chdir, redirect_stdout
-from io import StringIO
+from contextlib import chdir
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,31 +25,16 @@ def rewritten(page: Path) -> str:
     Args:
         page: The page.
     """
-    text, namespace, printed = page.read_text(encoding="utf-8"), {"__name__": "__main__"}, None
-    for block in pages.blocks(page):
-        if block.language == "console":
-            for command, shown in pages.commands(block.text):
-                text = _replaced(text, shown, _output(command), f"{page}:{block.line}")
-        elif block.language == "python":
-            with redirect_stdout(StringIO()) as output:
-                exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)  # noqa: S102
-            printed = output.getvalue()
-        elif printed is not None:
-            text, printed = _replaced(text, block.text, printed, f"{page}:{block.line}"), None
+    text = page.read_text(encoding="utf-8")
+    for shown, got, where in pages.outputs(page):
+        text = _replaced(text, shown, got, where)
     return text
-
-
-def _output(command: str) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(["/bin/sh", "-c", command], env=env, capture_output=True, text=True, check=True)
-    return done.stdout
 
 
 def _replaced(text: str, shown: str, got: str, where: str) -> str:
     """Return the text with the output in place of what was shown, if they differ."""
     lines, others = ([line for line in part.splitlines() if line.strip()] for part in (shown, got))
-    if not lines or pages.agrees(lines, others):
+    if pages.agrees(lines, others):
         return text
     if "..." in (line.strip() for line in lines):
         print(f"{where} leaves lines out, mend it by hand. It shows\n{shown}\nbut the output is\n{got}")

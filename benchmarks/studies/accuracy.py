@@ -60,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.text:
         crystals = list(with_texts(crystals, read_texts(options.text)))
     split = Split.load(options.split)
-    test = split.divide(crystals)[2]
-    training = Split.load(options.trained or options.split).divide(crystals)[0]
+    parts = split.divide(crystals)
+    test = parts[2]
+    training = (Split.load(options.trained).divide(crystals) if options.trained else parts)[0]
     predictor = load(options.model)
     begun = time.perf_counter()
     judged = evaluate(predictor, test)

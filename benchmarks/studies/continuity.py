@@ -23,6 +23,7 @@ from cryskit.atomic_write import write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
+from cryskit.graphs.build import build
 from cryskit.plots.style import BLUE, INK, ORANGE, new_figure, plain_axes, save
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
@@ -117,8 +118,10 @@ def measured(name: str, crystals: list[Crystal], seed: int) -> dict[str, Any]:
         changes += [_row(change, wanted, after[wanted] - before[wanted]) for wanted in PROPERTIES]
     rng = np.random.default_rng((seed, len(CHANGES)))
     shaken = predicted(predictor, [SHAKEN(crystal, rng) for crystal in crystals])
+    graph = build(crystals, predictor.card.spec)
     return {
         "name": predictor.card.full_name,
+        "edges_per_node": round(graph.edges.shape[1] / graph.atoms, 2),
         "sha256": digest(path_of(name)),
         "neighbours": predictor.card.spec.neighbours,
         "changes": changes,

@@ -3,8 +3,9 @@
     python -m benchmarks.studies.joined_corpus --data ../shared/data --split benchmarks/splits/mp-random-0.json --out runs/corpus \
         --kept benchmarks/splits/corpus.json
 
-Test and validation crystals of `mp.parquet` stay what they are. From the formulas that only `mp_large.parquet` has, whole formulas
-are drawn for a second validation and a second test part. A crystal is left out of training, with labels and without, if its id
+Test and validation crystals of `mp.parquet` stay what they are. From the formulas that only `mp_large.parquet` has, all crystals with a
+formation energy of some formulas are drawn for a second validation and a second test part; crystals of these formulas without
+one stay in the training part where they have another volume. A crystal is left out of training, with labels and without, if its id
 is held out or if a held-out crystal has its formula and a volume per atom within 5 %: labels of one calculation would be in both.
 
 Written are `labelled.parquet`, `unlabelled.parquet` (structures only, for pre-training) and the split of the former; a second split,

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+sys.path.insert(0, str(Path(__file__).parent))
+from generated import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MARK = re.compile(r"<!-- checks: (\w+) -->")
 _OUTCOMES = ("ok", "warned", "refused")
 
@@ -47,22 +50,17 @@ def fuzz(card: Mapping[str, Any]) -> str:
         for name, kind in card["kinds"].items()
     ]
     made = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
-    return f"{said}\n\n{_table(['kind of file', *_OUTCOMES, 'errors'], rows)}\n\nVersions: {made}."
+    return f"{said}\n\n{table(['kind of file', *_OUTCOMES, 'errors'], rows)}\n\nVersions: {made}."
 
 
 def kill(card: Mapping[str, Any]) -> str:
     """Return what came out of the commands that were killed."""
     columns = list(next(iter(card["commands"].values())))
     rows = [[f"`{name}`", *(found[column] for column in columns)] for name, found in card["commands"].items()]
-    return _table(["command", *columns], rows)
+    return table(["command", *columns], rows)
 
 
 def _errors(kind: Mapping[str, int]) -> list[str]:
     """Return the classes of the errors of a kind of file, the most frequent first."""
     found = {name.removeprefix("refused: "): count for name, count in kind.items() if name.startswith("refused: ")}
     return [f"`{name}`" for name in sorted(found, key=lambda name: -found[name])]
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

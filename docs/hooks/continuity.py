@@ -45,7 +45,9 @@ def tables() -> str:
         ["model and neighbours", "change of the crystal", "property", "mean change", "90 %", "largest"], changes
     )
     head = ["model", "property", "error", "of the same crystals strained by 0.1 % and displaced by 0.002 Å", "ratio"]
-    return f"{card['crystals']} test crystals; eV/atom and eV.\n\n{first}\n\n{table(head, errors)}"
+    sizes = "; ".join(f"{model['edges_per_node']} for {_name(model)}" for model in card["models"])
+    said = f"{card['crystals']} test crystals; eV/atom and eV. Edges for each node of their graphs: {sizes}."
+    return f"{said}\n\n{first}\n\n{table(head, errors)}"
 
 
 def _name(model: dict[str, Any]) -> str:

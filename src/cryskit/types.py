@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Axis = Literal["atoms", "edges", "crystals"]
-Neighbours = Literal["smooth", "nearest", "radius"]
+NeighbourKind = Literal["smooth", "nearest", "radius"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ class GraphSpec:
         UnknownNameError: There is no such kind of neighbours.
     """
 
-    neighbours: Neighbours = "smooth"
+    neighbours: NeighbourKind = "smooth"
     radius: float = 8.0
     count: int = 12
     shells: bool = True
@@ -150,8 +150,8 @@ class GraphSpec:
     text: str = ""
 
     def __post_init__(self) -> None:
-        if self.neighbours not in get_args(Neighbours):
-            raise UnknownNameError("kind of neighbours", str(self.neighbours), get_args(Neighbours))
+        if self.neighbours not in get_args(NeighbourKind):
+            raise UnknownNameError("kind of neighbours", str(self.neighbours), get_args(NeighbourKind))
 
     @property
     def hash(self) -> str:

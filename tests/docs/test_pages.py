@@ -77,7 +77,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
         yield command, shown
 
 
-def run_command(command: str, shown: str, where: str) -> None:
+def output_of(command: str, where: str) -> str:
     beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["/bin/sh", "-c", command],
@@ -87,25 +87,32 @@ def run_command(command: str, shown: str, where: str) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{where}: {command}\n{done.stdout}\n{done.stderr}"
-    if shown.strip():
-        compare(shown, done.stdout, where)
+    return done.stdout
 
 
-def run_page(page: Path) -> None:
+def outputs(page: Path) -> Iterator[tuple[str, str, str]]:
+    """Run a page, and yield what it shows, what is printed, and where, for each output that it shows."""
     namespace: dict[str, object] = {"__name__": "__main__"}
     printed: str | None = None
     for block in blocks(page):
         where = f"{page.relative_to(ROOT)}:{block.line}"
         if block.language == "console":
             for command, shown in commands(block.text):
-                run_command(command, shown, where)
+                got = output_of(command, where)
+                if shown.strip():
+                    yield shown, got, where
         elif block.language == "python":
             with redirect_stdout(StringIO()) as output:
                 exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)  # noqa: S102
             printed = output.getvalue()
         elif printed is not None:
-            compare(block.text, printed, where)
+            yield block.text, printed, where
             printed = None
+
+
+def run_page(page: Path) -> None:
+    for shown, got, where in outputs(page):
+        compare(shown, got, where)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 
 from cryskit.data.read import read
 from cryskit.graphs.build import build
-from cryskit.layers import gated_sum
+from cryskit.layers import message_blocks
 from cryskit.layers.gated_sum import GatedSum
 from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.types import Crystal, GraphSpec
@@ -23,7 +23,7 @@ WIDTH = 3
 
 @pytest.fixture(params=[7, 4096], ids=["many blocks", "one block"], autouse=True)
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(gated_sum._BLOCK_SIZE, "cpu", request.param)
+    monkeypatch.setitem(message_blocks._BLOCK_SIZE, "cpu", request.param)
 
 
 def neighbourhoods(kind: str, *, distinct: bool) -> Neighbourhoods:

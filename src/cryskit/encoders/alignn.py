@@ -15,8 +15,8 @@ At the published size (4 + 4 layers, width 256) it has 4,025,984 parameters, wit
 of the paper include the linear map to one property (257) and two norms of states that are not used (2 x 512), one of
 which the mean over bonds uses.
 
-Further deviations: neighbourhoods are smooth, with weights in every sum (`graphs.smooth`); layer norm stands for batch norm, as in its authors' later code: it is the same for a crystal alone and
-in a batch, and for orbits and full cells. Neighbourhoods end at the radius even where they hold fewer atoms than asked
+Further deviations: neighbourhoods are smooth, with weights in every sum (`graphs.smooth`). Layer norm stands for batch norm, as
+in its authors' later code: it is the same for a crystal alone and in a batch, and for orbits and full cells. Neighbourhoods end at the radius even where they hold fewer atoms than asked
 for. Nodes are orbits of the space group, bonds orbits of edges, and pairs are those that end at such a bond; the embedding
 of angles is evaluated on a grid of cosines and interpolated (off by less than 1e-5).
 """
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from cryskit.layers.message_blocks import MessageGraph
     from cryskit.layers.message_passing import RowSum
-    from cryskit.types import Graph, Neighbours
+    from cryskit.types import Graph, NeighbourKind
 
 READOUTS = ("both", "atoms")
 
@@ -90,7 +90,7 @@ class ALIGNN(nn.Module):
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
         count: int = 12,
-        neighbours: Neighbours = "smooth",
+        neighbours: NeighbourKind = "smooth",
         pool: str = "mean",
         points: int = 2048,
         readout: str = "both",
@@ -115,7 +115,7 @@ class ALIGNN(nn.Module):
         )
 
     @staticmethod
-    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: NeighbourKind, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
         return GraphSpec(neighbours=neighbours, radius=radius, count=count, undirected=True)
 

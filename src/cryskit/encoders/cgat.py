@@ -5,7 +5,8 @@
 
 e_ij is learned for the rank r of the shell that j is in around i; c is ROOST's vector of the composition (Goodall and Lee
 2020, doi 10.1038/s41467-020-19964-7). In a smooth neighbourhood (`graphs.smooth`) the rank is the number of nearer neighbours by
-weight, those at nearly the same distance in part, and e is interpolated between ranks, so that it is continuous. As no distance enters, a uniform strain changes nothing.
+weight, those at nearly the same distance in part, and e is interpolated between ranks, so that it is continuous. As no
+distance enters, a uniform strain changes nothing.
 
 Deviations: neighbours within 1e-3 angstrom share a rank, neighbourhoods are smooth or whole shells, nodes are orbits of the space group,
 equal edges are one, maps are applied to what they depend on before the gather, and SiLU stands for leaky ReLU. An ordinary
@@ -24,6 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from cryskit.graphs.smooth import smoothstep
 from cryskit.layers.attention import Segments, attend, softmax
 from cryskit.layers.edge_linear import EdgeLinear
 from cryskit.layers.inputs import make_input
@@ -34,7 +36,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph, Neighbours
+    from cryskit.types import Graph, NeighbourKind
 
 _SOFT = 0.05  # relative difference in distance over which one neighbour comes to be counted as nearer than another
 _SHELL = 1e-3  # angstrom: neighbours that are nearer to one another in distance share a rank
@@ -70,7 +72,7 @@ class CGAT(nn.Module):
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 18.0,
         count: int = 24,
-        neighbours: Neighbours = "smooth",
+        neighbours: NeighbourKind = "smooth",
     ) -> None:
         super().__init__()
         self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
@@ -82,7 +84,7 @@ class CGAT(nn.Module):
         self.pool = Pool(width, heads)
 
     @staticmethod
-    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: NeighbourKind, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
         return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 
@@ -119,8 +121,7 @@ def soft_ranks(edges: Edges, last: int) -> Edges:
     weights = torch.zeros_like(lengths)
     weights[centre, place] = torch.ones_like(length) if weight is None else weight
     t = ((length[:, None] - lengths[centre]) / (2 * _SOFT * length[:, None]) + 0.5).clamp(0, 1)
-    nearer = t * t * t * (10 - t * (15 - 6 * t))
-    return edges._replace(length=(nearer * weights[centre]).sum(1).clamp_max(last))
+    return edges._replace(length=(smoothstep(t) * weights[centre]).sum(1).clamp_max(last))
 
 
 def shell_ranks(edges: Edges, last: int) -> Edges:

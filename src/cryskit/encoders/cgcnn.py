@@ -29,7 +29,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph, Neighbours
+    from cryskit.types import Graph, NeighbourKind
 
 
 @configured
@@ -58,7 +58,7 @@ class CGCNN(nn.Module):
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
         count: int = 12,
-        neighbours: Neighbours = "smooth",
+        neighbours: NeighbourKind = "smooth",
         pool: str = "mean",
     ) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class CGCNN(nn.Module):
         self.convolutions = nn.ModuleList(Convolution(width, self.radial.feature_count) for _ in range(layers))
 
     @staticmethod
-    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: NeighbourKind, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
         return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 

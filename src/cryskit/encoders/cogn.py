@@ -6,8 +6,8 @@ phi_e has five layers and phi_v one, all swish; e_ij is a linear map of Gaussian
 paper tuned is the graph: the 24 nearest neighbours, and one node for each atom of the asymmetric unit, weighted with its
 multiplicity in the mean.
 
-Deviations: neighbourhoods are smooth, with weights w that add up to 24 (`graphs.smooth`), equal edges are one, and the first layer of phi_e is applied to
-what it depends on before the gather (`layers.message_passing`). An element is described by its 92 binary features and a
+Deviations: neighbourhoods are smooth, with weights w that add up to 24 (`graphs.smooth`), equal edges are one, and the first
+layer of phi_e is applied to what it depends on before the gather (`layers.message_passing`). An element is described by its 92 binary features and a
 learned vector, where the paper has a learned vector, its mass, radius, electronegativity, ionisation energy and oxidation
 states under a linear map. The last linear map belongs to the heads. At 128 x 5 there are 688,256 parameters, 659,200 of them
 in the blocks, which is what the sizes in the authors' configuration come to.
@@ -33,7 +33,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph, Neighbours
+    from cryskit.types import Graph, NeighbourKind
 
 _STEP = 0.25  # angstrom, between the centres of 32 Gaussians over 8 angstrom
 _SIGMA = 0.5  # angstrom: as in the paper, the square root of the step
@@ -68,7 +68,7 @@ class CoGN(nn.Module):
         inputs: str | Mapping[str, Any] = "both",
         radius: float = 8.0,
         count: int = 24,
-        neighbours: Neighbours = "smooth",
+        neighbours: NeighbourKind = "smooth",
         pool: str = "mean",
     ) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class CoGN(nn.Module):
         self.blocks = nn.ModuleList(Block(width, depth) for _ in range(layers))
 
     @staticmethod
-    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: NeighbourKind, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
         return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 

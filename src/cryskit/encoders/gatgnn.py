@@ -6,8 +6,8 @@
 
 e_ij is the leaky, linear map of the Gaussians of a distance; c are the shares of the elements in the crystal.
 
-Deviations: neighbourhoods are smooth, with weights in the attention (`graphs.smooth`), nodes are orbits of the space group, equal edges are one, and W is
-applied to what it depends on before the gather (`layers.message_passing`). The biases behind the mean over heads and of the
+Deviations: neighbourhoods are smooth, with weights in the attention (`graphs.smooth`), nodes are orbits of the space group,
+equal edges are one, and W is applied to what it depends on before the gather (`layers.message_passing`). The biases behind the mean over heads and of the
 last score are left out, for the norm and the softmax that follow cancel them. The two layers behind y belong to the prediction
 heads. At 64 x 3 with 4 heads there are 114,232 parameters; the authors' program has 134,154, of which it uses 122,874, its
 read-out's 8,385 included.
@@ -34,7 +34,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph, Neighbours
+    from cryskit.types import Graph, NeighbourKind
 
 _SLOPE = 0.2
 
@@ -66,7 +66,7 @@ class GATGNN(nn.Module):
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
         count: int = 12,
-        neighbours: Neighbours = "smooth",
+        neighbours: NeighbourKind = "smooth",
     ) -> None:
         super().__init__()
         self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
@@ -78,7 +78,7 @@ class GATGNN(nn.Module):
         self.composition = Composition(width)
 
     @staticmethod
-    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: NeighbourKind, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
         return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 

@@ -8,8 +8,8 @@ where g, g', f and f' are sigmoid(W z + b) * softplus(W' z + b') of what they ar
 z_ij and one of y_il, so it is applied to bonds, and only the results are paired.
 
 Deviations: the original takes neighbours and bond features from the Voronoi tessellation (solid angle, area, volume). Here
-they are smooth neighbourhoods with weights in both sums (`graphs.smooth`), made mutual as Voronoi neighbours are, and Gaussians of their
-distance. Nodes
+they are smooth neighbourhoods with weights in both sums (`graphs.smooth`), made mutual as Voronoi neighbours are, and
+Gaussians of their distance. Nodes
 are orbits of the space group and bonds orbits of edges; batch norms count each of them once. At the default size it has
 338,240 parameters; the paper gives no count.
 """
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryskit.layers.message_blocks import MessageGraph
-    from cryskit.types import Graph, Neighbours
+    from cryskit.types import Graph, NeighbourKind
 
 
 @configured
@@ -65,7 +65,7 @@ class ICGCNN(nn.Module):
         inputs: str | Mapping[str, Any] = "features",
         radius: float = 8.0,
         count: int = 12,
-        neighbours: Neighbours = "smooth",
+        neighbours: NeighbourKind = "smooth",
         pool: str = "mean",
     ) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class ICGCNN(nn.Module):
         self.convolutions = nn.ModuleList(Convolution(width, update=i + 1 < layers) for i in range(layers))
 
     @staticmethod
-    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: NeighbourKind, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
         return GraphSpec(neighbours=neighbours, radius=radius, count=count, undirected=True)
 

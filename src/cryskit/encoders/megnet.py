@@ -33,7 +33,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph, Neighbours
+    from cryskit.types import Graph, NeighbourKind
 
 _LAST = 1.25  # centre of the last Gaussian, in radii
 _COUNT = 100  # number of Gaussians
@@ -69,7 +69,7 @@ class MEGNet(nn.Module):
         inputs: str | Mapping[str, Any] = "embedding",
         radius: float = 4.0,
         count: int = 12,
-        neighbours: Neighbours = "smooth",
+        neighbours: NeighbourKind = "smooth",
     ) -> None:
         super().__init__()
         self.needs = self.needs_of(radius=radius, count=count, neighbours=neighbours)
@@ -85,7 +85,7 @@ class MEGNet(nn.Module):
         self.last = _dense(5 * width, width)
 
     @staticmethod
-    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: NeighbourKind, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
         return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 

@@ -33,7 +33,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryskit.types import Graph, Neighbours
+    from cryskit.types import Graph, NeighbourKind
 
 
 @configured
@@ -65,7 +65,7 @@ class Steinhardt(nn.Module):
         inputs: str | Mapping[str, Any] = "both",
         radius: float = 8.0,
         count: int = 12,
-        neighbours: Neighbours = "smooth",
+        neighbours: NeighbourKind = "smooth",
         pool: str = "mean",
         *,
         memory: bool = False,
@@ -82,7 +82,7 @@ class Steinhardt(nn.Module):
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
 
     @staticmethod
-    def needs_of(radius: float, count: int, neighbours: Neighbours, **_arguments: Any) -> GraphSpec:
+    def needs_of(radius: float, count: int, neighbours: NeighbourKind, **_arguments: Any) -> GraphSpec:
         """Return the graph that such an encoder needs."""
         return GraphSpec(neighbours=neighbours, radius=radius, count=count)
 

@@ -11,12 +11,14 @@ one. An atom with fewer neighbours within `radius` has R_i without limit, and it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from cryskit.types import GraphSpec
+
+Numbers = TypeVar("Numbers", bound=Any)
 
 START = 0.7
 """Share of the reach of an atom up to which a neighbour counts fully."""
@@ -30,15 +32,29 @@ _FLAT = 1e-9  # growth of the soft count with the reach, per angstrom, that coun
 _MOST_STEPS = 80
 
 
+def smoothstep(t: Numbers) -> Numbers:
+    """Return the quintic smoothstep t^3 (10 - 15 t + 6 t^2), which rises from 0 to 1 with two continuous derivatives.
+
+    Args:
+        t: Numbers from 0 to 1, an array or a tensor.
+    """
+    rising: Numbers = t * t * t * (10 - t * (15 - 6 * t))
+    return rising
+
+
 def falloff(share: np.ndarray) -> np.ndarray:
     """Return f, the weight of a neighbour at a distance given as a share of the reach of the atom, (E,).
 
     Args:
         share: (E,) distance divided by reach; 0 or more.
     """
-    t = np.minimum(np.maximum((1 - share) / (1 - START), 0), 1)
-    weight: np.ndarray = t * t * t * (10 - t * (15 - 6 * t))
-    return weight
+    return smoothstep(_inside(share))
+
+
+def _inside(share: np.ndarray) -> np.ndarray:
+    """Return how far a neighbour is inside the border of the neighbourhood, (E,): 1 up to START, 0 at the reach and beyond."""
+    inside: np.ndarray = np.minimum(np.maximum((1 - share) / (1 - START), 0), 1)
+    return inside
 
 
 def reaches(distance: np.ndarray, centre: np.ndarray, centres: int, spec: GraphSpec) -> np.ndarray:
@@ -64,8 +80,8 @@ def reaches(distance: np.ndarray, centre: np.ndarray, centres: int, spec: GraphS
     reach = np.where(solved, limit, np.minimum(_FIRST * nearest, (low + high) / 2))
     for _ in range(_MOST_STEPS):
         share = distance / reach[centre]
-        t = np.minimum(np.maximum((1 - share) / (1 - START), 0), 1)
-        excess = np.bincount(centre, fixed * t * t * t * (10 - t * (15 - 6 * t)), centres) - count
+        t = _inside(share)
+        excess = np.bincount(centre, fixed * smoothstep(t), centres) - count
         solved |= np.abs(excess) < _EXACT
         if solved.all():
             break

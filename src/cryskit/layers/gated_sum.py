@@ -18,17 +18,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding_bag, softplus
+from torch.nn.functional import softplus
 
+from cryskit.layers.gated_pairs import gated_pair
 from cryskit.layers.message_passing import apply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cryskit.layers.message_passing import Neighbourhoods
-
-_BLOCK_SIZE = {"cpu": 1024}  # edges, by type of device
-_OTHER_BLOCK_SIZE = 1 << 20  # edges, on any other type of device
 
 
 class GatedSum(nn.BatchNorm1d):
@@ -75,45 +71,6 @@ class GatedSum(nn.BatchNorm1d):
         return scale, self.bias - state["running_mean"] * scale
 
 
-class _Block(NamedTuple):
-    """Consecutive atoms and their edges.
-
-    Attributes:
-        edges: Positions of the edges.
-        atoms: Positions of the atoms.
-        rows: (edges,) int64, 0, 1, ..., the edges of the block.
-        starts: (atoms,) int64, the first edge of each atom in the block.
-        centre: (edges,) int64, the atom of each edge, counted from the first atom of the block.
-        weight: (edges, 1) the weight of each edge, or None if it is 1 for all.
-    """
-
-    edges: slice
-    atoms: slice
-    rows: Tensor
-    starts: Tensor
-    centre: Tensor
-    weight: Tensor | None
-
-    def weigh_(self, values: Tensor) -> Tensor:
-        """Multiply the values of each edge by its weight, in place."""
-        return values if self.weight is None else values.mul_(self.weight)
-
-
-def _blocks(neighbourhoods: Neighbourhoods) -> Iterator[_Block]:
-    centre, weight = neighbourhoods.edges.centre, neighbourhoods.edges.multiplicity
-    size = _BLOCK_SIZE.get(centre.device.type, _OTHER_BLOCK_SIZE)
-    ends = neighbourhoods.degree.cumsum(0)
-    starts = ends - neighbourhoods.degree
-    number = starts // size
-    last = torch.ones_like(number, dtype=torch.bool)
-    last[:-1] = number[1:] != number[:-1]
-    stops = torch.stack([ends[last], last.nonzero()[:, 0] + 1], dim=1).tolist()
-    rows = torch.arange(neighbourhoods.edge_count, device=centre.device)
-    for (a, c), (b, d) in zip([[0, 0], *stops], stops, strict=False):
-        of = None if weight is None else weight[a:b, None]
-        yield _Block(slice(a, b), slice(c, d), rows[: b - a], starts[c:d] - a, centre[a:b] - c, of)
-
-
 class _Moments(NamedTuple):
     """Mean and variance over edges.
 
@@ -136,7 +93,7 @@ class _Moments(NamedTuple):
         weight = z.new_ones(len(z)) if weight is None else weight.to(z.dtype)
         total = weight.sum()
         mean, squares = weight @ z / total, torch.zeros_like(z[0])
-        for block in _blocks(neighbourhoods):
+        for block in neighbourhoods.blocks:
             squares += weight[block.edges] @ (z[block.edges] - mean).square_()
         return cls(mean, squares / total, total)
 
@@ -154,11 +111,9 @@ class _GatedSum(Function):
         ctx.save_for_backward(z, gamma, beta)
         ctx.edges, ctx.moments = edges, moments
         summed = z.new_zeros(len(edges.degree), z.shape[1] // 2)
-        for block in _blocks(edges):
-            gate, core = _normed(z[block.edges], gamma, beta, moments).chunk(2, dim=1)
-            message = block.weigh_(torch.sigmoid(gate).mul_(softplus(core)))
-            if len(message):
-                summed[block.atoms] = embedding_bag(block.rows, message, block.starts, mode="sum")
+        for block in edges.blocks:
+            messages = block.weigh_(gated_pair(_normed(z[block.edges], gamma, beta, moments)))
+            summed[block.atoms] = block.sum_to_atoms(messages)
         return summed
 
     @staticmethod
@@ -167,7 +122,7 @@ class _GatedSum(Function):
         z, gamma, beta = ctx.saved_tensors
         moments, grad_y = ctx.moments, torch.empty_like(z)
         sums = z.new_zeros(2, z.shape[1])
-        for block in _blocks(ctx.edges):
+        for block in ctx.edges.blocks:
             rows = z[block.edges]
             gate, core = _normed(rows, gamma, beta, moments).chunk(2, dim=1)
             grad_message = block.weigh_(grad[block.atoms].index_select(0, block.centre))
@@ -180,7 +135,7 @@ class _GatedSum(Function):
                 sums[1] += ((rows - moments.mean) * moments.scale).mul_(into).sum(0)
         if moments is None:
             return grad_y, None, None, None, None
-        for block in _blocks(ctx.edges):
+        for block in ctx.edges.blocks:
             normed = (z[block.edges] - moments.mean) * moments.scale
             shared = normed.mul_(sums[1]).add_(sums[0]).div_(moments.total)
             grad_y[block.edges].sub_(block.weigh_(shared)).mul_(gamma * moments.scale)

@@ -16,6 +16,23 @@ _BLOCK_SIZE = {"cpu": 768}  # messages, by type of device
 _OTHER_BLOCK_SIZE = 1 << 16  # messages, on any other type of device
 
 
+def cuts(messages_per_group: Tensor, states_per_group: Tensor) -> list[tuple[slice, slice]]:
+    """Return the positions of the messages and of the states of each block of whole groups, in order.
+
+    Args:
+        messages_per_group: (G,) int64, the number of messages in each group.
+        states_per_group: (G,) int64, the number of states in each group.
+    """
+    before = messages_per_group.cumsum(0) - messages_per_group
+    block = before // _BLOCK_SIZE.get(before.device.type, _OTHER_BLOCK_SIZE)
+    last = torch.ones_like(block, dtype=torch.bool)
+    last[:-1] = block[1:] != block[:-1]
+    ends = (messages_per_group.cumsum(0)[last], states_per_group.cumsum(0)[last])
+    stops = torch.stack(ends, dim=1).tolist()
+    pairs = zip([(0, 0), *stops], stops, strict=False)
+    return [(slice(a, b), slice(c, d)) for (a, c), (b, d) in pairs if b > a]
+
+
 class MessageBlock(NamedTuple):
     """M consecutive messages, and the S consecutive states that send and receive them and no others.
 
@@ -66,6 +83,42 @@ class MessageBlock(NamedTuple):
         return values if self.multiplicity is None else values.mul_(self.multiplicity)
 
 
+class EdgeBlock(NamedTuple):
+    """Consecutive atoms and their edges, the messages that these atoms receive; the senders may be anywhere.
+
+    Attributes:
+        edges: Positions of the edges.
+        atoms: Positions of the atoms.
+        centre: (e,) int64, the atom of each edge, sorted, counted from the first atom of the block.
+        rows: (e,) int64, 0, 1, ..., the edges of the block.
+        starts: (a,) int64, the first edge of each atom in the block.
+        weight: (e, 1) how much each edge counts in a sum, or None if it is 1 for all.
+    """
+
+    edges: slice
+    atoms: slice
+    centre: Tensor
+    rows: Tensor
+    starts: Tensor
+    weight: Tensor | None
+
+    def sum_to_atoms(self, values: Tensor) -> Tensor:
+        """Return for each atom of the block the sum of the values of its edges, (a, width).
+
+        Args:
+            values: (e, width) a vector for each edge.
+        """
+        return embedding_bag(self.rows, values, self.starts, mode="sum")
+
+    def weigh_(self, values: Tensor) -> Tensor:
+        """Multiply the values of each edge by how much it counts, in place, and return them, (e, width).
+
+        Args:
+            values: (e, width) a vector for each edge, changed in place.
+        """
+        return values if self.weight is None else values.mul_(self.weight)
+
+
 class MessageGraph:
     """A directed graph along whose edges messages go, cut into blocks.
 
@@ -102,14 +155,7 @@ class MessageGraph:
         self._starts, self._sender_starts = (
             counts.cumsum(0) - counts for counts in (torch.bincount(end, minlength=count) for end in (receiver, sender))
         )
-        before = messages_per_group.cumsum(0) - messages_per_group
-        block = before // _BLOCK_SIZE.get(sender.device.type, _OTHER_BLOCK_SIZE)
-        last = torch.ones_like(block, dtype=torch.bool)
-        last[:-1] = block[1:] != block[:-1]
-        ends = (messages_per_group.cumsum(0)[last], states_per_group.cumsum(0)[last])
-        stops = torch.stack(ends, dim=1).tolist()
-        cuts = zip([(0, 0), *stops], stops, strict=False)
-        self.blocks = [self._block(a, b, c, d) for (a, c), (b, d) in cuts if b > a]
+        self.blocks = [self._block(messages, states) for messages, states in cuts(messages_per_group, states_per_group)]
 
     def reversed(self, states: Tensor) -> Tensor:
         """Return the rows of `states` in the order of `reverse`, (S, width); as they are if there is none.
@@ -119,14 +165,14 @@ class MessageGraph:
         """
         return states if self.reverse is None else states.index_select(0, self.reverse)
 
-    def _block(self, first: int, stop: int, first_state: int, stop_state: int) -> MessageBlock:
-        messages, states = slice(first, stop), slice(first_state, stop_state)
+    def _block(self, messages: slice, states: slice) -> MessageBlock:
+        first, first_state = messages.start, states.start
         return MessageBlock(
             messages,
             states,
             self._sender[messages] - first_state,
             self._receiver[messages] - first_state,
-            torch.arange(stop - first, device=self._sender.device),
+            torch.arange(messages.stop - first, device=self._sender.device),
             self._starts[states] - first,
             self._sender_order[messages] - first,
             self._sender_starts[states] - first,

@@ -18,6 +18,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from cryskit.layers.message_blocks import EdgeBlock, cuts
+
 if TYPE_CHECKING:
     from cryskit.types import Graph
 
@@ -125,6 +127,23 @@ class Neighbourhoods:
         if multiplicity is None:
             return self.degree.to(self.edges.length.dtype)
         return multiplicity.new_zeros(len(self.degree)).index_add(0, self.edges.centre, multiplicity)
+
+    @cached_property
+    def blocks(self) -> list[EdgeBlock]:
+        """The edges in blocks of whole atoms whose intermediate values fit into the cache of a core; atoms without edges may be left out."""
+        centre, multiplicity = self.edges.centre, self.edges.multiplicity
+        starts, rows = _starts(self.degree), torch.arange(self.edge_count, device=centre.device)
+        return [
+            EdgeBlock(
+                edges,
+                atoms,
+                centre[edges] - atoms.start,
+                rows[: edges.stop - edges.start],
+                starts[atoms] - edges.start,
+                None if multiplicity is None else multiplicity[edges, None],
+            )
+            for edges, atoms in cuts(self.degree, torch.ones_like(self.degree))
+        ]
 
     @cached_property
     def _pair_sum(self) -> RowSum:
