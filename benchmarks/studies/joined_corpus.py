@@ -8,6 +8,8 @@ formation energy of some formulas are drawn for a second validation and a second
 one stay in the training part where they have another volume. A crystal is left out of training, with labels and without, if its id
 is held out or if a held-out crystal has its formula and a volume per atom within 5 %: labels of one calculation would be in both.
 
+A third of the validation crystals, by formula, choose the epoch; the others calibrate intervals.
+
 Written are `labelled.parquet`, `unlabelled.parquet` (structures only, for pre-training) and the split of the former; a second split,
 `NAME-new.json`, has the test crystals with new formulas alone, `NAME-known.json` those of `mp.parquet`.
 """
@@ -25,7 +27,7 @@ import numpy as np
 
 from cryskit.data.interchange import manifest, write
 from cryskit.data.read import read
-from cryskit.data.splits import Split
+from cryskit.data.splits import Split, make
 from cryskit.elements import formula
 from cryskit.types import Crystal
 
@@ -40,6 +42,8 @@ SAME = 0.05
 """Relative difference in volume per atom up to which crystals of one formula count as one."""
 LARGEST = 120
 """Atoms of the largest cell that is taken from the larger table."""
+CHOOSING = 1 / 3
+"""Share of the validation crystals that choose the epoch."""
 HIGHEST = 2.0
 """Formation energy in eV/atom above which a label of the larger table is a relaxation that blew up."""
 
@@ -96,22 +100,19 @@ def main(data: Path, split: Path, out: Path, kept: Path, seed: int) -> None:
     write(out / "labelled.parquet", table)
     write(out / "unlabelled.parquet", [replace(c, targets={}) for c in train if not c.targets])
     ordered = {part: tuple(c.id for c in judged if c.id in names[part]) for part in names}
-    whole = Split(
-        kept.stem,
-        "formula",
-        seed,
-        tuple(labelled[i].id for i in order),
-        ordered["validation"],
-        ordered["test"],
-        manifest(table),
-    )
+    choosing, calibrating = _divided([c for c in judged if c.id in names["validation"]], seed)
+    train_ids = tuple(labelled[i].id for i in order)
+    whole = Split(kept.stem, "formula", seed, train_ids, choosing, ordered["test"], manifest(table), calibrating)
     whole.save(kept)
     for name, of_small in (("known", True), ("new", False)):
         test = tuple(each for each in whole.test if (each in ids) is of_small)
-        judging = replace(whole, name=f"{kept.stem}-{name}", train=(), validation=(), test=test)
+        judging = replace(whole, name=f"{kept.stem}-{name}", train=(), validation=(), test=test, calibration=())
         judging.save(kept.with_name(f"{kept.stem}-{name}.json"))
     lost = len(rows) - len(train) - len(judged)
-    print(f"{len(labelled)} train, {len(ordered['validation'])} validation, {len(ordered['test'])} test", end=", ")
+    print(
+        f"{len(labelled)} train, {len(choosing)} validation, {len(calibrating)} calibration, {len(whole.test)} test",
+        end=", ",
+    )
     print(f"{len(train) - len(labelled)} without labels, {lost} left out as like a held-out crystal")
     for name in PROPERTIES:
         print(f"  {name}: {sum(name in c.targets for c in labelled)} training labels")
@@ -132,6 +133,12 @@ def _labelled(crystal: Crystal, additions: dict[str, dict[str, float]]) -> Cryst
     if wanted.get("formation_energy_per_atom", 0) > HIGHEST:
         del wanted["formation_energy_per_atom"]
     return replace(crystal, targets=wanted)
+
+
+def _divided(crystals: list[Crystal], seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids of the validation crystals that choose the epoch and of those that calibrate intervals."""
+    found = make(crystals, "formula", fractions=(CHOOSING, 1 - CHOOSING, 0), seed=seed)
+    return found.train, found.validation
 
 
 def _new_formulas(crystals: list[Crystal], known: set[str], seed: int) -> dict[str, list[Crystal]]:

@@ -95,7 +95,7 @@ def test_folds_are_a_partition_in_a_folder(cryskit: Call, data: Path, crystals: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--fractions", "0.5,0.5"], "'0.5,0.5' is not three numbers"),
+        (["--fractions", "0.5,0.5"], "2 fractions divide no data set"),
         (["--fractions", "0.5,0.1,0.1"], "are not positive shares of 1"),
         (["--fractions", "0.8,0.1,0.1", "--folds", "3"], "does not go with --folds"),
         (["--folds", "1"], "--folds"),

@@ -138,7 +138,7 @@ def test_a_split_divides_its_own_data_and_no_other() -> None:
     crystals = some()
     split = make(crystals, train_fraction=0.5)
     divided = split.divide(crystals)
-    assert [tuple(c.id for c in part) for part in divided] == [split.train, split.validation, split.test]
+    assert [tuple(c.id for c in part) for part in divided] == [split.train, split.validation, split.test, ()]
     for other in ([*crystals[1:], crystal("c-0", [3, 3, 9])], crystals[1:], [*crystals, crystal("new", [26])]):
         with pytest.raises(DataError, match="made of other data"):
             split.divide(other)
@@ -149,6 +149,22 @@ def test_a_file_gives_back_the_split(tmp_path: Path) -> None:
     split.save(tmp_path / "deep" / "split.json")
     assert Split.load(tmp_path / "deep" / "split.json") == split
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["split.json"]
+
+
+def test_a_fourth_part_calibrates(tmp_path: Path) -> None:
+    crystals = some()
+    split = make(crystals, "formula", fractions=(0.5, 0.1, 0.2, 0.2))
+    assert len(split.calibration) == pytest.approx(40, abs=10)
+    assert not set(split.calibration) & (set(split.train) | set(split.validation) | set(split.test))
+    assert tuple(c.id for c in split.divide(crystals).calibration) == split.calibration
+    split.save(tmp_path / "split.json")
+    assert Split.load(tmp_path / "split.json") == split
+    with pytest.raises(PlanError, match="5 fractions"):
+        make(crystals, fractions=(0.2, 0.2, 0.2, 0.2, 0.2))
+
+
+def test_a_split_without_a_part_that_calibrates_keeps_its_hash() -> None:
+    assert make(some(), seed=3).hash == "5ac825f271d11359f6d97210f7488fe29583abcf8c1301ccc2e916b457d74efa"
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:

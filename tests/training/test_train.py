@@ -36,7 +36,7 @@ def test_the_model_file_holds_what_was_trained(tmp_path: Path) -> None:
     assert predictor.card == card
     assert card.rows == {"training": len(SPLIT.train), "validation": len(SPLIT.validation)}
     assert card.split == {"name": SPLIT.name, "hash": SPLIT.hash}
-    _, validation, _ = SPLIT.divide(CRYSTALS)
+    validation = SPLIT.divide(CRYSTALS).validation
     assert evaluate(predictor, validation).metrics["bulk_modulus"]["mae"] == pytest.approx(
         card.metrics["bulk_modulus"]["mae"], rel=1e-5
     )
@@ -87,3 +87,20 @@ def test_plans_name_every_wrong_key() -> None:
         Plan.make({"properties": ["band_gap"], "optimisation": {"epochs": 0, "speed": 1}})
     with pytest.raises(PlanError, match="properties"):
         Plan.make({"properties": []})
+
+
+def test_a_model_goes_on_with_the_heads_of_another(tmp_path: Path) -> None:
+    first = tmp_path / "first.safetensors"
+    train(plan("bulk_modulus"), CRYSTALS, SPLIT, first, tmp_path / "first")
+    start = {"start": {"file": str(first), "parts": "model", "freeze": 4}}
+    still = plan("bulk_modulus", "shear_modulus", epochs=1, rate=1e-12, weight_decay=0.0, averaging=0.0)
+    still = Plan.make(still.model_dump(exclude={"encoder", "start"}) | start)
+    card = train(still, CRYSTALS, SPLIT, tmp_path / "second.safetensors", tmp_path / "second")
+    assert card.start["heads"] == ["bulk_modulus"]
+    before, after = (
+        load(path).predict(CRYSTALS[:9])["bulk_modulus"] for path in (first, tmp_path / "second.safetensors")
+    )
+    np.testing.assert_allclose(after, before, rtol=1e-4)
+    foreign = Plan.make({"properties": ["poisson_ratio"], "optimisation": {"epochs": 1, "accelerator": "cpu"}} | start)
+    with pytest.raises(PlanError, match="no heads that fit"):
+        train(foreign, CRYSTALS, SPLIT, tmp_path / "x.safetensors", tmp_path / "third")

@@ -11,7 +11,7 @@ import torch
 from contracts.settings import sized
 from torch import nn
 
-from cryskit import batching
+from cryskit import batching, properties
 from cryskit.data.sources import open_source
 from cryskit.encoders.cgcnn import CGCNN
 from cryskit.errors import ModelError, PlanError
@@ -165,3 +165,23 @@ def test_more_levels_than_there_are_cannot_be_frozen() -> None:
     freeze(CGCNN(layers=2), 3, everything)
     with pytest.raises(PlanError, match="4 levels are to be frozen and the encoder has 3"):
         freeze(CGCNN(layers=2), 4, everything)
+
+
+def test_heads_take_the_perceptrons_of_shared_properties_whatever_their_scale() -> None:
+    gap, bulk, new = (properties.get(name) for name in ("band_gap", "bulk_modulus", "fermi_energy"))
+    trained, heads = PropertyHeads(16, [bulk, gap], depth=2), PropertyHeads(16, [gap, new, bulk], depth=2)
+    trained.fit_scale(torch.tensor([[10.0, 0.5], [200.0, 4.0], [90.0, 1.0]]))
+    heads.fit_scale(torch.tensor([[2.0, 1.0, 40.0], [3.0, 4.0, 50.0]]))
+    vectors = torch.randn(5, 16)
+    before = heads.physical(heads(vectors))
+    assert heads.take(trained) == ["band_gap", "bulk_modulus"]
+    after, wanted = heads.physical(heads(vectors)), trained.physical(trained(vectors))
+    torch.testing.assert_close(after[:, [0, 2]], wanted[:, [1, 0]], rtol=1e-4, atol=1e-5)
+    assert torch.equal(after[:, 1], before[:, 1])
+
+
+def test_heads_of_another_shape_or_other_properties_take_nothing() -> None:
+    gap, bulk = properties.get("band_gap"), properties.get("bulk_modulus")
+    heads = PropertyHeads(16, [gap])
+    assert heads.take(PropertyHeads(16, [gap], hidden=32)) == []
+    assert heads.take(PropertyHeads(16, [bulk])) == []

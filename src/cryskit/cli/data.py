@@ -70,8 +70,8 @@ def split(
         str | None,
         typer.Option(
             "--fractions",
-            metavar="F,F,F",
-            help="Shares of the crystals for training, validation and test.  [default: 0.8,0.1,0.1]",
+            metavar="F,F,F[,F]",
+            help="Shares of the crystals for training, validation, test and, if there is a fourth, calibration.  [default: 0.8,0.1,0.1]",
         ),
     ] = None,
     folds: Annotated[
@@ -86,7 +86,7 @@ def split(
 ) -> None:
     """Divide a data set and keep the division as a file.
 
-    Its parts are training, validation and test crystals.
+    Its parts are training, validation and test crystals and, where four fractions are given, crystals that calibrate intervals.
     """
     if folds and fractions:
         raise typer.BadParameter(
@@ -133,12 +133,11 @@ def audit(src: options.Source, limit: options.Limit = options.LIMIT, as_json: op
         raise typer.Exit(1)
 
 
-def _fractions(text: str) -> tuple[float, float, float]:
+def _fractions(text: str) -> tuple[float, ...]:
     try:
-        train, validation, test = (float(part) for part in text.split(","))
+        return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise typer.BadParameter(f"{shortened(text)!r} is not three numbers", param_hint="'--fractions'") from error
-    return train, validation, test
+        raise typer.BadParameter(f"{shortened(text)!r} is no list of numbers", param_hint="'--fractions'") from error
 
 
 def _plain(found: "Audit") -> dict[str, object]:

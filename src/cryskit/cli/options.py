@@ -23,6 +23,7 @@ class Part(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
+    CALIBRATION = "calibration"
 
 
 class Kind(StrEnum):

@@ -260,7 +260,7 @@ def _named(ids: pa.ChunkedArray, split: Split) -> np.ndarray:
     for assignment, part in (
         (Assignment.TRAIN, split.train),
         (Assignment.VALIDATION, split.validation),
-        (Assignment.HELD_OUT, split.test),
+        (Assignment.HELD_OUT, split.test + split.calibration),
     ):
         assignments[pc.is_in(ids, value_set=pa.array(part, pa.string())).to_numpy()] = assignment
     return assignments

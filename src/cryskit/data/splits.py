@@ -1,4 +1,4 @@
-"""Splits: which crystals train, which choose the epoch, which test; kept in files with a hash over all they say.
+"""Splits: which crystals train, which choose the epoch, which test, which calibrate intervals; kept in files with a hash over all they say.
 
 Every split comes from one rule. Groups (single crystals, or all crystals of a reduced formula or chemical system) are
 put into a random order; a group belongs to the part, or fold, in which its middle falls. So parts have the size asked
@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from math import isclose
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 Kind = Literal["random", "formula", "system"]
-_PARTS = ("train", "validation", "test")
+_PARTS = ("train", "validation", "test", "calibration")
+
+
+class Divided(NamedTuple):
+    """The crystals of each part of a split, in its order."""
+
+    train: list[Crystal]
+    validation: list[Crystal]
+    test: list[Crystal]
+    calibration: list[Crystal]
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ class Split:
         validation: Ids of the crystals that choose the epoch.
         test: Ids of the test crystals, which training cannot reach.
         data: Manifest hash of the data set.
+        calibration: Ids of the crystals whose errors tell how wide intervals have to be, which neither train nor choose the epoch;
+            empty if the split has no such part.
 
     Raises:
         DataError: An id is given twice.
@@ -63,16 +74,22 @@ class Split:
     validation: tuple[str, ...]
     test: tuple[str, ...]
     data: str
+    calibration: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part in _PARTS:
             object.__setattr__(self, part, tuple(getattr(self, part)))
-        _refuse_repeats([*self.train, *self.validation, *self.test], f"the split {self.name}")
+        _refuse_repeats([name for part in _PARTS for name in getattr(self, part)], f"the split {self.name}")
 
     @property
     def hash(self) -> str:
         """SHA-256 over all that the split says; a model card carries it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._document, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _document(self) -> dict[str, Any]:
+        """All that the split says; a split without a part that calibrates has the document and the hash of earlier versions."""
+        return {name: value for name, value in asdict(self).items() if value or name != "calibration"}
 
     def first(self, fraction: float) -> Split:
         """Return the split with the first part of its training crystals; a smaller part is contained in a larger one.
@@ -89,8 +106,8 @@ class Split:
         name = self.name if fraction == 1 else f"{self.name}-first{fraction:g}"
         return replace(self, name=name, train=self.train[:kept])
 
-    def divide(self, crystals: Sequence[Crystal]) -> tuple[list[Crystal], list[Crystal], list[Crystal]]:
-        """Return the training, validation and test crystals, each in the order of the split.
+    def divide(self, crystals: Sequence[Crystal]) -> Divided:
+        """Return the training, validation, test and calibration crystals, each in the order of the split.
 
         Args:
             crystals: Crystals of the whole data set that the split was made of; leave out those without labels afterwards.
@@ -101,13 +118,12 @@ class Split:
         if manifest(crystals) != self.data:
             raise DataError(f"The split {self.name} was made of other data", "Make it again from this data")
         found = {crystal.id: crystal for crystal in crystals}
-        train, validation, test = ([found[name] for name in getattr(self, part)] for part in _PARTS)
-        return train, validation, test
+        return Divided(*([found[name] for name in getattr(self, part)] for part in _PARTS))
 
     def save(self, path: Path | str) -> None:
         """Write the split with its hash as JSON, whole or not at all."""
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self) | {"hash": self.hash}, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(self._document | {"hash": self.hash}, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path | str) -> Split:
@@ -119,8 +135,8 @@ class Split:
         try:
             fields = json.loads(Path(path).read_text(encoding="utf-8"))
             stored = fields.pop("hash")
-            ids = [name for part in _PARTS for name in fields[part]]
-            if not all(isinstance(name, str) for name in ids) or not all(isinstance(fields[p], list) for p in _PARTS):
+            parts = [fields[part] for part in _PARTS[:3]] + [fields.get(part, []) for part in _PARTS[3:]]
+            if not all(isinstance(part, list) and all(isinstance(name, str) for name in part) for part in parts):
                 raise TypeError("an id is no text")  # noqa: TRY301
             split = cls(**fields)
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
@@ -134,17 +150,17 @@ def make(
     crystals: Sequence[Crystal],
     kind: Kind = "random",
     *,
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
     train_fraction: float = 1.0,
     seed: int = 0,
     name: str = "",
 ) -> Split:
-    """Divide a data set into training, validation and test crystals.
+    """Divide a data set into training, validation and test crystals, and crystals that calibrate intervals if asked for.
 
     Args:
         crystals: Crystals of the data set, with unique ids.
         kind: Kind of group that is kept together.
-        fractions: Shares of the crystals for training, validation and test, adding up to 1.
+        fractions: Shares of the crystals for training, validation, test and, where there is a fourth, calibration, adding up to 1.
         train_fraction: Share of the training crystals to keep; validation and test stay as they are.
         seed: Seed of the random order.
         name: Name of the split; kind and seed if it is empty.
@@ -153,6 +169,11 @@ def make(
         PlanError: The fractions do not add up to 1, or one is negative.
         DataError: An id occurs twice, or a part that should have crystals would have none.
     """
+    if len(fractions) not in {3, 4}:
+        raise PlanError(
+            f"{counted(len(fractions), 'fraction')} divide no data set",
+            "Give three, or four for a part that calibrates",
+        )
     if min(fractions) < 0 or not isclose(sum(fractions), 1, abs_tol=1e-9):
         percent = min(fractions) >= 0 and isclose(sum(fractions), 100)
         meant = (
@@ -165,12 +186,12 @@ def make(
         )
     ids, middles = _order(crystals, kind, seed)
     part_of = _parts(middles, fractions)
-    parts = [tuple(ids[i] for i in np.flatnonzero(part_of == part)) for part in range(3)]
-    split = Split(name or f"{kind}-seed{seed}", kind, seed, parts[0], parts[1], parts[2], manifest(crystals))
+    train, validation, test, calibration = (tuple(ids[i] for i in np.flatnonzero(part_of == part)) for part in range(4))
+    split = Split(name or f"{kind}-seed{seed}", kind, seed, train, validation, test, manifest(crystals), calibration)
     return split.first(train_fraction)
 
 
-def shares(count: int, fractions: tuple[float, float, float], seed: int) -> np.ndarray:
+def shares(count: int, fractions: Sequence[float], seed: int) -> np.ndarray:
     """Return to which part `make` at random assigns each of `count` crystals in the order of their ids.
 
     Args:
@@ -256,10 +277,10 @@ def _order(crystals: Sequence[Crystal], kind: str, seed: int) -> tuple[list[str]
     return [name for members in order for name in members], middles
 
 
-def _parts(middles: np.ndarray, fractions: tuple[float, float, float]) -> np.ndarray:
+def _parts(middles: np.ndarray, fractions: Sequence[float]) -> np.ndarray:
     """Return for each middle of a group the part in which it falls."""
-    part_of = np.searchsorted(np.cumsum(fractions[:2]), middles, side="right")
-    for part, name in enumerate(_PARTS):
+    part_of = np.searchsorted(np.cumsum(fractions[:-1]), middles, side="right")
+    for part, name in enumerate(_PARTS[: len(fractions)]):
         if fractions[part] > 0 and not (part_of == part).any():
             raise DataError(
                 f"No crystal is left for {name}: {len(middles)} crystals lie in {len(np.unique(middles))} groups",

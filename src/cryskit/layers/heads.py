@@ -93,6 +93,43 @@ class PropertyHeads(nn.Module):
             self.mean[column] = known.mean()
             self.deviation[column] = known.std().clamp_min(1e-8)
 
+    def take(self, trained: PropertyHeads) -> list[str]:
+        """Copy the perceptrons of the properties that trained heads share with these; physical predictions are theirs afterwards.
+
+        Args:
+            trained: Heads of the same width, depth and activation.
+
+        Returns:
+            Names of the properties whose perceptrons were copied; none if the heads have another shape.
+        """
+        if self._form != trained._form:
+            return []
+        columns = {(p.name, p.transform): column for column, p in enumerate(trained.properties)}
+        scales = [(p.name, p.transform) for p in self.properties]
+        pairs = [(column, columns[scale]) for column, scale in enumerate(scales) if scale in columns]
+        if not pairs:
+            return []
+        here, there = map(list, zip(*pairs, strict=True))
+        with torch.no_grad():
+            for own, other in zip(
+                (self.hidden.weight, self.hidden.bias), (trained.hidden.weight, trained.hidden.bias), strict=True
+            ):
+                own.unflatten(0, self.last.shape)[here] = other.unflatten(0, trained.last.shape)[there]
+            for layer, taken in zip(self.deeper, trained.deeper, strict=True):
+                for own, other in zip(layer.parameters(), taken.parameters(), strict=True):
+                    own[here] = other[there]
+            ratio = trained.deviation[there] / self.deviation[here]
+            self.last[here] = trained.last[there] * ratio[:, None]
+            self.bias[here] = (
+                trained.bias[there] * ratio + (trained.mean[there] - self.mean[here]) / self.deviation[here]
+            )
+        return [self.properties[column].name for column in here]
+
+    @property
+    def _form(self) -> tuple[object, ...]:
+        """What two heads have to share for perceptrons of one to work in the other."""
+        return self.hidden.in_features, self.last.shape[1], len(self.deeper), self.activation, self.activate_input
+
     def transformed(self, targets: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
         """Return targets on the scale on which they are learned: the value itself, or its decimal logarithm.
 

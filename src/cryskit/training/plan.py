@@ -15,7 +15,7 @@ from cryskit.yaml_files import read_mapping
 if TYPE_CHECKING:
     from pathlib import Path
 
-Parts = Literal["encoder", "convolutions"]
+Parts = Literal["encoder", "convolutions", "model"]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 """Names in a plan, one or many: a single text is one of them."""
 
@@ -73,7 +73,8 @@ class Start(BaseModel):
     Attributes:
         file: A model file, or the name of a published model.
         digest: SHA-256 of the file; "" until a run has read it.
-        parts: "encoder" for all of the encoder, "convolutions" for all but the embedding of the elements.
+        parts: "encoder" for all of the encoder, "convolutions" for all but the embedding of the elements, "model" for the encoder and
+            the heads of properties that both predict.
         freeze: Levels of the encoder, counted from its input, that are not trained.
         decay: The learning rate of a level is multiplied with this for every level above it.
     """

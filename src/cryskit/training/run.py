@@ -9,7 +9,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import replacing, write_json
+from cryskit.errors import PlanError
 from cryskit.predict.card import Card
+from cryskit.predict.load import load
+from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
 from cryskit.training.identity import Identity, digest_of, flat
 from cryskit.training.start import tensors_of
@@ -69,6 +72,20 @@ def start_from(plan: Plan, predictor: Predictor) -> Begun:
     freeze(predictor.encoder, plan.start.freeze, report)
     facts = plan.start.model_dump() | report.counts
     return Begun(facts, rates(predictor.encoder, plan.start.decay, report) | own, report.to_json())
+
+
+def start_heads(plan: Plan, predictor: Predictor) -> dict[str, Any]:
+    """Give the heads, whose scale is known, the perceptrons that the plan starts from, and return what the card says of it."""
+    if plan.start is None or plan.start.parts != "model":
+        return {}
+    trained = load(path_of(plan.start.file)).heads
+    moved = predictor.heads.take(trained) if trained else []
+    if not moved:
+        raise PlanError(
+            f"{plan.start.file} has no heads that fit those of the plan",
+            "Start from its encoder alone (parts: encoder), or learn a property that it predicts",
+        )
+    return {"heads": moved}
 
 
 def note_plan(plan: Plan, start: Begun, unusable: Mapping[str, str], folder: Path) -> None:

@@ -21,7 +21,7 @@ from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
 from cryskit.training.labels import COUNT, note_impossible, without_impossible
 from cryskit.training.log import LOG, read_log
-from cryskit.training.run import card_of, identity_of, note_plan, start_from, text_hash
+from cryskit.training.run import card_of, identity_of, note_plan, start_from, start_heads, text_hash
 from cryskit.training.settle import settle
 from cryskit.training.teacher import taught
 from cryskit.types import Property
@@ -172,6 +172,7 @@ def _learn(
     if unlabelled:
         training = training.joined(*unlabelled)
     graphs = _graphs(predictor, training, validation)
+    heads = start_heads(plan, predictor)
     if teacher and objective.teacher_layers:
         graphs = taught(graphs[0], teacher.of(training.crystals, objective.teacher_layers, cache)), graphs[1]
     objective.prepare(graphs[0])
@@ -192,7 +193,7 @@ def _learn(
     said = {
         "elements": elements,
         "rows": rows | {name: count for name, count in counts.items() if count},
-        "start": start.facts,
+        "start": start.facts | heads,
         "teacher": teacher.named.model_dump() if teacher else {},
         "text": predictor.text_input.facts if predictor.text_input else {},
         "epoch": epoch,

@@ -56,7 +56,7 @@ def transfer(encoder: Encoder, tensors: Mapping[str, Tensor], parts: Parts = "en
     Args:
         encoder: The encoder, which is changed in place.
         tensors: Tensors of a model file by name; those of its encoder are named "encoder....".
-        parts: "encoder" moves all of it; "convolutions" leaves the embedding of the elements (`inputs`) as it is, like the
+        parts: "encoder" and "model" move all of it; "convolutions" leaves the embedding of the elements (`inputs`) as it is, like the
             published CrysXPP (doi 10.1038/s41524-022-00716-8).
 
     Returns:
