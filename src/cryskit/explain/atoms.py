@@ -27,6 +27,7 @@ from cryskit.errors import CrystalError, ModelError, UnknownNameError
 from cryskit.explain.gradients import EDGES, learned_values, mean_gradient
 from cryskit.explain.parts import FEATURES, Baseline, Parts, baseline_of, by_block, parts_of
 from cryskit.graphs.build import build_numbered
+from cryskit.predict.outcome import prediction_of
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Explainer:
         """Predict a crystal and explain that; a prediction that failed has no explanation."""
         graph, node_of_atom, reason = self.model_input(crystal)
         (values,) = self.predictor.values(graph)
-        prediction = self.predictor.prediction_of(crystal, values, reason)
+        prediction = prediction_of(self.predictor.card, crystal, values, reason)
         if prediction.status == "failed":
             return prediction
         path = self.path(graph)

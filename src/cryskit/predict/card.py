@@ -27,9 +27,9 @@ CARD = "cryskit"
 """Key of the card in the metadata of a model file."""
 FIRST_FORMAT = "1.0"
 """Format of the cards that do not name theirs: these were written before formats had numbers."""
-FORMAT = "2.0"
+FORMAT = "2.1"
 """Format that this version of cryskit writes. 1.1 added `format` and `version`; in 2.0 `neighbours` of an encoder is the kind of its
-neighbourhoods and `count` their number, which was `neighbours` before."""
+neighbourhoods and `count` their number, which was `neighbours` before. 2.1 added `reliability` and `calibration`."""
 
 _FILES = ("file", "source")  # facts that may be paths
 _NAMED_NEIGHBOURHOODS = (2, 0)
@@ -49,6 +49,9 @@ class Card(BaseModel):
         spec: The graph it was trained on, so that prediction can never build another.
         properties: Properties it predicts, with units, in the order of the heads; none if it was pre-trained, without labels.
         elements: Atomic numbers in the training crystals; others are warned of.
+        reliability: Sizes of the parts that judge predictions (`predict.reliability`); empty if the model was not calibrated.
+        calibration: On what its intervals were calibrated: the part of the split or the data, and the number of crystals of each
+            property.
         plan: The plan of the run.
         start: The file its encoder started from, and how many tensors were moved, reinitialised and left.
         teacher: The file whose vectors it learned besides labels, and that file's digest.
@@ -79,6 +82,8 @@ class Card(BaseModel):
     spec: GraphSpec
     properties: list[Property]
     elements: list[int] = Field(default_factory=list)
+    reliability: dict[str, Any] = Field(default_factory=dict)
+    calibration: dict[str, Any] = Field(default_factory=dict)
     plan: dict[str, Any] = Field(default_factory=dict)
     start: dict[str, Any] = Field(default_factory=dict)
     teacher: dict[str, Any] = Field(default_factory=dict)

@@ -12,7 +12,7 @@ import inspect
 from dataclasses import fields, replace
 from math import prod
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,6 +23,7 @@ from cryskit import arguments
 from cryskit.errors import ModelError, PlanError, UnknownNameError
 from cryskit.layers.heads import PropertyHeads
 from cryskit.predict.card import read_card
+from cryskit.predict.reliability import Reliability
 from cryskit.registry import ENCODERS
 from cryskit.types import GraphSpec
 
@@ -47,8 +48,22 @@ _FREE = ("shells", "reduce")  # fields of a graph that nothing in an encoder of 
 _ADDED = ("symmetry", "origins")  # fields that a graph may have in addition
 
 
-def build_network(card: Card) -> tuple[Encoder, PropertyHeads | None]:
-    """Return the encoder and the heads that a card describes, with fresh weights; no heads if it names no properties.
+class Network(NamedTuple):
+    """The parts of a model whose tensors are in its file.
+
+    Attributes:
+        encoder: The encoder.
+        heads: The heads, one per property; None if the model was trained without labels.
+        reliability: What the model knows of its own errors; None if it was not calibrated.
+    """
+
+    encoder: Encoder
+    heads: PropertyHeads | None
+    reliability: Reliability | None
+
+
+def build_network(card: Card) -> Network:
+    """Return the parts that a card describes, with fresh weights; no heads if it names no properties.
 
     Args:
         card: Card of a model.
@@ -62,7 +77,10 @@ def build_network(card: Card) -> tuple[Encoder, PropertyHeads | None]:
             raise UnknownNameError("argument of the heads", name, _HEADS)
     arguments.check("the heads", PropertyHeads, card.heads)
     encoder = ENCODERS.build(card.encoder)
-    return encoder, PropertyHeads(encoder.width, card.properties, **card.heads) if card.properties else None
+    if not card.properties:
+        return Network(encoder, None, None)
+    heads = PropertyHeads(encoder.width, card.properties, **card.heads)
+    return Network(encoder, heads, Reliability(len(card.properties), **card.reliability) if card.reliability else None)
 
 
 def matching_card(path: Path) -> Card:
@@ -80,7 +98,8 @@ def matching_card(path: Path) -> Card:
     numbers = max(sum(map(prod, shapes.values())), _LEAST)
     try:
         _require_graph(path, card)
-        _require_bounded(path, {"encoder": card.encoder, "heads": card.heads}, numbers)
+        said = {"encoder": card.encoder, "heads": card.heads, "reliability": card.reliability}
+        _require_bounded(path, said, numbers)
         sketched = _sketch(card, 4 * numbers, _CALLS * (len(shapes) + 10))
     except (ModelError, UnknownNameError):
         raise
@@ -137,11 +156,11 @@ def _sketch(card: Card, numbers: int, calls: int) -> dict[str, tuple[int, ...]]:
         calls: Largest number of functions of torch that are called.
     """
     with _Sketching(numbers, calls):
-        encoder, heads = build_network(card)
-    parts: dict[str, Any] = {"encoder": encoder} if heads is None else {"encoder": encoder, "heads": heads}
+        network = build_network(card)._asdict()
     return {
         f"{part}.{name}": tuple(tensor.shape)
-        for part, module in parts.items()
+        for part, module in network.items()
+        if module is not None
         for name, tensor in module.state_dict().items()
     }
 

@@ -7,6 +7,7 @@ from Python and from a reloaded file. No part of the file is executed.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,9 @@ from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
 from cryskit.predict.descriptions import TextInput
+from cryskit.predict.intervals import ONE_DEVIATION, require_level
 from cryskit.predict.network import build_network
+from cryskit.predict.outcome import prediction_of
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
 from cryskit.types import Crystal, Failure, Prediction
 from cryskit.weights import save_tensors
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from cryskit.errors import CrystalError
     from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
+    from cryskit.predict.reliability import Reliability
     from cryskit.protocols import Encoder
     from cryskit.types import Graph, GraphSpec
 
@@ -46,6 +50,8 @@ CHUNK = 512
 """Crystals whose graphs are held at a time unless the caller says otherwise."""
 BATCH_EDGES = 30_000
 """Edges in a batch unless the caller says otherwise."""
+LEVEL = 0.9
+"""Share of crystals whose labels an interval should cover unless the caller says otherwise."""
 
 
 class Predictor(nn.Module):
@@ -55,6 +61,7 @@ class Predictor(nn.Module):
         encoder: The network of the kind and size that the card names.
         heads: Its heads, one per property; None in a pre-trained model, which embeds crystals but predicts nothing.
         card: Everything that the model file says besides its weights.
+        reliability: What it knows of its own errors; None if it was not calibrated, then it gives no intervals.
         cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
         chunk: Crystals whose graphs are held in memory at a time.
         batch_edges: Edges that are computed at a time; more need more memory.
@@ -68,6 +75,7 @@ class Predictor(nn.Module):
     """
 
     heads: PropertyHeads
+    reliability: Reliability | None
 
     def __init__(
         self,
@@ -76,6 +84,7 @@ class Predictor(nn.Module):
         card: Card,
         cache: Path | None = None,
         *,
+        reliability: Reliability | None = None,
         chunk: int = CHUNK,
         batch_edges: int = BATCH_EDGES,
     ) -> None:
@@ -84,6 +93,7 @@ class Predictor(nn.Module):
         self.batch_edges = batch_edges
         self.encoder = encoder
         self.register_module("heads", heads)
+        self.register_module("reliability", reliability)
         self.card = card
         self.text_input = TextInput(card.spec.text, card.text, cache) if card.spec.text else None
         self.eval()
@@ -97,8 +107,8 @@ class Predictor(nn.Module):
             cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
             sizes: `chunk` and `batch_edges` of the predictor.
         """
-        encoder, heads = build_network(card)
-        return cls(encoder, heads, card, cache, **sizes)
+        network = build_network(card)
+        return cls(network.encoder, network.heads, card, cache, reliability=network.reliability, **sizes)
 
     @property
     def device(self) -> torch.device:
@@ -125,7 +135,12 @@ class Predictor(nn.Module):
         return self.heads.physical(self.heads(self.encoder(graph).crystals))
 
     def predict(
-        self, structures: Any, properties: str | Sequence[str] | None = None, *, limit: int = LIMIT
+        self,
+        structures: Any,
+        properties: str | Sequence[str] | None = None,
+        *,
+        interval: float = LEVEL,
+        limit: int = LIMIT,
     ) -> pd.DataFrame:
         """Predict and give a table.
 
@@ -133,19 +148,21 @@ class Predictor(nn.Module):
             structures: A path (file, folder, Parquet), the name of a bundled data set, a pymatgen Structure, an ASE Atoms, a
                 Crystal, a data frame, or any mixture of them in a list.
             properties: Names or aliases, one or many; all that the model knows by default.
+            interval: Share of crystals whose labels the intervals should cover, from 0.5 to 0.99.
             limit: Most atoms in a cell.
 
         Returns:
-            One row per structure in order: the columns of `schema(properties)`. `attrs` has the `model` with its version and
-            the `units` of the columns.
+            One row per structure in order: the columns of `schema(properties)`. `attrs` has the `model` with its version,
+            the `units` of the columns and, for a calibrated model, the level of the intervals as `interval`.
 
         Raises:
             ModelError: The model was pre-trained only.
+            PlanError: There are no intervals of this level.
             UnknownNameError: It does not predict one of the properties.
         """
         schema = self.schema(properties)
-        rows = map(prediction_row, self.stream(read(structures, limit=limit)))
-        return frame(rows, schema, self.facts(schema))
+        rows = map(prediction_row, self.stream(read(structures, limit=limit), interval))
+        return frame(rows, schema, self.facts(schema, interval))
 
     def embed(self, structures: Any, *, limit: int = LIMIT) -> pd.DataFrame:
         """Return a table of crystal vectors: id, `vector` (width floats), status, reason; one row per structure."""
@@ -168,7 +185,9 @@ class Predictor(nn.Module):
         return frame(rows, ATOM_EMBEDDINGS, self.facts(ATOM_EMBEDDINGS))
 
     def schema(self, properties: str | Sequence[str] | None = None) -> pa.Schema:
-        """Return the columns of a table of predictions: id, one per property in its own unit, status, reason.
+        """Return the columns of a table of predictions: id, those of each property in its own unit, status, reason.
+
+        A calibrated model gives `<property>_std`, the standard deviation, `<property>_lo` and `<property>_hi`, the interval, too.
 
         Args:
             properties: Names or aliases, one or many; all that the model knows by default.
@@ -183,34 +202,41 @@ class Predictor(nn.Module):
         for name in wanted:
             if name not in known:
                 raise UnknownNameError(f"property of the model {self.card.name}", name, self.properties)
-        return prediction_schema(dict.fromkeys(known[name] for name in wanted))
+        calibrated = self.reliability is not None
+        chosen = dict.fromkeys(known[name] for name in wanted)
+        return prediction_schema(chosen, deviations=calibrated, intervals=calibrated)
 
-    def facts(self, schema: pa.Schema) -> dict[str, Any]:
+    def facts(self, schema: pa.Schema, interval: float | None = None) -> dict[str, Any]:
         """Return what holds for a whole table of this model: the model with its version, the units of the columns.
 
         Args:
             schema: Columns of the table.
+            interval: Level of the intervals that the table may have.
         """
-        return {"model": self.card.full_name, "units": units_of(schema)}
+        level = {"interval": interval} if interval and self.reliability is not None else {}
+        return {"model": self.card.full_name, "units": units_of(schema), **level}
 
-    def stream(self, items: Iterable[Crystal | Failure]) -> Iterator[Prediction]:
+    def stream(self, items: Iterable[Crystal | Failure], interval: float = LEVEL) -> Iterator[Prediction]:
         """Predict for validated crystals as they come, with `chunk` of them in memory.
 
         Args:
             items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
+            interval: Share of crystals whose labels the intervals should cover, from 0.5 to 0.99.
 
         Yields:
             One prediction per item, in order; failed ones with their reason.
 
         Raises:
             ModelError: The model was pre-trained only.
+            PlanError: There are no intervals of this level.
         """
         self.require_heads()
-        for item, values, reason in self._outcomes(items, self, self.card.spec):
+        require_level(interval)
+        for item, values, reason in self._outcomes(items, partial(self._judged, interval=interval), self.card.spec):
             if isinstance(item, Failure) or values is None:
                 yield Prediction(item.id, {}, status="failed", reason=reason)
             else:
-                yield self.prediction_of(item, values, reason)
+                yield prediction_of(self.card, item, values, reason)
 
     def stream_embeddings(self, items: Iterable[Crystal | Failure]) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table that `embed` gives as crystals come.
@@ -239,15 +265,17 @@ class Predictor(nn.Module):
             yield {"id": item.id, "vectors": row, **size, **_outcome(row, reason)}
 
     def read_out(
-        self, items: Iterable[Crystal | Failure], what: Callable[[Graph], torch.Tensor]
+        self, items: Iterable[Crystal | Failure], what: Callable[[Graph], torch.Tensor], *, texts: bool = False
     ) -> Iterator[tuple[str, Any, str]]:
         """Yield for each item, in order, its id, what is read out of its graph, and why it is None where it failed.
 
         Args:
-            items: Crystals and failures; the descriptions of crystals are not read.
+            items: Crystals and failures.
             what: Function from a batch to a tensor with one row per crystal.
+            texts: Whether the descriptions of crystals are read, by a model that can.
         """
-        for item, value, reason in self._outcomes(items, what, replace(self.card.spec, text="")):
+        spec = self.card.spec if texts else replace(self.card.spec, text="")
+        for item, value, reason in self._outcomes(items, what, spec):
             yield item.id, value, reason
 
     def values(self, graph: Graph) -> np.ndarray:
@@ -274,24 +302,22 @@ class Predictor(nn.Module):
         """Write the model file, whole or not at all."""
         save_tensors(self.state_dict(), {CARD: self.card.to_json()}, Path(path))
 
-    def prediction_of(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
-        """Return the prediction for a crystal whose values are known.
+    def _judged(self, graph: Graph, interval: float) -> torch.Tensor:
+        """Return predictions in the properties' own units and, if the model is calibrated, what `outcome.prediction_of` reads behind them.
 
         Args:
-            crystal: The crystal.
-            values: (P,) what the model computed, in the properties' own units.
-            reason: What the model lacked of the crystal; "" if nothing.
+            graph: B crystals.
+            interval: Level of the intervals.
         """
-        if not np.isfinite(values).all():
-            return Prediction(
-                crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
-            )
-        named = dict(zip(self.properties, values.tolist(), strict=True))
-        strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
-        if strange:
-            absent = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
-            reason = f"{absent}. {reason}" if reason else absent
-        return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason)
+        vectors = self.encoder(graph).crystals
+        learned = self.heads(vectors)
+        values = self.heads.physical(learned)
+        if self.reliability is None:
+            return values
+        half, deviation = self.reliability(vectors, learned, graph, interval, ONE_DEVIATION)
+        low, high = (self.heads.physical(learned + sign * half) for sign in (-1, 1))
+        below, above = (self.heads.physical(learned + sign * deviation) for sign in (-1, 1))
+        return torch.cat([values, (above - below) / 2, low, high], dim=1)
 
     def _outcomes(
         self,

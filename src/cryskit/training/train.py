@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from cryskit.plots.loss_curves import plot_curves
 from cryskit.plots.parity import plot_parity
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
+from cryskit.training.calibrate import calibrate, calibrated
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
 from cryskit.training.labels import COUNT, note_impossible, without_impossible
@@ -56,10 +58,12 @@ class _Learned(NamedTuple):
     """A run that has ended.
 
     Attributes:
+        training: The crystals with labels that were learned from.
         validation: The crystals that chose the epoch.
         facts: What its card says of it.
     """
 
+    training: list[Crystal]
     validation: list[Crystal]
     facts: dict[str, Any]
 
@@ -123,9 +127,11 @@ def train(
     begun = card_of(settled.plan, [_property(name, crystals) for name in settled.plan.properties], name or out.stem)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
-        learned = _learn(settled, predictor, split.divide(crystals), split, folder, cache, progress=progress)
+        divided = split.divide(crystals)
+        learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress)
+        _calibrate(predictor, learned, divided.calibration)
         judged = evaluate(predictor, learned.validation)
-    predictor.card = begun.model_copy(
+    predictor.card = predictor.card.model_copy(
         update={
             **learned.facts,
             "split": {"name": split.name, "hash": split.hash},
@@ -167,6 +173,7 @@ def _learn(
     training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in parts)
     elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
     rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
+    labelled = training.crystals
     unusable = training.unusable | validation.unusable
     unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache) if teacher else None
     if unlabelled:
@@ -198,7 +205,18 @@ def _learn(
         "text": predictor.text_input.facts if predictor.text_input else {},
         "epoch": epoch,
     }
-    return _Learned(validation.crystals, said)
+    return _Learned(labelled, validation.crystals, said)
+
+
+def _calibrate(predictor: Predictor, learned: _Learned, crystals: Sequence[Crystal]) -> None:
+    """Give a predictor intervals, by the part of the split that calibrates or, without one, by the validation crystals.
+
+    With too few labels there it gets none.
+    """
+    part, given = ("calibration", crystals) if crystals else ("validation", learned.validation)
+    possible, _ = without_impossible(given, predictor.card.properties)
+    with suppress(DataError):
+        calibrated(predictor, calibrate(predictor, learned.training, possible), f"{part} part of the split")
 
 
 def _identity(

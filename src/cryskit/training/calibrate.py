@@ -1,0 +1,142 @@
+"""Calibrate a model: keep training crystals as its reference, and fit intervals to its errors on crystals it has not learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from cryskit.elements import formula
+from cryskit.errors import DataError
+from cryskit.predict.groups import composition, groups_of
+from cryskit.predict.reference import Reference
+from cryskit.predict.reliability import Reliability
+from cryskit.training.fit_intervals import FEWEST, fit_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cryskit.layers.heads import PropertyHeads
+    from cryskit.predict.predictor import Predictor
+    from cryskit.types import Crystal, Graph
+
+KEPT, COMPONENTS = 16_000, 16
+"""Training crystals that a model keeps, and directions of their vectors: about 0.9 MB for six properties."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a model file takes over: the parts that judge its predictions, and what its card says of them.
+
+    Attributes:
+        reliability: The parts.
+        facts: Number of calibration crystals of each property, by name.
+    """
+
+    reliability: Reliability
+    facts: dict[str, int]
+
+
+def calibrate(
+    predictor: Predictor, training: Sequence[Crystal], crystals: Sequence[Crystal], seed: int = 0
+) -> Calibration:
+    """Fit what a model needs to know of its own errors.
+
+    Args:
+        predictor: The trained model.
+        training: Crystals that it was trained on, with their labels, of which some are kept; none keeps the reference that the
+            model has, if it has one.
+        crystals: Crystals with labels that it has not been trained on.
+        seed: Seed of the choice of training crystals.
+
+    Raises:
+        DataError: No property has enough labels among the crystals.
+    """
+    predictor.require_heads()
+    made = Reliability(len(predictor.properties), {})
+    if training:
+        made.reference = _reference(predictor, training, seed)
+    elif predictor.reliability is not None:
+        made.reference = predictor.reliability.reference
+    errors, scores, groups, used = _errors(predictor, made, crystals)
+    made.intervals = fit_intervals(scores, errors, groups, [formula(c.numbers) for c in used])
+    counts = dict(zip(predictor.properties, np.isfinite(errors).sum(0).tolist(), strict=True))
+    if max(counts.values(), default=0) < FEWEST:
+        raise DataError(
+            f"No property of {predictor.card.name} has labels of {FEWEST} crystals to calibrate with",
+            f"Give more crystals with {' or '.join(predictor.properties)}",
+        )
+    return Calibration(made, {name: count for name, count in counts.items() if count >= FEWEST})
+
+
+def calibrated(predictor: Predictor, found: Calibration, origin: str) -> None:
+    """Give a model what was fitted, and note it on its card.
+
+    Args:
+        predictor: The model, which is changed in place.
+        found: What was fitted.
+        origin: The part of the split, or the data, of the calibration crystals.
+    """
+    predictor.reliability = found.reliability
+    facts: dict[str, Any] = {"origin": origin, "crystals": found.facts}
+    predictor.card = predictor.card.model_copy(update={"reliability": found.reliability.sizes, "calibration": facts})
+
+
+def _reference(predictor: Predictor, training: Sequence[Crystal], seed: int) -> Reference:
+    """Return training crystals as the model sees them; those with most labels are taken first, at random among equals."""
+    labels = _labels(predictor, training)
+    order = np.random.default_rng(seed).permutation(len(training))
+    order = order[np.argsort(-np.isfinite(labels[order]).sum(1), kind="stable")]
+    kept = np.sort(order[:KEPT])
+    rows, found = _read_out(predictor, [training[i] for i in kept], partial(_vectors, predictor))
+    width = predictor.encoder.width
+    known = _standardised(predictor.heads, labels[kept][rows])
+    return Reference.fit(found[:, :width], found[:, width:], known, COMPONENTS)
+
+
+def _errors(
+    predictor: Predictor, made: Reliability, crystals: Sequence[Crystal]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Crystal]]:
+    """Return errors (n, properties), scores (n, properties, scores), groups (n, groups) and the crystals that have a graph."""
+
+    def numbers(graph: Graph) -> torch.Tensor:
+        found = _vectors(predictor, graph)
+        vectors, predictions = found.split([predictor.encoder.width, len(predictor.properties)], dim=1)
+        scores = made.scores(vectors, predictions, graph).flatten(1)
+        return torch.cat([predictions, groups_of(composition(graph)).float(), scores], dim=1)
+
+    rows, found = _read_out(predictor, crystals, numbers)
+    used, count = [crystals[i] for i in rows], len(predictor.properties)
+    labels = _standardised(predictor.heads, _labels(predictor, used))
+    groups = groups_of(torch.zeros(0, 101)).shape[1]
+    predictions, member, scores = found.split([count, groups, found.shape[1] - count - groups], dim=1)
+    return (labels - predictions).abs().numpy(), scores.unflatten(1, (count, -1)).numpy(), member.bool().numpy(), used
+
+
+def _read_out(
+    predictor: Predictor, crystals: Sequence[Crystal], what: Callable[[Graph], torch.Tensor]
+) -> tuple[list[int], torch.Tensor]:
+    """Return the positions of the crystals that have a graph, and what is read out of it, one row each."""
+    found = [value for _, value, _ in predictor.read_out(crystals, what, texts=True)]
+    rows = [i for i, value in enumerate(found) if value is not None and np.isfinite(value).all()]
+    if not rows:
+        raise DataError("None of the crystals can be used", "Give crystals that the model can predict")
+    return rows, torch.from_numpy(np.stack([found[i] for i in rows]))
+
+
+def _vectors(predictor: Predictor, graph: Graph) -> torch.Tensor:
+    """Return vectors of crystals, and behind them the standardised predictions."""
+    vectors = predictor.encoder(graph).crystals
+    return torch.cat([vectors, predictor.heads(vectors)], dim=1)
+
+
+def _labels(predictor: Predictor, crystals: Sequence[Crystal]) -> np.ndarray:
+    return np.array([[crystal.targets.get(name, np.nan) for name in predictor.properties] for crystal in crystals])
+
+
+def _standardised(heads: PropertyHeads, labels: np.ndarray) -> torch.Tensor:
+    with torch.no_grad():
+        return heads.standardised(torch.from_numpy(labels).float().to(heads.mean.device)).cpu()
