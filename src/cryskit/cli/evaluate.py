@@ -7,7 +7,7 @@ import typer
 
 from cryskit.cli import options, training
 from cryskit.cli.crystals import bar, collect
-from cryskit.cli.figures import print_figures
+from cryskit.cli.figures import print_coverage, print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, require, write_text
 from cryskit.errors import counted
@@ -39,6 +39,7 @@ def evaluate(
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="DIR", help="Write a parity plot per property.")
     ] = None,
+    interval: options.Interval = options.LEVEL,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
     accelerator: options.Accelerator = options.Hardware.AUTO,
@@ -47,7 +48,8 @@ def evaluate(
     """Compare predictions with known properties.
 
     MAE: mean absolute error; RMSE: root mean square error; R2: coefficient of determination; MAD: what the MAE would be if
-    the mean of the labels were always guessed.
+    the mean of the labels were always guessed. Intervals of a calibrated model: share of labels that they cover, their mean width,
+    and the rank correlation of width and size of the error.
     """
     if part and not split:
         raise typer.BadParameter("needs --split, whose part it is", param_hint="'--part'")
@@ -64,7 +66,9 @@ def evaluate(
     judged = _part(crystals, used, part) if used else crystals
     _warn(predictor.card, crystals, judged, used, training.place_of(path_of(model), None) / training.SPLIT)
     chosen: Sequence[Crystal | Failure] = judged if used else [*crystals, *failures]
-    found = run(predictor, bar(chosen, "predicting", len(chosen)), properties, digest=digest(path_of(model)))
+    found = run(
+        predictor, bar(chosen, "predicting", len(chosen)), properties, interval=interval, digest=digest(path_of(model))
+    )
     if out is not None:
         write_text(found.to_json(), out)
     if plots is not None:
@@ -73,6 +77,7 @@ def evaluate(
         typer.echo(found.to_json())
     else:
         print_figures(found.metrics, found.units)
+        print_coverage(found.coverage, found.units, found.interval)
     if found.failed or failures:
         raise typer.Exit(1)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from cryskit.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = {"n": "crystals", "mae": "MAE", "rmse": "RMSE", "r2": "R2", "mad": "MAD"}
 _LOG = "_log10"
+_OF_INTERVALS = {"crystals": "crystals", "coverage": "coverage", "width": "width", "rank": "rank correlation"}
 
 
 def print_figures(metrics: Mapping[str, Mapping[str, float]], units: Mapping[str, str]) -> None:
@@ -22,6 +25,26 @@ def print_figures(metrics: Mapping[str, Mapping[str, float]], units: Mapping[str
     """
     rows = [row for name, found in metrics.items() for row in _rows(name, found, units.get(name, ""))]
     print_table(["property", "unit", *_COLUMNS.values()], rows)
+
+
+def print_coverage(
+    coverage: Mapping[str, Mapping[str, Mapping[str, float]]], units: Mapping[str, str], level: float
+) -> None:
+    """Print how well intervals cover labels, a line for each property and kind of crystals; nothing if there are none.
+
+    Args:
+        coverage: Property to kind of crystals to figure to value, as `cryskit.evaluate.coverage` names them.
+        units: Property to unit.
+        level: Share of labels that the intervals should cover.
+    """
+    rows = [
+        [name, kind, *(found.get(key) for key in _OF_INTERVALS), units.get(name, "")]
+        for name, kinds in coverage.items()
+        for kind, found in kinds.items()
+    ]
+    if rows:
+        typer.echo(f"\nIntervals of the level {level:g}:\n")
+        print_table(["property", "of", *_OF_INTERVALS.values(), "unit of the width"], rows)
 
 
 def _rows(name: str, found: Mapping[str, float], unit: str) -> Iterator[list[object]]:

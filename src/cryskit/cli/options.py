@@ -15,6 +15,8 @@ LIMIT = 500
 """Atoms that a cell may have unless the caller says otherwise, as for `cryskit.read`."""
 BATCH_EDGES = 30_000
 """Edges in a batch unless the caller says otherwise, as for `cryskit.Predictor`."""
+LEVEL = 0.9
+"""Level of intervals unless the caller says otherwise, as for `cryskit.Predictor`."""
 
 
 class Part(StrEnum):
@@ -77,6 +79,14 @@ Properties = Annotated[
     list[str] | None,
     typer.Option(
         "--property", metavar="NAME", help="Only this property; may be given several times.", show_default=False
+    ),
+]
+Interval = Annotated[
+    float,
+    typer.Option(
+        "--interval",
+        metavar="LEVEL",
+        help="Share of crystals whose labels the intervals should cover, 0.5 to 0.99, of a model that gives intervals.",
     ),
 ]
 Table = Annotated[

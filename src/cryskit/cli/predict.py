@@ -13,6 +13,7 @@ def predict(
     sources: options.Sources,
     model: options.Model = DEFAULT,
     properties: options.Properties = None,
+    interval: options.Interval = options.LEVEL,
     out: options.Table = None,
     as_json: options.Json = False,
     limit: options.Limit = options.LIMIT,
@@ -21,14 +22,17 @@ def predict(
 ) -> None:
     """Predict properties of crystals.
 
-    One row per structure, in order: its id, each property in its own unit, status (ok, warned or failed) and reason.
+    One row per structure, in order: its id, each property in its own unit, status (ok, warned or failed) and reason. A calibrated model
+    gives each property's standard deviation (_std) and interval (_lo, _hi), too.
     """
     require(out, TABLES)
     keep_pages()
+    from cryskit.predict.intervals import require_level
     from cryskit.predict.tables import prediction_row
 
+    require_level(interval)
     predictor = options.load_predictor(model, accelerator, batch_edges)
     schema = predictor.schema(properties)
-    rows = map(prediction_row, predictor.stream(stream(sources, limit, "predicting")))
-    if output_rows(rows, schema, predictor.facts(schema), out, as_json=as_json).failed:
+    rows = map(prediction_row, predictor.stream(stream(sources, limit, "predicting"), interval))
+    if output_rows(rows, schema, predictor.facts(schema, interval), out, as_json=as_json).failed:
         raise typer.Exit(1)

@@ -1,4 +1,7 @@
-"""Groups of crystals for which intervals are calibrated, and by which errors are shown: by chemistry and by size; they overlap."""
+"""Groups of crystals by chemistry, which overlap: intervals are calibrated for each of them, and errors are shown by them.
+
+They depend on the elements alone, so that the group of a crystal does not depend on the choice of its cell.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,11 @@ GROUPS = (
     "chalcogenides",
     "hydrogen compounds",
     "intermetallics",
-    "cells of at most 4 atoms",
-    "cells of more than 40 atoms",
 )
 """Names of the groups in the order of the columns of `groups_of`."""
 
 _OXYGEN, _HYDROGEN = (8,), (1,)
 _HALOGENS, _CHALCOGENS = (9, 17, 35, 53), (16, 34, 52)
-_SMALL, _LARGE = 4, 40
 
 
 def composition(graph: Graph) -> Float[Tensor, "crystals elements"]:
@@ -52,7 +52,7 @@ def groups_of(counts: Float[Tensor, "crystals elements"]) -> Bool[Tensor, "cryst
     Args:
         counts: Number of atoms of each element (`composition`).
     """
-    present, atoms = counts > 0, counts.sum(1)
+    present = counts > 0
     kinds = present.sum(1)
     oxygen, hydrogen, halogen, chalcogen = (
         present[:, list(z)].any(1) for z in (_OXYGEN, _HYDROGEN, _HALOGENS, _CHALCOGENS)
@@ -68,8 +68,6 @@ def groups_of(counts: Float[Tensor, "crystals elements"]) -> Bool[Tensor, "cryst
             chalcogen & ~oxygen,
             hydrogen,
             metals & (kinds > 1),
-            atoms <= _SMALL,
-            atoms > _LARGE,
         ],
         dim=1,
     )

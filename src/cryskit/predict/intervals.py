@@ -1,7 +1,7 @@
 """Intervals of predictions: how large an error has to be expected for this crystal, and how wide an interval covers it.
 
-The expected size of an error is a linear function of scores of the crystal (what its nearest training crystals say, its size, its
-density, the prediction). The ratio of real errors to expected ones, on crystals that the model has not learned from, tells by
+The logarithm of the expected size of an error is a linear function of scores of the crystal (what its nearest training crystals say, where
+training crystals had large errors, its elements and density, the prediction). The ratio of real errors to expected ones, on crystals that the model has not learned from, tells by
 which factor an interval has to be wider: conformal prediction with normalised residuals (Lei et al. 2018, doi
 10.1080/01621459.2017.1307116), with a factor for each of several overlapping groups of crystals (Gibbs, Cherian and Candes 2025,
 doi 10.1093/jrsssb/qkaf008). An interval holds for crystals and labels like those of the calibration.
@@ -26,13 +26,14 @@ LEVELS = (0.5, 0.6827, 0.8, 0.9, 0.95, 0.99)
 """Shares of crystals whose labels an interval should cover, for which a calibration keeps factors; between them it interpolates."""
 ONE_DEVIATION = 0.6827
 """Half the width of the interval of this level is called the standard deviation: for Gaussian errors it is."""
-SCORES = (*EVIDENCE, "log atoms", "elements", "log volume per atom", "prediction", "prediction squared")
+SCORES = (*EVIDENCE, "learned", "elements", "log volume per atom", "prediction", "prediction squared")
 """What the expected error of a prediction depends on; see `scores_of`."""
 
 
 def scores_of(
     predictions: Float[Tensor, "crystals properties"],
-    evidence: Float[Tensor, "crystals properties evidence"] | None,
+    evidence: Float[Tensor, "crystals properties evidence"],
+    learned: Float[Tensor, "crystals properties"],
     counts: Float[Tensor, "crystals elements"],
     graph: Graph,
 ) -> Float[Tensor, "crystals properties scores"]:
@@ -40,15 +41,16 @@ def scores_of(
 
     Args:
         predictions: Standardised predictions.
-        evidence: What the nearest training crystals say (`Reference.evidence`); None where no training crystals are kept.
+        evidence: What the nearest training crystals say (`Reference.evidence`).
+        learned: Logarithms of the errors that the errors of training crystals let expect (`ErrorHead`).
         counts: Number of atoms of each element (`groups.composition`).
         graph: The graph of the crystals.
     """
-    atoms = counts.sum(1)
-    volume = torch.linalg.det(graph.lattice.double()).abs().float() / atoms
-    crystal = torch.stack([atoms.log(), (counts > 0).sum(1).float(), volume.clamp_min(1e-3).log()], dim=1)
+    volume = torch.linalg.det(graph.lattice.double()).abs().float() / counts.sum(1)
+    crystal = torch.stack([(counts > 0).sum(1).float(), volume.clamp_min(1e-3).log()], dim=1)
     parts = [
-        predictions.new_zeros(*predictions.shape, len(EVIDENCE)) if evidence is None else evidence,
+        evidence,
+        learned[..., None],
         crystal[:, None].expand(-1, predictions.shape[1], -1),
         predictions[..., None],
         predictions[..., None] ** 2,

@@ -1,4 +1,4 @@
-"""What a model knows of its own errors, in its file beside its weights: training crystals near a crystal, and intervals."""
+"""What a model knows of its own errors, in its file beside its weights: some training crystals, where it errs, and intervals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from cryskit.predict.error_head import ErrorHead
 from cryskit.predict.groups import composition, groups_of
 from cryskit.predict.intervals import Intervals, scores_of
 from cryskit.predict.reference import Reference
@@ -24,20 +25,19 @@ class Reliability(nn.Module):
 
     Args:
         properties: Number of properties that the model predicts.
-        reference: Sizes of the training crystals that are kept (`Reference.sizes`); empty if none are.
+        reference: Sizes of the training crystals that are kept (`Reference.sizes`).
     """
 
-    reference: Reference | None
-
-    def __init__(self, properties: int, reference: Mapping[str, Any]) -> None:
+    def __init__(self, properties: int, reference: Mapping[str, int]) -> None:
         super().__init__()
-        self.register_module("reference", Reference(**reference) if reference else None)
+        self.reference = Reference(**reference)
+        self.error_head = ErrorHead(self.reference.sizes["width"], properties)
         self.intervals = Intervals(properties)
 
     @property
     def sizes(self) -> dict[str, Any]:
         """The sizes of its parts, for the card of the model."""
-        return {"reference": self.reference.sizes if self.reference is not None else {}}
+        return {"reference": self.reference.sizes}
 
     def scores(
         self,
@@ -52,8 +52,9 @@ class Reliability(nn.Module):
             predictions: Standardised predictions.
             graph: Graph of the crystals.
         """
-        evidence = self.reference.evidence(vectors, predictions) if self.reference is not None else None
-        return scores_of(predictions, evidence, composition(graph), graph)
+        counts = composition(graph)
+        learned = self.error_head(vectors, predictions, counts)
+        return scores_of(predictions, self.reference.evidence(vectors, predictions), learned, counts, graph)
 
     def forward(
         self,

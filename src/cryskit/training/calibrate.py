@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cryskit.elements import formula
+from cryskit.elements import ELEMENTS, formula
 from cryskit.errors import DataError
-from cryskit.predict.groups import composition, groups_of
+from cryskit.predict.groups import GROUPS, composition, groups_of
+from cryskit.predict.intervals import SCORES
 from cryskit.predict.reference import Reference
 from cryskit.predict.reliability import Reliability
+from cryskit.training.fit_error_head import fit_error_head
 from cryskit.training.fit_intervals import FEWEST, fit_intervals
 
 if TYPE_CHECKING:
@@ -47,20 +49,16 @@ def calibrate(
 
     Args:
         predictor: The trained model.
-        training: Crystals that it was trained on, with their labels, of which some are kept; none keeps the reference that the
-            model has, if it has one.
+        training: Crystals that it was trained on, with their labels, of which some are kept; if there are none, what the model
+            learned from them before.
         crystals: Crystals with labels that it has not been trained on.
         seed: Seed of the choice of training crystals.
 
     Raises:
-        DataError: No property has enough labels among the crystals.
+        DataError: No property has enough labels among the crystals, or neither they nor the model tell of training crystals.
     """
     predictor.require_heads()
-    made = Reliability(len(predictor.properties), {})
-    if training:
-        made.reference = _reference(predictor, training, seed)
-    elif predictor.reliability is not None:
-        made.reference = predictor.reliability.reference
+    made = _learned(predictor, training, seed) if training else _kept(predictor)
     errors, scores, groups, used = _errors(predictor, made, crystals)
     made.intervals = fit_intervals(scores, errors, groups, [formula(c.numbers) for c in used])
     counts = dict(zip(predictor.properties, np.isfinite(errors).sum(0).tolist(), strict=True))
@@ -85,34 +83,48 @@ def calibrated(predictor: Predictor, found: Calibration, origin: str) -> None:
     predictor.card = predictor.card.model_copy(update={"reliability": found.reliability.sizes, "calibration": facts})
 
 
-def _reference(predictor: Predictor, training: Sequence[Crystal], seed: int) -> Reference:
-    """Return training crystals as the model sees them; those with most labels are taken first, at random among equals."""
+def _learned(predictor: Predictor, training: Sequence[Crystal], seed: int) -> Reliability:
+    """Return what training crystals tell, a fifth of them those with most labels, so that properties that few have are known, too."""
     labels = _labels(predictor, training)
     order = np.random.default_rng(seed).permutation(len(training))
-    order = order[np.argsort(-np.isfinite(labels[order]).sum(1), kind="stable")]
-    kept = np.sort(order[:KEPT])
+    most = np.argsort(-np.isfinite(labels[order]).sum(1), kind="stable")[: KEPT // 5]
+    kept = np.sort(np.concatenate([order[most], np.delete(order, most)[: KEPT - len(most)]]))
     rows, found = _read_out(predictor, [training[i] for i in kept], partial(_vectors, predictor))
-    width = predictor.encoder.width
+    width, count = predictor.encoder.width, len(predictor.properties)
+    vectors, predictions, counts = found.split([width, count, ELEMENTS + 1], dim=1)
     known = _standardised(predictor.heads, labels[kept][rows])
-    return Reference.fit(found[:, :width], found[:, width:], known, COMPONENTS)
+    reference = Reference.fit(vectors, predictions, known, COMPONENTS)
+    made = Reliability(count, reference.sizes)
+    made.reference = reference
+    made.error_head = fit_error_head(vectors, predictions, counts, (known - predictions).abs(), seed)
+    return made
+
+
+def _kept(predictor: Predictor) -> Reliability:
+    """Return what a model learned from its training crystals when it was calibrated before."""
+    if predictor.reliability is None:
+        raise DataError(
+            f"{predictor.card.name} keeps nothing of its training crystals, by which errors are judged",
+            "Give the crystals that it was trained on, too (--training)",
+        )
+    return predictor.reliability
 
 
 def _errors(
     predictor: Predictor, made: Reliability, crystals: Sequence[Crystal]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Crystal]]:
     """Return errors (n, properties), scores (n, properties, scores), groups (n, groups) and the crystals that have a graph."""
+    parts = [predictor.encoder.width, len(predictor.properties), ELEMENTS + 1]
 
     def numbers(graph: Graph) -> torch.Tensor:
-        found = _vectors(predictor, graph)
-        vectors, predictions = found.split([predictor.encoder.width, len(predictor.properties)], dim=1)
+        vectors, predictions, _ = _vectors(predictor, graph).split(parts, dim=1)
         scores = made.scores(vectors, predictions, graph).flatten(1)
         return torch.cat([predictions, groups_of(composition(graph)).float(), scores], dim=1)
 
     rows, found = _read_out(predictor, crystals, numbers)
     used, count = [crystals[i] for i in rows], len(predictor.properties)
     labels = _standardised(predictor.heads, _labels(predictor, used))
-    groups = groups_of(torch.zeros(0, 101)).shape[1]
-    predictions, member, scores = found.split([count, groups, found.shape[1] - count - groups], dim=1)
+    predictions, member, scores = found.split([count, len(GROUPS), count * len(SCORES)], dim=1)
     return (labels - predictions).abs().numpy(), scores.unflatten(1, (count, -1)).numpy(), member.bool().numpy(), used
 
 
@@ -128,9 +140,9 @@ def _read_out(
 
 
 def _vectors(predictor: Predictor, graph: Graph) -> torch.Tensor:
-    """Return vectors of crystals, and behind them the standardised predictions."""
+    """Return vectors of crystals, behind them the standardised predictions and the numbers of atoms of each element."""
     vectors = predictor.encoder(graph).crystals
-    return torch.cat([vectors, predictor.heads(vectors)], dim=1)
+    return torch.cat([vectors, predictor.heads(vectors), composition(graph)], dim=1)
 
 
 def _labels(predictor: Predictor, crystals: Sequence[Crystal]) -> np.ndarray:

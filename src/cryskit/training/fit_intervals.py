@@ -28,6 +28,10 @@ OF_A_GROUP = 60
 
 _FOLDS = 5
 _PENALTY = 10.0  # of the ridge regression, on standardised scores
+_POWERS = np.linspace(0.2, 1.0, 9)
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of what its own errors say that a group is given: more makes intervals wider
+_SHORT = 0.025  # share of a group by which its coverage may fall short of the level
+_NOTHING = 1e-9
 _TINY = 1e-3  # of a standard deviation of labels: an error below this is as good as none
 
 
@@ -71,8 +75,9 @@ def _fit_property(
         for train, rest in GroupKFold(folds).split(scores, groups=formulas):
             line = _line(scores[train], wanted[train])
             expected[rest] = scores[rest] @ line[:-1] + line[-1]
-    made.weights[column] = torch.from_numpy(weights)
-    made.factors[column] = torch.from_numpy(_factors(np.log(errors + 1e-9) - expected, groups))
+    power = _power(expected, errors)
+    made.weights[column] = torch.from_numpy(power * weights)
+    made.factors[column] = torch.from_numpy(_factors(np.log(errors + _NOTHING) - power * expected, groups))
 
 
 def _line(scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -88,8 +93,20 @@ def _line(scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return np.array([*weights, found.intercept_ - mean @ weights])
 
 
+def _power(expected: np.ndarray, errors: np.ndarray) -> float:
+    """Return the power of the expected errors whose multiples cover nine tenths of the errors with the narrowest intervals.
+
+    Args:
+        expected: (n,) logarithms of the expected errors.
+        errors: (n,) sizes of the errors.
+    """
+    widths = [np.exp(power * expected) for power in _POWERS]
+    means = [width.mean() * np.quantile(errors / width, 0.9) for width in widths]
+    return float(_POWERS[int(np.argmin(means))])
+
+
 def _factors(ratios: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Return for each level what each group adds to the logarithm of the factor.
+    """Return for each level what each group adds to the logarithm of the factor, no more than it takes to cover every group.
 
     Args:
         ratios: (n,) logarithms of error over expected error.
@@ -104,10 +121,16 @@ def _factors(ratios: np.ndarray, groups: np.ndarray) -> np.ndarray:
         share = level * (count + 1) / count  # as if the new crystal were among them, on the safe side
         if share > 1 + 1e-12:
             found[row, 0] = np.inf
-        elif own:
+            continue
+        parts = np.zeros(len(GROUPS))
+        if own:
             line = QuantileRegressor(quantile=min(share, 1 - 1e-6), alpha=0.0, solver="highs")
-            line.fit(groups[:, own].astype(float), ratios)
-            found[row, 0], found[row, own] = line.intercept_, line.coef_
-        else:
-            found[row, 0] = np.sort(ratios)[int(np.ceil(level * (count + 1) - 1e-9)) - 1]
+            parts[own] = line.fit(groups[:, own].astype(float), ratios).coef_
+        for given in _SHARES if own else (0.0,):
+            left = ratios - groups @ (given * parts)
+            common = np.sort(left)[int(np.ceil(level * (count + 1) - 1e-9)) - 1]
+            found[row] = given * parts
+            found[row, 0] = common
+            if all((left[groups[:, g]] <= common).mean() >= level - _SHORT for g in own):
+                break
     return found
