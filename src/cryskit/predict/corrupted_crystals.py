@@ -26,6 +26,7 @@ SQUEEZED, STRETCHED = (0.4, 0.78), (1.28, 2.5)
 DISPLACED = (0.25, 0.8)
 """Least and greatest standard deviation of the displacements of atoms along each axis, angstrom."""
 
+_WHOLE = 0.25  # share of the crystals of which `swapped` replaces every element
 _EXCHANGED = 0.25  # largest share of the atoms that change places with another in `exchanged`
 
 
@@ -75,7 +76,7 @@ def swapped(crystal: Crystal, elements: np.ndarray, rng: np.random.Generator) ->
         rng: Generator of random numbers.
     """
     present = np.unique(crystal.numbers)
-    chosen = present if rng.random() < 0.5 else rng.choice(present, 1)
+    chosen = present if rng.random() < _WHOLE else rng.choice(present, 1)
     numbers = crystal.numbers.copy()
     for number in chosen:
         numbers[crystal.numbers == number] = _unlike(number, elements, rng)

@@ -9,6 +9,7 @@ is less likely than nearly all real crystals held out is `out`, what is less lik
 from __future__ import annotations
 
 from itertools import combinations
+from math import log
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import torch
@@ -17,7 +18,16 @@ from torch import Tensor, nn
 from cryskit.elements import symbol
 from cryskit.predict.domain_classifier import Classifier
 from cryskit.predict.domain_fit import learn
-from cryskit.predict.domain_geometry import TABLE, ExpectedVolume, ShortestPairs, log_volume
+from cryskit.predict.domain_geometry import (
+    PAIRS,
+    TABLE,
+    BondSums,
+    ExpectedVolume,
+    ShortestPairs,
+    composition,
+    log_volume,
+    pair_of,
+)
 from cryskit.predict.domain_vectors import NEAREST, References, Surroundings
 
 if TYPE_CHECKING:
@@ -27,6 +37,8 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal, Graph
 
 _OTHERS = 3  # features besides those of the parts: signed and absolute deviation of the volume, number of elements
+_FRACTIONS = 1 + TABLE  # first columns of `composition`, which are no features
+_TOGETHER = "Taken together, its volume, distances and surroundings are unlike those of most real crystals"
 _HIGH, _LOW = 0.99, 0.01  # quantiles of held-out crystals beyond which a number is worth a sentence
 
 
@@ -45,24 +57,34 @@ class Verdict(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """What `Domain.read_out` says of B crystals, as columns of one tensor."""
+    """What `Domain.read_out` says of one crystal.
 
-    score: Tensor
-    volume: Tensor
-    expected: Tensor
-    squeezed: Tensor
-    pair: Tensor
-    atom: Tensor
-    which: Tensor
-    distance: Tensor
+    Attributes:
+        score: Log-odds above those at which crystals are out.
+        volume: Volume per atom, cubic angstrom.
+        expected: Volume per atom expected of the composition, cubic angstrom.
+        squeezed: Least z of a pair of elements.
+        pair: Atomic numbers of that pair, its shortest distance and the usual one, angstrom.
+        atom: Atomic number of the atom least like those in training, its root mean square deviation.
+        which: Rows of the nearest training crystals among those kept.
+        distance: Their distances, in units of the spread of the training crystals.
+    """
+
+    score: float
+    volume: float
+    expected: float
+    squeezed: float
+    pair: list[float]
+    atom: list[float]
+    which: list[float]
+    distance: list[float]
 
     @classmethod
-    def of(cls, table: Tensor) -> Self:
-        """Return the columns of a table of `Domain.read_out`."""
-        return cls(*table.split(_WIDTHS, dim=1))
-
-
-_WIDTHS = (1, 1, 1, 1, 4, 2, NEAREST, NEAREST)
+    def of_row(cls, row: Sequence[float]) -> Self:
+        """Return the readings in a row of the table of `Domain.read_out`."""
+        score, volume, expected, squeezed, *rest = row
+        lists = rest[:4], rest[4:6], rest[6 : 6 + NEAREST], rest[6 + NEAREST :]
+        return cls(score, volume, expected, squeezed, *lists)
 
 
 class Domain(nn.Module):
@@ -89,14 +111,16 @@ class Domain(nn.Module):
         self._sizes = {
             "width": width, "components": components, "axes": axes, "kept": kept, "letters": letters, "hidden": hidden
         }  # fmt: skip
-        self.register_buffer("seen", torch.zeros(TABLE, TABLE, dtype=torch.bool))
+        self.register_buffer("seen", torch.zeros(PAIRS, dtype=torch.bool))
         self.register_buffer("borders", torch.zeros(2))
         self.register_buffer("usual", torch.zeros(5))
         self.volumes = ExpectedVolume()
         self.pairs = ShortestPairs()
+        self.bonds = BondSums()
         self.surroundings = Surroundings(width, components)
         self.references = References(width, axes, kept, letters)
-        parts = self.pairs.features + self.surroundings.features + self.references.features + axes
+        learned = self.surroundings.features + self.references.features + axes
+        parts = self.pairs.features + self.bonds.features + len(self.volumes.weight) - _FRACTIONS + learned
         self.classifier = Classifier(_OTHERS + parts, hidden)
 
     @property
@@ -121,21 +145,21 @@ class Domain(nn.Module):
         """
         return learn(cls, predictor, crystals, held_out, seed)
 
-    def features(self, graph: Graph, atoms: Tensor, *, own: bool = False) -> tuple[Tensor, list[Tensor]]:
+    def features(self, graph: Graph, atoms: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the features of each crystal, (B, F), and the columns of `Readings` behind the score.
 
         Args:
             graph: B crystals, on the device of the domain.
             atoms: (N, width) atom vectors, `Encoding.atoms`.
-            own: Whether the crystals may be among those kept.
         """
         off = self.volumes(graph)[:, None]
         pairs, worst = self.pairs(graph)
+        bonds, chemistry = self.bonds(graph), composition(graph)[:, _FRACTIONS:]
         surroundings, atom = self.surroundings(graph, atoms)
-        place, near, nearest = self.references(graph, atoms, own=own)
+        place, near, nearest = self.references(graph, atoms)
         kinds = (graph.crystal_of_atom * TABLE + graph.numbers).unique() // TABLE
         elements = torch.bincount(kinds, minlength=graph.crystals)[:, None].to(off)
-        features = torch.cat([off, off.abs(), elements, pairs, surroundings, near, place], dim=1)
+        features = torch.cat([off, off.abs(), elements, pairs, bonds, chemistry, surroundings, near, place], dim=1)
         volume = log_volume(graph)[:, None].exp()
         return features, [volume, volume / off.exp(), pairs[:, 1:2], worst, atom, nearest]
 
@@ -159,19 +183,10 @@ class Domain(nn.Module):
             shares: Shares of them that are out, and out or at the edge.
         """
         self.borders.copy_(torch.quantile(scores, scores.new_tensor(shares)))
-        table = Readings.of(torch.cat([scores[:, None], *columns], dim=1))
-        off = (table.volume / table.expected).log()
-        self.usual.copy_(
-            torch.stack(
-                [
-                    off.quantile(_LOW),
-                    off.quantile(_HIGH),
-                    table.squeezed.quantile(_LOW),
-                    table.atom[:, 1].quantile(_HIGH),
-                    table.distance[:, 0].quantile(_HIGH),
-                ]
-            )
-        )
+        volume, expected, squeezed, _, atom, nearest = columns
+        off = (volume / expected).log()
+        known = (off, _LOW), (off, _HIGH), (squeezed, _LOW), (atom[:, 1], _HIGH), (nearest[:, NEAREST], _HIGH)
+        self.usual.copy_(torch.stack([values.quantile(share) for values, share in known]))
 
     def judge(self, crystals: Sequence[Crystal], table: Tensor, doubts: Sequence[str]) -> list[Verdict]:
         """Return the domain of each crystal.
@@ -181,66 +196,64 @@ class Domain(nn.Module):
             table: (B, columns) what `read_out` returned for them.
             doubts: Why each crystal cannot be, of `graphs.plausible.doubts_of`; "" if nothing is doubtful.
         """
-        readings = Readings.of(table.detach().cpu().float())
-        seen, borders, usual = self.seen.cpu(), self.borders.tolist(), self.usual.tolist()
-        rows = zip(crystals, doubts, strict=True)
-        return [self._verdict(crystal, doubt, Readings(*(c[row] for c in readings)), seen, borders[1] - borders[0], usual)
-                for row, (crystal, doubt) in enumerate(rows)]  # fmt: skip
+        rows = table.detach().cpu().double().tolist()
+        seen, usual, edge = self.seen.tolist(), self.usual.tolist(), float(self.borders[1] - self.borders[0])
+        verdicts = []
+        for crystal, row, doubt in zip(crystals, rows, doubts, strict=True):
+            readings = Readings.of_row(row)
+            strange, apart = _unseen(crystal, seen)
+            sentences = [doubt, *strange, *apart]
+            out = bool(doubt or strange) or not readings.score >= 0
+            inside = not out and not apart and readings.score >= edge
+            if not inside:
+                sentences += _unusual(readings, usual)
+                if not any(sentences):
+                    sentences.append(_TOGETHER)
+            sentences.append(self._nearest(readings))
+            domain: Literal["in", "edge", "out"] = "out" if out else "in" if inside else "edge"
+            verdicts.append(Verdict(domain, ". ".join(filter(None, sentences)), readings.score))
+        return verdicts
 
-    def _verdict(
-        self, crystal: Crystal, doubt: str, row: Readings, seen: Tensor, edge: float, usual: list[float]
-    ) -> Verdict:
-        score = float(row.score)
-        present = sorted(set(crystal.numbers.tolist()))
-        strange = [symbol(number) for number in present if not seen[number, number]]
-        apart = [
-            f"{symbol(one)} and {symbol(other)}"
-            for one, other in combinations(present, 2)
-            if seen[one, one] and seen[other, other] and not seen[one, other]
-        ]
-        sentences = [doubt] if doubt else []
-        if strange:
-            sentences.append(f"The training data has no {', '.join(strange)}")
-        if apart:
-            sentences.append(f"No training crystal has both {'; '.join(apart[:NEAREST])}")
-        out, inside = bool(doubt or strange) or not score >= 0, score >= edge and not apart
-        if not inside or out:
-            sentences += _unusual(row, usual)
-        if not sentences and not inside:
-            sentences.append(
-                "Taken together, its volume, distances and surroundings are like those of few real crystals"
-            )
-        if len(self.references.places):
-            sentences.append(self._nearest(row))
-        return Verdict("out" if out else "in" if inside else "edge", ". ".join(sentences), score)
-
-    def _nearest(self, row: Readings) -> str:
-        found = zip(row.which.tolist(), row.distance.tolist(), strict=True)
+    def _nearest(self, readings: Readings) -> str:
+        found = zip(readings.which, readings.distance, strict=True)
         named = ", ".join(f"{self.references.name(int(which))} at {distance:.2g}" for which, distance in found)
         return f"Nearest of {len(self.references.places)} training crystals: {named}"
 
 
-def _unusual(row: Readings, usual: list[float]) -> list[str]:
+def _unseen(crystal: Crystal, seen: Sequence[bool]) -> tuple[list[str], list[str]]:
+    """Return a sentence on elements that the training data has not, and one on pairs of elements; none where there are none."""
+    present = sorted(set(crystal.numbers.tolist()))
+    known = [number for number in present if seen[pair_of(number, number)]]
+    strange = [symbol(number) for number in present if number not in known]
+    pairs = [pair for pair in combinations(known, 2) if not seen[pair_of(*pair)]]
+    apart = [f"{symbol(one)} and {symbol(other)}" for one, other in pairs]
+    return (
+        [f"The training data has no {', '.join(strange)}"] if strange else [],
+        [f"No training crystal has both {'; or both '.join(apart[:NEAREST])}"] if apart else [],
+    )
+
+
+def _unusual(readings: Readings, usual: Sequence[float]) -> list[str]:
     """Return what is beyond the usual of one crystal, in sentences."""
     smallest, largest, squeezed, atom, distance = usual
     sentences = []
-    volume, expected = float(row.volume), float(row.expected)
-    off = float((row.volume / row.expected).log())
+    off = log(readings.volume / readings.expected)
     if not smallest <= off <= largest:
         sentences.append(
-            f"It has {volume:.3g} cubic angstrom per atom, {'less' if off < 0 else 'more'} than the {expected:.3g} usual for its "
-            f"composition: it is {'too dense' if off < 0 else 'not dense enough'}"
+            f"The cell has {readings.volume:.3g} cubic angstrom per atom, {'less' if off < 0 else 'more'} than the "
+            f"{readings.expected:.3g} usual for its composition: its density is too {'high' if off < 0 else 'low'}"
         )
-    if float(row.squeezed) < squeezed:
-        one, other, found, wanted = row.pair.tolist()
+    if readings.squeezed < squeezed:
+        one, other, found, wanted = readings.pair
         sentences.append(
             f"Neighbours are too near: {symbol(int(one))} and {symbol(int(other))} are {found:.2f} angstrom apart, usually "
             f"{wanted:.2f}"
         )
-    if float(row.atom[1]) > atom:
+    if readings.atom[1] > atom:
         sentences.append(
-            f"The surroundings of {symbol(int(row.atom[0]))} are unlike those in training ({float(row.atom[1]):.2g} deviations)"
+            f"The surroundings of {symbol(int(readings.atom[0]))} are unlike those in training: "
+            f"{readings.atom[1]:.2g} deviations away"
         )
-    if float(row.distance[0]) > distance:
-        sentences.append("All training crystals are far")
+    if readings.distance[0] > distance:
+        sentences.append("All training crystals are far away")
     return sentences

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, dropout, gelu
+from torch.nn.functional import binary_cross_entropy_with_logits, gelu
 
 FOLDS = 4
 """Members, and parts in which the crystals are divided."""
 
-_STEPS, _BATCH, _RATE, _DECAY, _DROPOUT = 600, 256, 3e-3, 0.05, 0.2
+_STEPS, _BATCH, _RATE, _DECAY, _DROPOUT = 800, 256, 3e-3, 0.05, 0.2
 _LARGEST = 6.0  # standardised features count no more than this
 
 
@@ -38,7 +38,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.register_buffer("centre", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
-        self.register_buffer("first", torch.zeros(FOLDS, features, hidden))
+        self.register_buffer("first", torch.zeros(FOLDS, features, hidden, dtype=torch.float16))
         self.register_buffer("bias", torch.zeros(FOLDS, hidden))
         self.register_buffer("last", torch.zeros(FOLDS, hidden))
         self.register_buffer("offset", torch.zeros(FOLDS))
@@ -63,9 +63,24 @@ class Classifier(nn.Module):
         middle = features[real].median(0).values
         self.centre.copy_(middle)
         self.scale.copy_(features[real].std(0) + 0.1 * features.std(0) + 1e-6)
-        for member in range(FOLDS):
-            kept = fold != member
-            self._fit_member(member, self._standard(features[kept]), real[kept], seed + member)
+        chance = torch.Generator().manual_seed(seed)
+        rows = [torch.nonzero(fold != member)[:, 0] for member in range(FOLDS)]
+        balance = (~real).sum() / real.sum().clamp(min=1)
+        weights = [t.requires_grad_() for t in self._start(chance)]
+        optimiser = torch.optim.AdamW(weights, lr=_RATE, weight_decay=_DECAY)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=_STEPS)
+        inputs, wanted = self._standard(features), real.to(features)
+        for _ in range(_STEPS):
+            batch = torch.stack([each[torch.randint(len(each), (_BATCH,), generator=chance)] for each in rows])
+            hidden = gelu(_dropped(inputs[batch], chance) @ weights[0] + weights[1][:, None])
+            logit = (_dropped(hidden, chance) * weights[2][:, None]).sum(-1) + weights[3][:, None]
+            loss = FOLDS * binary_cross_entropy_with_logits(logit, wanted[batch], pos_weight=balance)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        for buffer, found in zip((self.first, self.bias, self.last, self.offset), weights, strict=True):
+            buffer.copy_(found.detach())
         return self._members(features)[fold, torch.arange(len(fold))]
 
     def _standard(self, features: Tensor) -> Tensor:
@@ -73,26 +88,16 @@ class Classifier(nn.Module):
 
     def _members(self, features: Tensor) -> Tensor:
         """Return the log-odds by each member, (FOLDS, B)."""
-        hidden = gelu(self._standard(features) @ self.first + self.bias[:, None])
+        hidden = gelu(self._standard(features) @ self.first.float() + self.bias[:, None])
         return (hidden * self.last[:, None]).sum(-1) + self.offset[:, None]
 
-    def _fit_member(self, member: int, inputs: Tensor, real: Tensor, seed: int) -> None:
-        chance = torch.Generator().manual_seed(seed)
-        start = torch.randn(self.first.shape[1:], generator=chance) / self.first.shape[1] ** 0.5
-        last = torch.randn(self.last.shape[1:], generator=chance) / self.last.shape[1] ** 0.5
-        weights = [t.requires_grad_() for t in (start, torch.zeros(len(last)), last, torch.zeros(()))]
-        optimiser = torch.optim.AdamW(weights, lr=_RATE, weight_decay=_DECAY)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=_STEPS)
-        wanted, balance = real.float(), (~real).sum() / real.sum().clamp(min=1)
-        torch.manual_seed(seed)
-        for _ in range(_STEPS):
-            rows = torch.randint(len(inputs), (_BATCH,), generator=chance)
-            hidden = gelu(dropout(inputs[rows], _DROPOUT) @ weights[0] + weights[1])
-            logit = dropout(hidden, _DROPOUT) @ weights[2] + weights[3]
-            loss = binary_cross_entropy_with_logits(logit, wanted[rows], pos_weight=balance)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-        for buffer, found in zip((self.first, self.bias, self.last, self.offset), weights, strict=True):
-            buffer[member] = found.detach()
+    def _start(self, chance: torch.Generator) -> list[Tensor]:
+        """Return the weights before the first step: random ones, and biases of zero."""
+        first, last = (torch.randn(t.shape, generator=chance) / t.shape[1] ** 0.5 for t in (self.first, self.last))
+        return [first, torch.zeros_like(self.bias), last, torch.zeros_like(self.offset)]
+
+
+def _dropped(values: Tensor, chance: torch.Generator) -> Tensor:
+    """Return values of which a share is zero and the others are larger in proportion."""
+    kept = torch.rand(values.shape, generator=chance) >= _DROPOUT
+    return values * kept / (1 - _DROPOUT)

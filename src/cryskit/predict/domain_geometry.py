@@ -3,13 +3,15 @@
     ln v = w . [x, <q>, cov(q)]                       volume per atom, of fractions x and quantities q of the elements
     z_AB = (ln d_AB - m_AB) / s_AB                    shortest distance between the elements A and B of a crystal
 
+    b_i  = ln sum_j exp((r_i + r_j - d_ij) / 0.37)     bonds of an atom, near ones counting more (as bond valences do)
+
 m and s are the mean and the deviation of the logarithms over training crystals, drawn towards those of all pairs, in units of the
 sum of the covalent radii, where a pair is rare. A pair counts with exp(-(d / (1.6 (r_A + r_B)))^8), so that none enters suddenly.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,19 +20,33 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from cryskit.elements import ELEMENTS, quantities
-from cryskit.layers.pool import mean_pool
+from cryskit.layers.pool import max_pool, mean_pool
 
 if TYPE_CHECKING:
     from cryskit.types import Graph
 
 TABLE = ELEMENTS + 1
 """Rows of a table by atomic number; row 0 is empty."""
+PAIRS = TABLE * (TABLE + 1) // 2
+"""Rows of a table by pair of elements, in any order; see `pair_of`."""
 
 _ELECTRONEGATIVITY = 2  # column of `elements.quantities`
 _CONTACT, _STEEP, _BOND = 1.6, 8, 1.3
+_SOFTNESS = 0.37  # angstrom, that of bond valences
+_MOST = 10.0  # deviations of a sum over bonds count no more than this
 _RIDGE = 1.0
 _FEW = 3.0  # crystals that the distances of all pairs count for in the mean of one pair
 _ROUNDS = 3  # of the fit in which crystals far from their expected volume lose weight
+
+
+def pair_of(low: Any, high: Any) -> Any:
+    """Return the row of a pair of elements in a table of pairs.
+
+    Args:
+        low: The lower atomic number, or many of them.
+        high: The higher atomic number, or many of them.
+    """
+    return high * (high + 1) // 2 + low
 
 
 class ExpectedVolume(nn.Module):
@@ -53,7 +69,7 @@ class ExpectedVolume(nn.Module):
         Args:
             graph: B crystals.
         """
-        design, known = _composition(graph).double(), log_volume(graph).double()
+        design, known = composition(graph).double(), log_volume(graph).double()
         share = torch.ones_like(known)
         eye = _RIDGE * torch.eye(design.shape[1], dtype=design.dtype)
         eye[0, 0] = 0
@@ -70,7 +86,8 @@ class ExpectedVolume(nn.Module):
         Args:
             graph: B crystals.
         """
-        return log_volume(graph) - _composition(graph) @ self.weight
+        found: Tensor = log_volume(graph) - composition(graph) @ self.weight
+        return found
 
 
 def log_volume(graph: Graph) -> Tensor:
@@ -83,8 +100,12 @@ def log_volume(graph: Graph) -> Tensor:
     return (torch.linalg.det(graph.lattice).abs() / atoms).log()
 
 
-def _composition(graph: Graph) -> Tensor:
-    """Return 1, the fractions of the elements, the means and the covariances of their quantities, (B, F)."""
+def composition(graph: Graph) -> Tensor:
+    """Return 1, the fractions of the elements, the means and the covariances of their quantities, (B, F).
+
+    Args:
+        graph: B crystals.
+    """
     table = torch.from_numpy(np.array(quantities())).to(graph.vectors)
     fractions = mean_pool(one_hot(graph.numbers, TABLE).to(graph.vectors), graph)
     mean = fractions @ table
@@ -97,8 +118,8 @@ class ShortestPairs(nn.Module):
     """The shortest distances between atoms of two elements.
 
     Attributes:
-        mean: (101, 101) mean logarithm of the shortest distance over the sum of the covalent radii.
-        deviation: (101, 101) standard deviation of these logarithms.
+        mean: (5151,) mean logarithm of the shortest distance over the sum of the covalent radii.
+        deviation: (5151,) standard deviation of these logarithms.
     """
 
     mean: Tensor
@@ -109,8 +130,8 @@ class ShortestPairs(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(TABLE, TABLE, dtype=torch.float16))
-        self.register_buffer("deviation", torch.ones(TABLE, TABLE, dtype=torch.float16))
+        self.register_buffer("mean", torch.zeros(PAIRS, dtype=torch.float16))
+        self.register_buffer("deviation", torch.ones(PAIRS, dtype=torch.float16))
 
     def fit(self, graph: Graph) -> None:
         """Learn from training crystals.
@@ -118,16 +139,15 @@ class ShortestPairs(nn.Module):
         Args:
             graph: B crystals.
         """
-        _, pair, shortest, _ = _shortest(graph)
-        shortest = shortest.double()
-        count = torch.bincount(pair, minlength=TABLE**2)
-        total, squares = (torch.bincount(pair, shortest**power, TABLE**2) for power in (1, 2))
+        _, one, other, shortest = _shortest(graph)
+        pair, shortest = pair_of(one, other), shortest.double()
+        count = torch.bincount(pair, minlength=PAIRS)
+        total, squares = (torch.bincount(pair, shortest**power, PAIRS) for power in (1, 2))
         common, spread = shortest.mean(), shortest.var()
         mean = (total + _FEW * common) / (count + _FEW)
         variance = (squares - 2 * mean * total + count * mean**2 + _FEW * spread) / (count + _FEW)
-        for buffer, found in ((self.mean, mean), (self.deviation, variance.sqrt())):
-            upper = found.reshape(TABLE, TABLE).triu()
-            buffer.copy_(upper + upper.triu(1).T)
+        self.mean.copy_(mean)
+        self.deviation.copy_(variance.sqrt())
 
     def forward(self, graph: Graph) -> tuple[Tensor, Tensor]:
         """Return what describes the distances of each crystal, and its most squeezed pair.
@@ -141,9 +161,9 @@ class ShortestPairs(nn.Module):
             like atoms above that of a random order, the least coordination number (logarithm). (B, 4): two atomic numbers, their
             distance and the usual one in angstrom; zeros where an atom has no neighbour.
         """
-        crystal, pair, shortest, radii = _shortest(graph)
-        count = graph.crystals
-        usual, deviation = self.mean.flatten()[pair].float(), self.deviation.flatten()[pair].float()
+        crystal, one, other, shortest = _shortest(graph)
+        count, pair = graph.crystals, pair_of(one, other)
+        usual, deviation = self.mean[pair].float(), self.deviation[pair].float()
         contact = (-((shortest.exp() / _CONTACT) ** _STEEP)).exp()
         z = (shortest - usual) / deviation * contact
         total = z.new_zeros(2, count).index_add(1, crystal, torch.stack([z * contact, contact]))
@@ -152,28 +172,85 @@ class ShortestPairs(nn.Module):
         described = torch.cat([torch.stack([total[0] / (total[1] + 1e-3), least, nearest], 1), _bonds(graph)], dim=1)
         worst = z.new_zeros(count, 4)
         found = z == least[crystal]
-        columns = [pair // TABLE, pair % TABLE, shortest.exp() * radii, usual.exp() * radii]
+        radii = _radii(graph)[one] + _radii(graph)[other]
+        columns = [one, other, shortest.exp() * radii, usual.exp() * radii]
         worst[crystal[found]] = torch.stack([column[found].to(z) for column in columns], dim=1)
         return described, worst
 
 
+class BondSums(nn.Module):
+    """The sums over the bonds of atoms, by element: they tell stretched crystals from open ones.
+
+    Attributes:
+        mean: (101,) mean logarithm of the sum.
+        deviation: (101,) standard deviation of these logarithms.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    features = 4
+    """Numbers that describe a crystal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(TABLE))
+        self.register_buffer("deviation", torch.ones(TABLE))
+
+    def fit(self, graph: Graph) -> None:
+        """Learn from training crystals.
+
+        Args:
+            graph: B crystals.
+        """
+        sums, weight, numbers = _bond_sums(graph), graph.multiplicity, graph.numbers
+        common = (sums * weight).sum() / weight.sum()
+        spread = ((sums - common) ** 2 * weight).sum() / weight.sum()
+        empty = weight.new_zeros(TABLE)
+        count = empty.index_add(0, numbers, weight) + _FEW
+        self.mean.copy_((empty.index_add(0, numbers, sums * weight) + _FEW * common) / count)
+        squares = (sums - self.mean[numbers]) ** 2 * weight
+        self.deviation.copy_(((empty.index_add(0, numbers, squares) + _FEW * spread) / count).sqrt())
+
+    def forward(self, graph: Graph) -> Tensor:
+        """Return the mean, the mean absolute, the largest and the least deviation of the atoms of each crystal, (B, 4).
+
+        Args:
+            graph: B crystals.
+        """
+        z = ((_bond_sums(graph) - self.mean[graph.numbers]) / self.deviation[graph.numbers]).clamp(-_MOST, _MOST)
+        z = z[:, None]
+        parts = [mean_pool(z, graph), mean_pool(z.abs(), graph), max_pool(z, graph), -max_pool(-z, graph)]
+        return torch.cat(parts, dim=1)
+
+
+def _bond_sums(graph: Graph) -> Tensor:
+    """Return the logarithm of the sum over the bonds of each node, (N,)."""
+    one, other, share = _shares(graph)
+    radii = _radii(graph)[one] + _radii(graph)[other]
+    bonds = (radii * (1 - share) / _SOFTNESS).exp()
+    return (bonds.new_zeros(graph.atoms).index_add(0, graph.edges[0], bonds) + 1e-3).log()
+
+
+def _radii(graph: Graph) -> Tensor:
+    """Return covalent radii by atomic number, angstrom, on the device of a graph."""
+    return torch.from_numpy(covalent_radii).to(graph.vectors)
+
+
 def _shares(graph: Graph) -> tuple[Tensor, Tensor, Tensor]:
     """Return for each edge the two atomic numbers and the length over the sum of the covalent radii."""
-    radii = torch.from_numpy(covalent_radii).to(graph.vectors)
     one, other = graph.numbers[graph.edges]
-    return one, other, graph.vectors.norm(dim=1) / (radii[one] + radii[other])
+    return one, other, graph.vectors.norm(dim=1) / (_radii(graph)[one] + _radii(graph)[other])
 
 
 def _shortest(graph: Graph) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return for each pair of elements of each crystal the crystal, the pair, the logarithm of its least share, the sum of radii."""
+    """Return for each pair of elements of each crystal the crystal, both atomic numbers, and the logarithm of its least share."""
     one, other, share = _shares(graph)
     crystal = graph.crystal_of_atom[graph.edges[0]]
-    pair = torch.minimum(one, other) * TABLE + torch.maximum(one, other)
-    key, of_edge = (crystal * TABLE**2 + pair).unique(return_inverse=True)
-    least = share.new_zeros(len(key)).scatter_reduce(0, of_edge, share, "amin", include_self=False)
-    radii = torch.from_numpy(covalent_radii).to(graph.vectors)
-    pair = key % TABLE**2
-    return key // TABLE**2, pair, least.clamp(min=1e-3).log(), radii[pair // TABLE] + radii[pair % TABLE]
+    key = (crystal * TABLE + torch.minimum(one, other)) * TABLE + torch.maximum(one, other)
+    found, of_edge = key.unique(return_inverse=True)
+    least = share.new_zeros(len(found)).scatter_reduce(0, of_edge, share, "amin", include_self=False)
+    return found // TABLE**2, found // TABLE % TABLE, found % TABLE, least.clamp(min=1e-3).log()
 
 
 def _bonds(graph: Graph) -> Tensor:

@@ -46,8 +46,8 @@ class Surroundings(nn.Module):
     def __init__(self, width: int, components: int) -> None:
         super().__init__()
         self.register_buffer("transform", torch.zeros(width, components))
-        self.register_buffer("mean", torch.zeros(TABLE, components))
-        self.register_buffer("deviation", torch.ones(TABLE, components))
+        self.register_buffer("mean", torch.zeros(TABLE, components, dtype=torch.float16))
+        self.register_buffer("deviation", torch.ones(TABLE, components, dtype=torch.float16))
 
     @property
     def features(self) -> int:
@@ -87,7 +87,7 @@ class Surroundings(nn.Module):
             (B, features): mean deviations and mean squares by component, mean, largest and least logarithm of the distance.
             (B, 2): the atomic number of the most unlike atom and its root mean square deviation.
         """
-        z = (atoms.float() @ self.transform - self.mean[graph.numbers]) / self.deviation[graph.numbers]
+        z = (atoms.float() @ self.transform - self.mean[graph.numbers].float()) / self.deviation[graph.numbers].float()
         z = z.clamp(-_FARTHEST, _FARTHEST)
         distance = ((z**2).mean(1, keepdim=True) + 1e-3).log()
         farthest = max_pool(distance, graph)
@@ -149,23 +149,20 @@ class References(nn.Module):
             written = name.encode()[: len(row)]
             row[: len(written)] = torch.tensor(list(written), dtype=torch.uint8)
 
-    def forward(self, graph: Graph, atoms: Tensor, *, own: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, graph: Graph, atoms: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the place of each crystal, its distances to the kept crystals, and which are nearest.
 
         Args:
             graph: B crystals.
             atoms: (N, width) their atom vectors.
-            own: Whether the crystals may be among those kept, so that the nearest is left out.
 
         Returns:
             (B, axes): the place. (B, 2): logarithms of the distance to the nearest, and of the mean distance to ten. (B, 2 n):
             which are nearest, and their distances, in units of the spread of the training crystals.
         """
         place = (mean_pool(atoms.float(), graph) - self.centre) @ self.transform
-        left_out = int(own)
-        wanted = min(_CROWD + left_out, len(self.places))
+        wanted = min(_CROWD, len(self.places))
         distance, which = torch.cdist(place, self.places.float()).topk(wanted, largest=False)
-        distance, which = distance[:, left_out:], which[:, left_out:]
         near = torch.stack([distance[:, 0], distance.mean(1)], dim=1).clamp(min=1e-4).log()
         return place, near, torch.cat([which[:, :NEAREST].to(place), distance[:, :NEAREST]], dim=1)
 
