@@ -1,0 +1,259 @@
+"""Whether a prediction can be trusted to be of the kind that a model was trained for: its domain, with a reason in words.
+
+Three things are asked. Can the crystal be at all (`graphs.plausible`)? Were its elements and pairs of elements in the training
+data? Is it like crystals that did not train the model, and unlike crystals that cannot be: a small network (`domain_classifier`)
+gives the log-odds, from volumes and distances (`domain_geometry`) and from the model's own atom vectors (`domain_vectors`). What
+is less likely than nearly all real crystals held out is `out`, what is less likely than most of them is at the `edge`.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import log
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from cryskit.elements import symbol
+from cryskit.predict.domain_classifier import Classifier
+from cryskit.predict.domain_fit import learn
+from cryskit.predict.domain_geometry import (
+    PAIRS,
+    TABLE,
+    BondSums,
+    ExpectedVolume,
+    ShortestPairs,
+    composition,
+    log_volume,
+    pair_of,
+)
+from cryskit.predict.domain_vectors import NEAREST, References, Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryskit.predict.predictor import Predictor
+    from cryskit.types import Crystal, Graph
+
+_OTHERS = 3  # features besides those of the parts: signed and absolute deviation of the volume, number of elements
+_FRACTIONS = 1 + TABLE  # first columns of `composition`, which are no features
+_TOGETHER = "Taken together, its volume, distances and surroundings are unlike those of most real crystals"
+_HIGH, _LOW = 0.99, 0.01  # quantiles of held-out crystals beyond which a number is worth a sentence
+
+
+class Verdict(NamedTuple):
+    """The domain of one prediction.
+
+    Attributes:
+        domain: "in" for a crystal like those that trained the model, "edge" for one like few of them, "out" for one like none.
+        reason: Why, in sentences without the last full stop; the nearest training crystals come last.
+        score: Log-odds that the crystal is a real one, above those at which crystals are out; below 0 it is out.
+    """
+
+    domain: Literal["in", "edge", "out"]
+    reason: str
+    score: float
+
+
+class Readings(NamedTuple):
+    """What `Domain.read_out` says of one crystal.
+
+    Attributes:
+        score: Log-odds above those at which crystals are out.
+        volume: Volume per atom, cubic angstrom.
+        expected: Volume per atom expected of the composition, cubic angstrom.
+        squeezed: Least z of a pair of elements.
+        pair: Atomic numbers of that pair, its shortest distance and the usual one, angstrom.
+        atom: Atomic number of the atom least like those in training, its root mean square deviation.
+        which: Rows of the nearest training crystals among those kept.
+        distance: Their distances, in units of the spread of the training crystals.
+    """
+
+    score: float
+    volume: float
+    expected: float
+    squeezed: float
+    pair: list[float]
+    atom: list[float]
+    which: list[float]
+    distance: list[float]
+
+    @classmethod
+    def of_row(cls, row: Sequence[float]) -> Self:
+        """Return the readings in a row of the table of `Domain.read_out`."""
+        score, volume, expected, squeezed, *rest = row
+        lists = rest[:4], rest[4:6], rest[6 : 6 + NEAREST], rest[6 + NEAREST :]
+        return cls(score, volume, expected, squeezed, *lists)
+
+
+class Domain(nn.Module):
+    """The domain of a model.
+
+    Its tensors are buffers, so that a model file holds them and no training changes them. Made of sizes alone it is empty; `fit` or
+    the tensors of a file fill it.
+
+    Args:
+        width: Width of the vectors of the network.
+        components: Components of atom vectors.
+        axes: Principal components of crystal vectors.
+        kept: Training crystals that are kept.
+        letters: Bytes of the id of a kept crystal.
+        hidden: Hidden units of each member of the classifier.
+    """
+
+    seen: Tensor
+    borders: Tensor
+    usual: Tensor
+
+    def __init__(self, width: int, components: int, axes: int, kept: int, letters: int, hidden: int) -> None:
+        super().__init__()
+        self._sizes = {
+            "width": width, "components": components, "axes": axes, "kept": kept, "letters": letters, "hidden": hidden
+        }  # fmt: skip
+        self.register_buffer("seen", torch.zeros(PAIRS, dtype=torch.bool))
+        self.register_buffer("borders", torch.zeros(2))
+        self.register_buffer("usual", torch.zeros(5))
+        self.volumes = ExpectedVolume()
+        self.pairs = ShortestPairs()
+        self.bonds = BondSums()
+        self.surroundings = Surroundings(width, components)
+        self.references = References(width, axes, kept, letters)
+        learned = self.surroundings.features + self.references.features + axes
+        parts = self.pairs.features + self.bonds.features + len(self.volumes.weight) - _FRACTIONS + learned
+        self.classifier = Classifier(_OTHERS + parts, hidden)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The arguments of the constructor, of which an empty domain of the same shape is made."""
+        return dict(self._sizes)
+
+    @classmethod
+    def fit(
+        cls, predictor: Predictor, crystals: Sequence[Crystal], held_out: Sequence[Crystal] = (), seed: int = 0
+    ) -> Domain:
+        """Return the domain of a model.
+
+        Args:
+            predictor: The model, with or without heads.
+            crystals: Its training crystals.
+            held_out: Crystals that neither trained it nor chose its epoch; if these are few, some training crystals stand in.
+            seed: Seed of the random numbers.
+
+        Raises:
+            DataError: There are fewer than eight training crystals.
+        """
+        return learn(cls, predictor, crystals, held_out, seed)
+
+    def features(self, graph: Graph, atoms: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the features of each crystal, (B, F), and the columns of `Readings` behind the score.
+
+        Args:
+            graph: B crystals, on the device of the domain.
+            atoms: (N, width) atom vectors, `Encoding.atoms`.
+        """
+        off = self.volumes(graph)[:, None]
+        pairs, worst = self.pairs(graph)
+        bonds, chemistry = self.bonds(graph), composition(graph)[:, _FRACTIONS:]
+        surroundings, atom = self.surroundings(graph, atoms)
+        place, near, nearest = self.references(graph, atoms)
+        kinds = (graph.crystal_of_atom * TABLE + graph.numbers).unique() // TABLE
+        elements = torch.bincount(kinds, minlength=graph.crystals)[:, None].to(off)
+        features = torch.cat([off, off.abs(), elements, pairs, bonds, chemistry, surroundings, near, place], dim=1)
+        volume = log_volume(graph)[:, None].exp()
+        return features, [volume, volume / off.exp(), pairs[:, 1:2], worst, atom, nearest]
+
+    def read_out(self, graph: Graph, atoms: Tensor) -> Tensor:
+        """Return what `judge` needs to know of each crystal: one row per crystal, (B, columns).
+
+        Args:
+            graph: B crystals, on the device of the domain.
+            atoms: (N, width) atom vectors, `Encoding.atoms`.
+        """
+        features, columns = self.features(graph, atoms)
+        score = self.classifier(features)[:, None] - self.borders[0]
+        return torch.cat([score, *columns], dim=1)
+
+    def set_borders(self, scores: Tensor, columns: Sequence[Tensor], shares: tuple[float, float]) -> None:
+        """Take the borders of the domain from real crystals held out.
+
+        Args:
+            scores: (B,) their log-odds.
+            columns: Their columns of `Readings` behind the score.
+            shares: Shares of them that are out, and out or at the edge.
+        """
+        self.borders.copy_(torch.quantile(scores, scores.new_tensor(shares)))
+        volume, expected, squeezed, _, atom, nearest = columns
+        off = (volume / expected).log()
+        known = (off, _LOW), (off, _HIGH), (squeezed, _LOW), (atom[:, 1], _HIGH), (nearest[:, NEAREST], _HIGH)
+        self.usual.copy_(torch.stack([values.quantile(share) for values, share in known]))
+
+    def judge(self, crystals: Sequence[Crystal], table: Tensor, doubts: Sequence[str]) -> list[Verdict]:
+        """Return the domain of each crystal.
+
+        Args:
+            crystals: B crystals.
+            table: (B, columns) what `read_out` returned for them.
+            doubts: Why each crystal cannot be, of `graphs.plausible.doubts_of`; "" if nothing is doubtful.
+        """
+        rows = table.detach().cpu().double().tolist()
+        seen, usual, edge = self.seen.tolist(), self.usual.tolist(), float(self.borders[1] - self.borders[0])
+        verdicts = []
+        for crystal, row, doubt in zip(crystals, rows, doubts, strict=True):
+            readings = Readings.of_row(row)
+            strange, apart = _unseen(crystal, seen)
+            sentences = [doubt, *strange, *apart]
+            out = bool(doubt or strange) or not readings.score >= 0
+            inside = not out and not apart and readings.score >= edge
+            if not inside:
+                sentences += _unusual(readings, usual)
+                if not any(sentences):
+                    sentences.append(_TOGETHER)
+            sentences.append(self._nearest(readings))
+            domain: Literal["in", "edge", "out"] = "out" if out else "in" if inside else "edge"
+            verdicts.append(Verdict(domain, ". ".join(filter(None, sentences)), readings.score))
+        return verdicts
+
+    def _nearest(self, readings: Readings) -> str:
+        found = zip(readings.which, readings.distance, strict=True)
+        named = ", ".join(f"{self.references.name(int(which))} at {distance:.2g}" for which, distance in found)
+        return f"Nearest of {len(self.references.places)} training crystals: {named}"
+
+
+def _unseen(crystal: Crystal, seen: Sequence[bool]) -> tuple[list[str], list[str]]:
+    """Return a sentence on elements that the training data has not, and one on pairs of elements; none where there are none."""
+    present = sorted(set(crystal.numbers.tolist()))
+    known = [number for number in present if seen[pair_of(number, number)]]
+    strange = [symbol(number) for number in present if number not in known]
+    pairs = [pair for pair in combinations(known, 2) if not seen[pair_of(*pair)]]
+    apart = [f"{symbol(one)} and {symbol(other)}" for one, other in pairs]
+    return (
+        [f"The training data has no {', '.join(strange)}"] if strange else [],
+        [f"No training crystal has both {'; or both '.join(apart[:NEAREST])}"] if apart else [],
+    )
+
+
+def _unusual(readings: Readings, usual: Sequence[float]) -> list[str]:
+    """Return what is beyond the usual of one crystal, in sentences."""
+    smallest, largest, squeezed, atom, distance = usual
+    sentences = []
+    off = log(readings.volume / readings.expected)
+    if not smallest <= off <= largest:
+        sentences.append(
+            f"The cell has {readings.volume:.3g} cubic angstrom per atom, {'less' if off < 0 else 'more'} than the "
+            f"{readings.expected:.3g} usual for its composition: its density is too {'high' if off < 0 else 'low'}"
+        )
+    if readings.squeezed < squeezed:
+        one, other, found, wanted = readings.pair
+        sentences.append(
+            f"Neighbours are too near: {symbol(int(one))} and {symbol(int(other))} are {found:.2f} angstrom apart, usually "
+            f"{wanted:.2f}"
+        )
+    if readings.atom[1] > atom:
+        sentences.append(
+            f"The surroundings of {symbol(int(readings.atom[0]))} are unlike those in training: "
+            f"{readings.atom[1]:.2g} deviations away"
+        )
+    if readings.distance[0] > distance:
+        sentences.append("All training crystals are far away")
+    return sentences
