@@ -322,7 +322,9 @@ class Prediction:
         deviations: Property name to standard deviation, in the same unit, where the model gives one.
         intervals: Property name to lower and upper bound, in the same unit, where the model gives them.
         status: Outcome: "ok", "warned" or "failed".
-        reason: Why the status is not "ok"; "" if it is.
+        reason: Why the status is not "ok" or the domain not "in"; "" otherwise.
+        domain: Whether the crystal is of the kind that the model was trained for: "in", at the "edge", "out"; "" where the model
+            does not say.
 
     Example:
         >>> from cryskit import Prediction
@@ -337,3 +339,4 @@ class Prediction:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
     status: Literal["ok", "warned", "failed"] = "ok"
     reason: str = ""
+    domain: Literal["in", "edge", "out", ""] = ""

@@ -26,14 +26,17 @@ LEVELS = (0.5, 0.6827, 0.8, 0.9, 0.95, 0.99)
 """Shares of crystals whose labels an interval should cover, for which a calibration keeps factors; between them it interpolates."""
 ONE_DEVIATION = 0.6827
 """Half the width of the interval of this level is called the standard deviation: for Gaussian errors it is."""
-SCORES = (*EVIDENCE, "learned", "elements", "log volume per atom", "prediction", "prediction squared")
+SCORES = (*EVIDENCE, "learned", "domain", "elements", "log volume per atom", "prediction", "prediction squared")
 """What the expected error of a prediction depends on; see `scores_of`."""
+
+_SURE = 8.0  # log-odds beyond which a crystal is no more like others, or unlike them
 
 
 def scores_of(
     predictions: Float[Tensor, "crystals properties"],
     evidence: Float[Tensor, "crystals properties evidence"],
     learned: Float[Tensor, "crystals properties"],
+    likeness: Float[Tensor, " crystals"],
     counts: Float[Tensor, "crystals elements"],
     graph: Graph,
 ) -> Float[Tensor, "crystals properties scores"]:
@@ -43,11 +46,13 @@ def scores_of(
         predictions: Standardised predictions.
         evidence: What the nearest training crystals say (`Reference.evidence`).
         learned: Logarithms of the errors that the errors of training crystals let expect (`ErrorHead`).
+        likeness: Log-odds that the crystals are of the kind that trained the model (`Domain`); they count up to a size of 8.
         counts: Number of atoms of each element (`groups.composition`).
         graph: The graph of the crystals.
     """
     volume = torch.linalg.det(graph.lattice.double()).abs().float() / counts.sum(1)
-    crystal = torch.stack([(counts > 0).sum(1).float(), volume.clamp_min(1e-3).log()], dim=1)
+    bounded = likeness.clamp(-_SURE, _SURE)
+    crystal = torch.stack([bounded, (counts > 0).sum(1).float(), volume.clamp_min(1e-3).log()], dim=1)
     parts = [
         evidence,
         learned[..., None],

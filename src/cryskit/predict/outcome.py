@@ -1,10 +1,11 @@
-"""From the numbers that a model computes for a crystal to its prediction: bounds, intervals, what is doubtful."""
+"""From the numbers that a model computes for crystals to predictions: bounds, intervals, domain, what is doubtful."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+import torch
 
 from cryskit.types import Prediction
 
@@ -12,38 +13,82 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryskit.predict.card import Card
+    from cryskit.predict.domain import Domain, Verdict
     from cryskit.types import Crystal, Property
 
 
-def prediction_of(card: Card, crystal: Crystal, numbers: np.ndarray, reason: str) -> Prediction:
-    """Return the prediction for a crystal whose numbers are known.
+class Remarks(NamedTuple):
+    """What is to be said of a crystal besides its prediction, in sentences without the last full stop.
+
+    Attributes:
+        doubt: Why it cannot be (`graphs.plausible`); "" if it can.
+        others: What its file contradicts, or what the model lacks of it; "" if nothing.
+    """
+
+    doubt: str
+    others: str
+
+    def __str__(self) -> str:
+        return ". ".join(filter(None, self))
+
+
+def predictions_of(
+    card: Card,
+    crystals: Sequence[Crystal],
+    numbers: np.ndarray,
+    remarks: Sequence[Remarks],
+    domain: Domain | None = None,
+) -> list[Prediction]:
+    """Return the predictions for crystals whose numbers are known.
 
     A quantity that cannot be negative is not predicted to be; neither is the end of its interval.
 
     Args:
         card: Card of the model.
-        crystal: The crystal.
-        numbers: (P,) what the model computed, in the properties' own units; or (4P,), behind it the standard deviations and the
-            lower and upper ends of the intervals, not finite where there are none.
-        reason: What is doubtful about the crystal, or what the model lacked of it; "" if nothing.
+        crystals: B crystals.
+        numbers: (B, P) what the model computed, in the properties' own units; or (B, 4P + D), behind it the standard deviations and
+            the lower and upper ends of the intervals, not finite where there are none, and D numbers that the domain reads.
+        remarks: What is to be said of each crystal.
+        domain: Domain of the model, if it has one.
     """
-    values, *judged = np.split(numbers, range(len(card.properties), len(numbers), len(card.properties)))
+    width = len(card.properties)
+    quantities, readings = numbers[:, : 4 * width].astype(np.float64), numbers[:, 4 * width :]
+    least = _least(card.properties)
+    bounded = np.maximum(quantities.reshape(len(crystals), -1, width), least)
+    verdicts: Sequence[Verdict | None] = [None] * len(crystals)
+    if domain is not None and readings.shape[1]:
+        verdicts = domain.judge(crystals, torch.from_numpy(readings), [remark.doubt for remark in remarks])
+    rows = zip(crystals, bounded, remarks, verdicts, strict=True)
+    return [_prediction(card, crystal, row, remark, verdict) for crystal, row, remark, verdict in rows]
+
+
+def _prediction(
+    card: Card, crystal: Crystal, quantities: np.ndarray, remarks: Remarks, verdict: Verdict | None
+) -> Prediction:
+    values, *judged = quantities
     if not np.isfinite(values).all():
         return Prediction(crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal")
-    strange = sorted(set(crystal.numbers.tolist()) - set(card.elements)) if card.elements else []
-    if strange:
-        absent = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
-        reason = f"{absent}. {reason}" if reason else absent
-    names, least = [p.name for p in card.properties], _least(card.properties)
+    names = [p.name for p in card.properties]
     deviations, intervals = {}, {}
     if judged:
         deviation, low, high = judged
         known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
-        low, high = np.maximum(low, least), np.maximum(high, least)
         deviations = {names[i]: float(deviation[i]) for i in known}
         intervals = {names[i]: (float(low[i]), float(high[i])) for i in known}
-    named = dict(zip(names, np.maximum(values, least).tolist(), strict=True))
-    return Prediction(crystal.id, named, deviations, intervals, "warned" if reason else "ok", reason)
+    named = dict(zip(names, values.tolist(), strict=True))
+    if verdict is None:
+        reason = ". ".join(filter(None, [_strange(card, crystal), str(remarks)]))
+        return Prediction(crystal.id, named, deviations, intervals, "warned" if reason else "ok", reason)
+    outside = verdict.domain != "in"
+    reason = ". ".join(filter(None, [verdict.reason if outside else "", remarks.others]))
+    status: Literal["ok", "warned"] = "warned" if verdict.domain == "out" or remarks.others else "ok"
+    return Prediction(crystal.id, named, deviations, intervals, status, reason, verdict.domain)
+
+
+def _strange(card: Card, crystal: Crystal) -> str:
+    """Return which elements no training crystal has, in a sentence; "" if there are none."""
+    strange = sorted(set(crystal.numbers.tolist()) - set(card.elements)) if card.elements else []
+    return f"The training data has no element of atomic number {', '.join(map(str, strange))}" if strange else ""
 
 
 def _least(properties: Sequence[Property]) -> np.ndarray:

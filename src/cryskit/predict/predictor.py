@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,14 @@ from cryskit.data.read import read
 from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
-from cryskit.graphs.build import build_usable
 from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
+from cryskit.predict.chunks import chunks
 from cryskit.predict.descriptions import TextInput
 from cryskit.predict.intervals import ONE_DEVIATION, require_level
 from cryskit.predict.network import build_network
-from cryskit.predict.outcome import prediction_of
+from cryskit.predict.outcome import Remarks, predictions_of
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
 from cryskit.types import Crystal, Failure, Prediction
 from cryskit.weights import save_tensors
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from cryskit.errors import CrystalError
     from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
     from cryskit.predict.reliability import Reliability
@@ -187,7 +186,8 @@ class Predictor(nn.Module):
     def schema(self, properties: str | Sequence[str] | None = None) -> pa.Schema:
         """Return the columns of a table of predictions: id, those of each property in its own unit, status, reason.
 
-        A calibrated model gives `<property>_std`, the standard deviation, `<property>_lo` and `<property>_hi`, the interval, too.
+        A calibrated model gives `<property>_std`, the standard deviation, `<property>_lo` and `<property>_hi`, the interval, and `domain`,
+        too.
 
         Args:
             properties: Names or aliases, one or many; all that the model knows by default.
@@ -202,9 +202,10 @@ class Predictor(nn.Module):
         for name in wanted:
             if name not in known:
                 raise UnknownNameError(f"property of the model {self.card.name}", name, self.properties)
-        calibrated = self.reliability is not None
+        judges = self.reliability is not None
         chosen = dict.fromkeys(known[name] for name in wanted)
-        return prediction_schema(chosen, deviations=calibrated, intervals=calibrated)
+        domain = self.reliability is not None and self.reliability.domain is not None
+        return prediction_schema(chosen, deviations=judges, intervals=judges, domain=domain)
 
     def facts(self, schema: pa.Schema, interval: float | None = None) -> dict[str, Any]:
         """Return what holds for a whole table of this model: the model with its version, the units of the columns.
@@ -232,11 +233,15 @@ class Predictor(nn.Module):
         """
         self.require_heads()
         require_level(interval)
-        for item, values, reason in self._outcomes(items, partial(self._judged, interval=interval), self.card.spec):
-            if isinstance(item, Failure) or values is None:
-                yield Prediction(item.id, {}, status="failed", reason=reason)
-            else:
-                yield prediction_of(self.card, item, values, reason)
+        judged, domain = partial(self._judged, interval=interval), self.reliability.domain if self.reliability else None
+        for chunk in chunks(items, self.chunk, self.card.spec, self.complete):
+            numbers, remarks = self._run(chunk.graph, judged), [*chunk.remarks.values()]
+            found = iter(predictions_of(self.card, chunk.usable, numbers, remarks, domain))
+            for position, item in enumerate(chunk.items):
+                if position in chunk.failures:
+                    yield Prediction(item.id, {}, status="failed", reason=str(chunk.failures[position]))
+                else:
+                    yield next(found)
 
     def stream_embeddings(self, items: Iterable[Crystal | Failure]) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table that `embed` gives as crystals come.
@@ -303,21 +308,21 @@ class Predictor(nn.Module):
         save_tensors(self.state_dict(), {CARD: self.card.to_json()}, Path(path))
 
     def _judged(self, graph: Graph, interval: float) -> torch.Tensor:
-        """Return predictions in the properties' own units and, if the model is calibrated, what `outcome.prediction_of` reads behind them.
+        """Return predictions in the properties' own units and, of a calibrated model, what `outcome.predictions_of` reads behind them.
 
         Args:
             graph: B crystals.
             interval: Level of the intervals.
         """
-        vectors = self.encoder(graph).crystals
-        learned = self.heads(vectors)
+        encoding = self.encoder(graph)
+        learned = self.heads(encoding.crystals)
         values = self.heads.physical(learned)
         if self.reliability is None:
             return values
-        half, deviation = self.reliability(vectors, learned, graph, interval, ONE_DEVIATION)
+        (half, deviation), readings = self.reliability(encoding, learned, graph, (interval, ONE_DEVIATION))
         low, high = (self.heads.physical(learned + sign * half) for sign in (-1, 1))
         below, above = (self.heads.physical(learned + sign * deviation) for sign in (-1, 1))
-        return torch.cat([values, (above - below) / 2, low, high], dim=1)
+        return torch.cat([values, (above - below) / 2, low, high, readings], dim=1)
 
     def _outcomes(
         self,
@@ -335,35 +340,20 @@ class Predictor(nn.Module):
             spec: Which graph.
             per_atom: Whether `what` gives one row per atom; then each crystal has the rows of its atoms.
         """
-        for chunk, graph, failures, lacks in self._chunks(items, spec):
-            values = self._run(graph, what)
+        for chunk in chunks(items, self.chunk, spec, self.complete):
+            values, graph = self._run(chunk.graph, what), chunk.graph
             sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
             found = iter(np.split(values, np.cumsum(sizes)[:-1]) if per_atom else values)
-            for position, item in enumerate(chunk):
-                if position in failures:
-                    yield item, None, str(failures[position])
+            for position, item in enumerate(chunk.items):
+                if position in chunk.failures:
+                    yield item, None, str(chunk.failures[position])
                 else:
-                    yield item, next(found), lacks.get(position, "")
-
-    def _chunks(
-        self, items: Iterable[Crystal | Failure], spec: GraphSpec
-    ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, CrystalError], dict[int, str]]]:
-        """Yield some items, the graph of the usable ones, why others are not, and what the usable ones lack, by position."""
-        items = iter(items)
-        while chunk := list(islice(items, self.chunk)):
-            failures = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
-            read_well = {i: item for i, item in enumerate(chunk) if isinstance(item, Crystal)}
-            graph, errors = build_usable(list(read_well.values()), spec)
-            positions = list(read_well)
-            failures |= {positions[i]: error for i, error in errors.items()}
-            usable = [position for i, position in enumerate(positions) if i not in errors]
-            graph, reasons = self.complete(graph, [read_well[position] for position in usable], spec)
-            yield chunk, graph, failures, dict(zip(usable, reasons, strict=True))
+                    yield item, next(found), str(chunk.remarks[position])
 
     def complete(
         self, graph: Graph, crystals: Sequence[Crystal], spec: GraphSpec | None = None
-    ) -> tuple[Graph, list[str]]:
-        """Return a graph with descriptions if the model reads them, and what is doubtful about each crystal.
+    ) -> tuple[Graph, list[Remarks]]:
+        """Return a graph with descriptions if the model reads them, and what is to be said of each crystal.
 
         Args:
             graph: B crystals.
@@ -371,14 +361,14 @@ class Predictor(nn.Module):
             spec: Which graph it is, that of the model by default.
 
         Returns:
-            The graph, and for each crystal sentences without the last full stop: what its file contradicts, whether it can be,
-            what it lacks; "" if nothing is doubtful.
+            The graph, and for each crystal whether it can be, what its file contradicts and what it lacks.
         """
-        reasons = [[*c.warnings, doubt] for c, doubt in zip(crystals, doubts_of(crystals, graph), strict=True)]
+        others = [list(crystal.warnings) for crystal in crystals]
         if self.text_input and (spec or self.card.spec).text:
             graph, lacking = self.text_input.attach_or_describe(graph, crystals)
-            reasons = [[*found, lack] for found, lack in zip(reasons, lacking, strict=True)]
-        return graph, [". ".join(filter(None, found)) for found in reasons]
+            others = [[*found, lack] for found, lack in zip(others, lacking, strict=True)]
+        said = [". ".join(filter(None, found)) for found in others]
+        return graph, [Remarks(*both) for both in zip(doubts_of(crystals, graph), said, strict=True)]
 
     @torch.inference_mode()
     def _run(self, graph: Graph, what: Callable[[Graph], torch.Tensor]) -> np.ndarray:

@@ -39,14 +39,15 @@ RANKING = pa.schema([("id", pa.string()), ("similarity", pa.float64()), *_OUTCOM
 
 
 def prediction_schema(
-    properties: Iterable[Property], *, deviations: bool = False, intervals: bool = False
+    properties: Iterable[Property], *, deviations: bool = False, intervals: bool = False, domain: bool = False
 ) -> pa.Schema:
-    """Return the columns of predictions: id, those of each property, status, reason.
+    """Return the columns of predictions: id, those of each property, domain, status, reason.
 
     Args:
         properties: Properties in the order of their columns.
         deviations: Whether the model gives standard deviations; then each property has a column `<property>_std`.
         intervals: Whether the model gives intervals; then each property has columns `<property>_lo` and `<property>_hi`.
+        domain: Whether the model has a domain.
     """
     endings = ["", *["_std"] * deviations, *["_lo", "_hi"] * intervals]
     values = [
@@ -54,7 +55,7 @@ def prediction_schema(
         for wanted in properties
         for ending in endings
     ]
-    return pa.schema([("id", pa.string()), *values, *_OUTCOME])
+    return pa.schema([("id", pa.string()), *values, *[("domain", pa.string())] * domain, *_OUTCOME])
 
 
 def units_of(schema: pa.Schema) -> dict[str, str]:
@@ -68,6 +69,7 @@ def prediction_row(prediction: Prediction) -> dict[str, Any]:
     row |= {f"{name}_std": deviation for name, deviation in prediction.deviations.items()}
     for name, (low, high) in prediction.intervals.items():
         row |= {f"{name}_lo": low, f"{name}_hi": high}
+    row |= {"domain": prediction.domain or None}
     return row | {"status": prediction.status, "reason": prediction.reason}
 
 

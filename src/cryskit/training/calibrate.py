@@ -11,6 +11,8 @@ import torch
 
 from cryskit.elements import ELEMENTS, formula
 from cryskit.errors import DataError
+from cryskit.predict.domain import Domain
+from cryskit.predict.domain_fit import LEAST
 from cryskit.predict.groups import GROUPS, composition, groups_of
 from cryskit.predict.intervals import SCORES
 from cryskit.predict.reference import Reference
@@ -58,7 +60,7 @@ def calibrate(
         DataError: No property has enough labels among the crystals, or neither they nor the model tell of training crystals.
     """
     predictor.require_heads()
-    made = _learned(predictor, training, seed) if training else _kept(predictor)
+    made = _learned(predictor, training, crystals, seed) if training else _kept(predictor)
     errors, scores, groups, used = _errors(predictor, made, crystals)
     made.intervals = fit_intervals(scores, errors, groups, [formula(c.numbers) for c in used])
     counts = dict(zip(predictor.properties, np.isfinite(errors).sum(0).tolist(), strict=True))
@@ -83,7 +85,7 @@ def calibrated(predictor: Predictor, found: Calibration, origin: str) -> None:
     predictor.card = predictor.card.model_copy(update={"reliability": found.reliability.sizes, "calibration": facts})
 
 
-def _learned(predictor: Predictor, training: Sequence[Crystal], seed: int) -> Reliability:
+def _learned(predictor: Predictor, training: Sequence[Crystal], held_out: Sequence[Crystal], seed: int) -> Reliability:
     """Return what training crystals tell, a fifth of them those with most labels, so that properties that few have are known, too."""
     labels = _labels(predictor, training)
     order = np.random.default_rng(seed).permutation(len(training))
@@ -96,6 +98,8 @@ def _learned(predictor: Predictor, training: Sequence[Crystal], seed: int) -> Re
     reference = Reference.fit(vectors, predictions, known, COMPONENTS)
     made = Reliability(count, reference.sizes)
     made.reference = reference
+    if len(training) >= LEAST:
+        made.domain = Domain.fit(predictor, training, held_out, seed)
     made.error_head = fit_error_head(vectors, predictions, counts, (known - predictions).abs(), seed)
     return made
 
@@ -114,11 +118,11 @@ def _errors(
     predictor: Predictor, made: Reliability, crystals: Sequence[Crystal]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Crystal]]:
     """Return errors (n, properties), scores (n, properties, scores), groups (n, groups) and the crystals that have a graph."""
-    parts = [predictor.encoder.width, len(predictor.properties), ELEMENTS + 1]
 
     def numbers(graph: Graph) -> torch.Tensor:
-        vectors, predictions, _ = _vectors(predictor, graph).split(parts, dim=1)
-        scores = made.scores(vectors, predictions, graph).flatten(1)
+        encoding = predictor.encoder(graph)
+        predictions = predictor.heads(encoding.crystals)
+        scores = made.scores(encoding, predictions, graph, made.readings(encoding, graph)).flatten(1)
         return torch.cat([predictions, groups_of(composition(graph)).float(), scores], dim=1)
 
     rows, found = _read_out(predictor, crystals, numbers)
