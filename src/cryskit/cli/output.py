@@ -163,16 +163,31 @@ def output_rows(
             for write in writers or [shown.append]:
                 write(row)
     if not writers:
-        _show(shown, schema.names, facts["units"])
+        _show(shown, schema.names, facts)
     place = f", written to {out}" if out else ""
     note(f"{counted(count, 'row')}, {failed} failed, by {facts['model']}{place}")
     return Counts(count, failed)
 
 
-def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], units: Mapping[str, str]) -> None:
-    """Print rows; a column `reason` is left out where nothing stands in it."""
-    shown = [name for name in names if name != "reason" or any(row[name] for row in rows)]
-    print_table([Column(name, units.get(name, "")) for name in shown], ([row.get(n) for n in shown] for row in rows))
+def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Print rows: both ends of an interval in one column, no standard deviations, and a column `reason` only where something stands in it.
+
+    Args:
+        rows: Column to value.
+        names: Columns of the rows.
+        facts: Values that hold for the whole table: `units`, and `interval`, the level of the intervals if there are any.
+    """
+    units, headings = facts["units"], {}
+    for name in [name.removesuffix("_lo") for name in names if "interval" in facts and name.endswith("_lo")]:
+        headings |= {f"{name}_std": "", f"{name}_lo": f"{100 * facts['interval']:g} %", f"{name}_hi": ""}
+        rows = [{**row, f"{name}_lo": _bracket(row.get(f"{name}_lo"), row.get(f"{name}_hi"))} for row in rows]
+    shown = [name for name in names if headings.get(name, name) and (name != "reason" or any(r[name] for r in rows))]
+    columns = [Column(headings.get(name, name), units.get(name, "")) for name in shown]
+    print_table(columns, ([row.get(name) for name in shown] for row in rows))
+
+
+def _bracket(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{_cell(low)} to {_cell(high)}"
 
 
 @contextmanager

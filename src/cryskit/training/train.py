@@ -78,6 +78,7 @@ def train(
     name: str | None = None,
     source: str = "",
     cache: Path | None = None,
+    judging: bool = True,
     progress: bool = False,
 ) -> Card:
     """Train a model and write its file.
@@ -93,6 +94,8 @@ def train(
         name: Name of the model; the stem of `out` by default.
         source: Where the data came from, for the card.
         cache: Where built graphs are kept; `folder` by default.
+        judging: Give the model what judges its predictions: intervals and a domain, by the calibration part of the split or, without one, by
+            the validation part.
         progress: Show a progress bar.
 
     Returns:
@@ -129,7 +132,8 @@ def train(
         predictor = Predictor.from_card(begun, cache)
         divided = split.divide(crystals)
         learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress)
-        _calibrate(predictor, learned, divided.calibration)
+        if judging:
+            _calibrate(predictor, learned, divided.calibration)
         judged = evaluate(predictor, learned.validation)
     predictor.card = predictor.card.model_copy(
         update={
