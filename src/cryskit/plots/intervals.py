@@ -42,7 +42,7 @@ def draw_intervals(table: pd.DataFrame, prop: Property, level: float) -> Figure:
     """Return a figure of the size of errors over half the width of intervals, on the scale on which the property is learned.
 
     Points below the diagonal are covered. The line is the quantile of errors of the level among crystals with intervals of about one
-    width: where intervals keep their word it lies on the diagonal.
+    width: where intervals keep their word it follows the diagonal.
 
     Args:
         table: Predictions with intervals and labels, as `evaluate` gives them.

@@ -127,7 +127,7 @@ def require_level(level: float) -> None:
 
 
 def _place(level: float) -> tuple[int, float]:
-    """Return the calibrated level at or below a level, and how far towards the next it lies, from 0 to 1."""
+    """Return the calibrated level at or below a level, and how far it is on the way to the next, from 0 to 1."""
     require_level(level)
     below = max(i for i, known in enumerate(LEVELS) if known <= level)
     if LEVELS[below] == level:

@@ -1,4 +1,4 @@
-"""Training crystals as a model sees them, kept in its file: what lies near a crystal, and what the model made of it.
+"""Training crystals as a model sees them, kept in its file: which are near a crystal, and how the model errs there.
 
 The vectors of some training crystals are kept as points in the few directions in which they differ most, with their labels and the
 errors that the model makes on them. The nearest of these points tell how far a prediction can be trusted.

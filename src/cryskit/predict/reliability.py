@@ -1,4 +1,4 @@
-"""What a model knows of its own errors, in its file beside its weights: training crystals, where it errs, intervals, its domain."""
+"""What a model knows of its own errors, kept in its file with its weights: training crystals, where it errs, intervals, its domain."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _factors(ratios: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
     Args:
         ratios: (n,) logarithms of error over expected error.
-        groups: (n, groups) of the crystals; the first is all of them.
+        groups: (n, groups) groups of the crystals; the first column is all of them.
     """
     from sklearn.linear_model import QuantileRegressor  # noqa: PLC0415
 
