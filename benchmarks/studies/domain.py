@@ -183,7 +183,7 @@ def corruptions(predictor: Predictor, domain: Domain, crystals: Sequence[Crystal
         seed: Seed of the random numbers.
     """
     rng = np.random.default_rng(seed)
-    elements = np.array([number for number in range(1, TABLE) if domain.seen[pair_of(number, number)]])
+    elements = np.array([number for number in range(1, TABLE) if domain.elements.seen[pair_of(number, number)]])
     real, scores, rows = judge(predictor, domain, crystals), [], []
     for name, make in KINDS.items():
         made = [found for crystal in crystals if (found := make(crystal, elements, rng)) is not None]
