@@ -226,7 +226,7 @@ def test_each_corruption_leaves_something_as_it_was(kind: str) -> None:
     same_sites = np.array_equal(one.fractional, crystal.fractional)
     same_cell = np.array_equal(one.lattice, crystal.lattice)
     kept = {"swapped": (False, True, True), "squeezed": (True, True, False), "stretched": (True, True, False)}
-    moved = {"displaced": (True, False, True), "scattered": (True, False, True)}
+    moved = {"displaced": (True, False, True), "scattered": (True, False, True), "boxed": (False, False, False)}
     assert (same_atoms, same_sites, same_cell) == (kept | moved).get(kind, (True, True, True))
 
 

@@ -30,7 +30,7 @@ LEAST = 8
 
 _TRAINING, _KEPT, _HELD_OUT = 3000, 2000, 1500  # crystals at most
 _FEW = 200  # held-out crystals below which training crystals stand in
-_EACH = 5  # corruptions of each held-out crystal
+_EACH = 6  # corruptions of each held-out crystal
 _LARGEST = 60  # atoms in a cell that is corrupted
 _COMPONENTS, _AXES, _LETTERS, _HIDDEN = 48, 16, 16, 32
 _COMMON = 3  # training crystals with an element, for it to be swapped in
