@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from cryskit.predict.domain import Verdict
     from cryskit.predict.predictor import Predictor
+    from cryskit.types import Encoding
 
 PROPERTY = "formation_energy_per_atom"
 MODULES = ("volumes", "pairs", "surroundings", "references", "classifier")
@@ -109,10 +110,14 @@ def absurd() -> dict[str, list[Crystal]]:
 
 
 class Judged(NamedTuple):
-    """Crystals of which there are graphs, what the domain says of them, and the processor time of network and domain, seconds."""
+    """Crystals of which there are graphs, what the domain says of them, and the processor time of network and domain, seconds.
+
+    `values` are the predicted formation energies, NaN where the model has none.
+    """
 
     crystals: list[Crystal]
     verdicts: list[Verdict]
+    values: np.ndarray
     network: float
     domain: float
 
@@ -138,19 +143,28 @@ def judge(predictor: Predictor, domain: Domain, crystals: Sequence[Crystal]) -> 
     """
     graph, errors = build_usable(list(crystals), replace(predictor.card.spec, text=""))
     kept = [crystal for row, crystal in enumerate(crystals) if row not in errors]
-    batcher, tables, network, own = Batcher(graph), [], 0.0, 0.0
+    batcher, tables, values, network, own = Batcher(graph), [], [], 0.0, 0.0
     with torch.inference_mode():
         for rows in batcher.batches(predictor.batch_edges):
             batch = batcher.take(rows)
             begun = time.process_time()
-            atoms = predictor.encoder(batch).atoms
+            encoding = predictor.encoder(batch)
+            values.append(_energies(predictor, encoding))
             between = time.process_time()
-            tables.append(domain.read_out(batch, atoms))
+            tables.append(domain.read_out(batch, encoding.atoms))
             network, own = network + between - begun, own + time.process_time() - between
     doubts = doubts_of(kept, graph)
     begun = time.process_time()
     verdicts = domain.judge(kept, torch.cat(tables), doubts)
-    return Judged(kept, verdicts, network, own + time.process_time() - begun)
+    return Judged(kept, verdicts, torch.cat(values).numpy(), network, own + time.process_time() - begun)
+
+
+def _energies(predictor: Predictor, encoding: Encoding) -> torch.Tensor:
+    """Return the predicted formation energies of a batch, NaN where the model has none."""
+    if PROPERTY not in predictor.properties:
+        return torch.full((len(encoding.crystals),), torch.nan)
+    column = predictor.properties.index(PROPERTY)
+    return predictor.heads.physical(predictor.heads(encoding.crystals))[:, column]
 
 
 def auc(real: np.ndarray, unreal: np.ndarray) -> float:
@@ -169,7 +183,7 @@ def corruptions(predictor: Predictor, domain: Domain, crystals: Sequence[Crystal
         seed: Seed of the random numbers.
     """
     rng = np.random.default_rng(seed)
-    elements = np.array([number for number in range(1, TABLE) if domain.seen[pair_of(number, number)]])
+    elements = np.array([number for number in range(1, TABLE) if domain.elements.seen[pair_of(number, number)]])
     real, scores, rows = judge(predictor, domain, crystals), [], []
     for name, make in KINDS.items():
         made = [found for crystal in crystals if (found := make(crystal, elements, rng)) is not None]
@@ -194,17 +208,13 @@ def _pairs(crystals: Sequence[Crystal], others: Sequence[Crystal]) -> list[tuple
     return [(crystal, found.get(row, [])) for row, crystal in enumerate(crystals)]
 
 
-def errors(predictor: Predictor, judged: Judged) -> dict[str, dict[str, float]]:
+def errors(judged: Judged) -> dict[str, dict[str, float]]:
     """Return the mean error of the formation energy and the number of crystals, by domain.
 
     Args:
-        predictor: The model.
         judged: Crystals with their verdicts.
     """
-    if PROPERTY not in predictor.properties:
-        return {}
-    values = predictor.predict(judged.crystals, PROPERTY)[PROPERTY].to_numpy(float)
-    off = np.abs(values - np.array([c.targets.get(PROPERTY, np.nan) for c in judged.crystals]))
+    off = np.abs(judged.values - np.array([c.targets.get(PROPERTY, np.nan) for c in judged.crystals]))
     found = np.array([verdict.domain for verdict in judged.verdicts])
     known = np.isfinite(off)
     return {
@@ -259,14 +269,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "domain": round(1000 * own / count, 3),
         },
         "real": [{"formulas": name, "crystals": len(each.crystals), **each.shares} for name, each in judged.items()],
-        "errors": {name: errors(predictor, each) for name, each in judged.items()},
-        "corruptions": corruptions(predictor, domain, [parts.test[row] for row in drawn], options.seed),
+        "errors": {name: errors(each) for name, each in judged.items()},
         "absurd": [
             {"crystals": name, "made": len(each), "no_graph": len(each) - len(found.crystals), **found.shares}
             for name, each in absurd().items()
             for found in [judge(predictor, domain, each)]
         ],
     }
+    write_json(card, options.out)
+    card["corruptions"] = corruptions(predictor, domain, [parts.test[row] for row in drawn], options.seed)
     write_json(card, options.out)
     for name in ("bytes", "seconds_to_learn", "milliseconds_per_crystal", "real", "errors", "corruptions", "absurd"):
         print(name, card[name])

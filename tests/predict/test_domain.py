@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from contracts.settings import SMALL
 from laws.cells import permuted, rotated, sheared, supercell
 
 from cryskit.data.read import read
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 CRYSTALS = [row for row in read("dielectric_constant") if isinstance(row, Crystal) and len(row) <= 16]
 TRAINING, HELD_OUT, OTHERS = CRYSTALS[:240], CRYSTALS[240:400], CRYSTALS[400:520]
+SMALLEST = [crystal for crystal in CRYSTALS if len(crystal) <= 4]
 DIAMOND = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) * 2.715
 SITES = [[0, 0, 0], [0.25, 0.25, 0.25]]
 
@@ -171,6 +173,32 @@ def test_a_tiny_model_without_heads_has_a_domain() -> None:
     assert all(np.isfinite(verdict.score) for verdict in found)
 
 
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder_without_heads_has_a_domain(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = ENCODERS.build({"name": name, **SMALL[name]})
+    card = Card(name="small", encoder=ENCODERS.config_of(encoder), spec=replace(encoder.needs, text=""), properties=[])
+    predictor = Predictor(encoder, None, card)
+    domain = Domain.fit(predictor, SMALLEST[:10])
+    found = verdicts(domain, predictor, [*SMALLEST[:10], silicon(0.5)])
+    assert found[-1].domain == "out"
+    assert all(np.isfinite(verdict.score) for verdict in found)
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e-3])
+def test_small_displacements_change_the_score_little(size: float) -> None:
+    predictor = small()
+    domain = Domain.fit(predictor, TRAINING[:40])
+    rng = np.random.default_rng(0)
+    moved = [
+        replace(c, fractional=c.fractional + size * rng.standard_normal((len(c), 3)) @ np.linalg.inv(c.lattice))
+        for c in OTHERS[:20]
+    ]
+    found = verdicts(domain, predictor, OTHERS[:20]), verdicts(domain, predictor, moved)
+    changes = [abs(one.score - other.score) for one, other in zip(*found, strict=True)]
+    assert max(changes) < 200 * size
+
+
 def test_a_model_that_reads_descriptions_is_judged_by_its_graph_network() -> None:
     predictor = load("crysmmnet")
     domain = Domain.fit(predictor, TRAINING[:30])
@@ -198,7 +226,7 @@ def test_each_corruption_leaves_something_as_it_was(kind: str) -> None:
     same_sites = np.array_equal(one.fractional, crystal.fractional)
     same_cell = np.array_equal(one.lattice, crystal.lattice)
     kept = {"swapped": (False, True, True), "squeezed": (True, True, False), "stretched": (True, True, False)}
-    moved = {"displaced": (True, False, True), "scattered": (True, False, True)}
+    moved = {"displaced": (True, False, True), "scattered": (True, False, True), "boxed": (False, False, False)}
     assert (same_atoms, same_sites, same_cell) == (kept | moved).get(kind, (True, True, True))
 
 

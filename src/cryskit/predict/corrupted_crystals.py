@@ -26,6 +26,10 @@ SQUEEZED, STRETCHED = (0.4, 0.78), (1.28, 2.5)
 DISPLACED = (0.25, 0.8)
 """Least and greatest standard deviation of the displacements of atoms along each axis, angstrom."""
 
+ROOM = (8.0, 50.0)
+"""Least and greatest volume per atom of a box of random atoms, cubic angstrom."""
+
+_BOXED = 12  # atoms at most in a box
 _WHOLE = 0.25  # share of the crystals of which `swapped` replaces every element
 _EXCHANGED = 0.25  # largest share of the atoms that change places with another in `exchanged`
 
@@ -101,8 +105,16 @@ def scattered(crystal: Crystal, _elements: np.ndarray, rng: np.random.Generator)
     return replace(crystal, fractional=rng.random((len(crystal), 3)))
 
 
+def boxed(crystal: Crystal, elements: np.ndarray, rng: np.random.Generator) -> Crystal:
+    """Return a few atoms of one to three elements at random places of a cubic box, with nothing of the crystal but its id."""
+    count = rng.integers(2, _BOXED + 1)
+    numbers = rng.choice(rng.choice(elements, rng.integers(1, 4)), count)
+    edge = (count * np.exp(rng.uniform(*np.log(ROOM)))) ** (1 / 3)
+    return replace(crystal, lattice=np.eye(3) * edge, fractional=rng.random((count, 3)), numbers=numbers)
+
+
 KINDS: Mapping[str, Make] = MappingProxyType(
-    {made.__name__: made for made in (shuffled, exchanged, squeezed, stretched, swapped, displaced, scattered)}
+    {made.__name__: made for made in (shuffled, exchanged, squeezed, stretched, swapped, displaced, scattered, boxed)}
 )
 """Kinds of corruption by name: from a crystal, the elements to choose from and a generator of random numbers."""
 

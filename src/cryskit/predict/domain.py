@@ -8,8 +8,7 @@ is less likely than nearly all real crystals held out is `out`, what is less lik
 
 from __future__ import annotations
 
-from itertools import combinations
-from math import log
+from math import exp
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import torch
@@ -17,16 +16,15 @@ from torch import Tensor, nn
 
 from cryskit.elements import symbol
 from cryskit.predict.domain_classifier import Classifier
+from cryskit.predict.domain_elements import ElementPairs, unseen
 from cryskit.predict.domain_fit import learn
 from cryskit.predict.domain_geometry import (
-    PAIRS,
     TABLE,
     BondSums,
     ExpectedVolume,
     ShortestPairs,
     composition,
     log_volume,
-    pair_of,
 )
 from cryskit.predict.domain_vectors import NEAREST, References, Surroundings
 
@@ -36,9 +34,10 @@ if TYPE_CHECKING:
     from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Graph
 
-_OTHERS = 3  # features besides those of the parts: signed and absolute deviation of the volume, number of elements
+_OFF = 2  # features of the volume: signed and absolute deviation
 _FRACTIONS = 1 + TABLE  # first columns of `composition`, which are no features
 _TOGETHER = "Taken together, its volume, distances and surroundings are unlike those of most real crystals"
+_MOST = 100.0  # logarithm of a factor of the volume, for which a number is printed
 _HIGH, _LOW = 0.99, 0.01  # quantiles of held-out crystals beyond which a number is worth a sentence
 
 
@@ -62,7 +61,7 @@ class Readings(NamedTuple):
     Attributes:
         score: Log-odds above those at which crystals are out.
         volume: Volume per atom, cubic angstrom.
-        expected: Volume per atom expected of the composition, cubic angstrom.
+        off: Logarithm of the volume per atom over the one expected of the composition.
         squeezed: Least z of a pair of elements.
         pair: Atomic numbers of that pair, its shortest distance and the usual one, angstrom.
         atom: Atomic number of the atom least like those in training, its root mean square deviation.
@@ -72,7 +71,7 @@ class Readings(NamedTuple):
 
     score: float
     volume: float
-    expected: float
+    off: float
     squeezed: float
     pair: list[float]
     atom: list[float]
@@ -82,9 +81,9 @@ class Readings(NamedTuple):
     @classmethod
     def of_row(cls, row: Sequence[float]) -> Self:
         """Return the readings in a row of the table of `Domain.read_out`."""
-        score, volume, expected, squeezed, *rest = row
+        score, volume, off, squeezed, *rest = row
         lists = rest[:4], rest[4:6], rest[6 : 6 + NEAREST], rest[6 + NEAREST :]
-        return cls(score, volume, expected, squeezed, *lists)
+        return cls(score, volume, off, squeezed, *lists)
 
 
 class Domain(nn.Module):
@@ -102,7 +101,6 @@ class Domain(nn.Module):
         hidden: Hidden units of each member of the classifier.
     """
 
-    seen: Tensor
     borders: Tensor
     usual: Tensor
 
@@ -111,9 +109,9 @@ class Domain(nn.Module):
         self._sizes = {
             "width": width, "components": components, "axes": axes, "kept": kept, "letters": letters, "hidden": hidden
         }  # fmt: skip
-        self.register_buffer("seen", torch.zeros(PAIRS, dtype=torch.bool))
         self.register_buffer("borders", torch.zeros(2))
         self.register_buffer("usual", torch.zeros(5))
+        self.elements = ElementPairs()
         self.volumes = ExpectedVolume()
         self.pairs = ShortestPairs()
         self.bonds = BondSums()
@@ -121,7 +119,7 @@ class Domain(nn.Module):
         self.references = References(width, axes, kept, letters)
         learned = self.surroundings.features + self.references.features + axes
         parts = self.pairs.features + self.bonds.features + len(self.volumes.weight) - _FRACTIONS + learned
-        self.classifier = Classifier(_OTHERS + parts, hidden)
+        self.classifier = Classifier(_OFF + self.elements.features + parts, hidden)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -157,11 +155,10 @@ class Domain(nn.Module):
         bonds, chemistry = self.bonds(graph), composition(graph)[:, _FRACTIONS:]
         surroundings, atom = self.surroundings(graph, atoms)
         place, near, nearest = self.references(graph, atoms)
-        kinds = (graph.crystal_of_atom * TABLE + graph.numbers).unique() // TABLE
-        elements = torch.bincount(kinds, minlength=graph.crystals)[:, None].to(off)
-        features = torch.cat([off, off.abs(), elements, pairs, bonds, chemistry, surroundings, near, place], dim=1)
-        volume = log_volume(graph)[:, None].exp()
-        return features, [volume, volume / off.exp(), pairs[:, 1:2], worst, atom, nearest]
+        features = torch.cat(
+            [off, off.abs(), self.elements(graph), pairs, bonds, chemistry, surroundings, near, place], dim=1
+        )
+        return features, [log_volume(graph)[:, None].exp(), off, pairs[:, 1:2], worst, atom, nearest]
 
     def read_out(self, graph: Graph, atoms: Tensor) -> Tensor:
         """Return what `judge` needs to know of each crystal: one row per crystal, (B, columns).
@@ -183,8 +180,7 @@ class Domain(nn.Module):
             shares: Shares of them that are out, and out or at the edge.
         """
         self.borders.copy_(torch.quantile(scores, scores.new_tensor(shares)))
-        volume, expected, squeezed, _, atom, nearest = columns
-        off = (volume / expected).log()
+        _, off, squeezed, _, atom, nearest = columns
         known = (off, _LOW), (off, _HIGH), (squeezed, _LOW), (atom[:, 1], _HIGH), (nearest[:, NEAREST], _HIGH)
         self.usual.copy_(torch.stack([values.quantile(share) for values, share in known]))
 
@@ -197,11 +193,11 @@ class Domain(nn.Module):
             doubts: Why each crystal cannot be, of `graphs.plausible.doubts_of`; "" if nothing is doubtful.
         """
         rows = table.detach().cpu().double().tolist()
-        seen, usual, edge = self.seen.tolist(), self.usual.tolist(), float(self.borders[1] - self.borders[0])
+        seen, usual, edge = self.elements.seen, self.usual.tolist(), float(self.borders[1] - self.borders[0])
         verdicts = []
         for crystal, row, doubt in zip(crystals, rows, doubts, strict=True):
             readings = Readings.of_row(row)
-            strange, apart = _unseen(crystal, seen)
+            strange, apart = unseen(crystal, seen)
             sentences = [doubt, *strange, *apart]
             out = bool(doubt or strange) or not readings.score >= 0
             inside = not out and not apart and readings.score >= edge
@@ -220,34 +216,22 @@ class Domain(nn.Module):
         return f"Nearest of {len(self.references.places)} training crystals: {named}"
 
 
-def _unseen(crystal: Crystal, seen: Sequence[bool]) -> tuple[list[str], list[str]]:
-    """Return a sentence on elements that the training data has not, and one on pairs of elements; none where there are none."""
-    present = sorted(set(crystal.numbers.tolist()))
-    known = [number for number in present if seen[pair_of(number, number)]]
-    strange = [symbol(number) for number in present if number not in known]
-    pairs = [pair for pair in combinations(known, 2) if not seen[pair_of(*pair)]]
-    apart = [f"{symbol(one)} and {symbol(other)}" for one, other in pairs]
-    return (
-        [f"The training data has no {', '.join(strange)}"] if strange else [],
-        [f"No training crystal has both {'; or both '.join(apart[:NEAREST])}"] if apart else [],
-    )
-
-
 def _unusual(readings: Readings, usual: Sequence[float]) -> list[str]:
     """Return what is beyond the usual of one crystal, in sentences."""
     smallest, largest, squeezed, atom, distance = usual
     sentences = []
-    off = log(readings.volume / readings.expected)
+    off = readings.off
     if not smallest <= off <= largest:
+        expected = readings.volume * exp(-max(min(off, _MOST), -_MOST))
         sentences.append(
             f"The cell has {readings.volume:.3g} cubic angstrom per atom, {'less' if off < 0 else 'more'} than the "
-            f"{readings.expected:.3g} usual for its composition: its density is too {'high' if off < 0 else 'low'}"
+            f"{expected:.3g} usual for its composition: its density is too {'high' if off < 0 else 'low'}"
         )
-    if readings.squeezed < squeezed:
+    if readings.squeezed < squeezed and readings.pair[0]:
         one, other, found, wanted = readings.pair
         sentences.append(
-            f"Neighbours are too near: {symbol(int(one))} and {symbol(int(other))} are {found:.2f} angstrom apart, usually "
-            f"{wanted:.2f}"
+            f"Neighbours are too near: {symbol(int(one))} and {symbol(int(other))} are {found:.2f} angstrom apart, "
+            f"{wanted:.2f} on average in training"
         )
     if readings.atom[1] > atom:
         sentences.append(

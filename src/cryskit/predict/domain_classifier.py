@@ -15,7 +15,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, gelu
 FOLDS = 4
 """Members, and parts in which the crystals are divided."""
 
-_STEPS, _BATCH, _RATE, _DECAY, _DROPOUT = 800, 256, 3e-3, 0.05, 0.2
+_BATCH, _RATE, _DECAY, _DROPOUT = 256, 3e-3, 0.05, 0.2
+_PASSES, _FEWEST, _MOST = 30, 200, 800  # passes over the crystals, and steps at least and at most
 _LARGEST = 6.0  # standardised features count no more than this
 
 
@@ -67,10 +68,11 @@ class Classifier(nn.Module):
         rows = [torch.nonzero(fold != member)[:, 0] for member in range(FOLDS)]
         balance = (~real).sum() / real.sum().clamp(min=1)
         weights = [t.requires_grad_() for t in self._start(chance)]
+        steps = min(max(_PASSES * len(features) // _BATCH, _FEWEST), _MOST)
         optimiser = torch.optim.AdamW(weights, lr=_RATE, weight_decay=_DECAY)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=_STEPS)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
         inputs, wanted = self._standard(features), real.to(features)
-        for _ in range(_STEPS):
+        for _ in range(steps):
             batch = torch.stack([each[torch.randint(len(each), (_BATCH,), generator=chance)] for each in rows])
             hidden = gelu(_dropped(inputs[batch], chance) @ weights[0] + weights[1][:, None])
             logit = (_dropped(hidden, chance) * weights[2][:, None]).sum(-1) + weights[3][:, None]

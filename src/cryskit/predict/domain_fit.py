@@ -13,7 +13,6 @@ from cryskit.errors import DataError
 from cryskit.graphs.build import build_usable
 from cryskit.predict.corrupted_crystals import KINDS, corrupted
 from cryskit.predict.domain_classifier import FOLDS
-from cryskit.predict.domain_geometry import pair_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,7 @@ LEAST = 8
 
 _TRAINING, _KEPT, _HELD_OUT = 3000, 2000, 1500  # crystals at most
 _FEW = 200  # held-out crystals below which training crystals stand in
-_EACH = 5  # corruptions of each held-out crystal
+_EACH = 6  # corruptions of each held-out crystal
 _LARGEST = 60  # atoms in a cell that is corrupted
 _COMPONENTS, _AXES, _LETTERS, _HIDDEN = 48, 16, 16, 32
 _COMMON = 3  # training crystals with an element, for it to be swapped in
@@ -122,12 +121,7 @@ def _with_tables(kind: type[Domain], training: _Encoded, crystals: Sequence[Crys
     domain.bonds.fit(training.graph)
     domain.surroundings.fit(training.graph, training.atoms)
     domain.references.fit(training.graph, training.atoms, names)
-    seen = np.zeros(len(domain.seen), dtype=bool)
-    for crystal in crystals:
-        present = np.unique(crystal.numbers)
-        low, high = np.triu_indices(len(present))
-        seen[pair_of(present[low], present[high])] = True
-    domain.seen.copy_(torch.from_numpy(seen))
+    domain.elements.fit(crystals)
     return domain
 
 

@@ -97,7 +97,8 @@ def log_volume(graph: Graph) -> Tensor:
         graph: B crystals.
     """
     atoms = graph.vectors.new_zeros(graph.crystals).index_add(0, graph.crystal_of_atom, graph.multiplicity)
-    return (torch.linalg.det(graph.lattice).abs() / atoms).log()
+    logarithm: Tensor = (torch.linalg.det(graph.lattice).abs() / atoms).log()
+    return logarithm
 
 
 def composition(graph: Graph) -> Tensor:
