@@ -34,18 +34,18 @@ from cryskit.graphs.build import build_usable
 from cryskit.graphs.duplicates import near_duplicates
 from cryskit.graphs.plausible import doubts_of
 from cryskit.predict.card import digest
-from cryskit.predict.corrupted_crystals import scaled, shuffled
-from cryskit.predict.domain import Domain
-from cryskit.predict.domain_geometry import TABLE, pair_of
 from cryskit.predict.load import load
 from cryskit.predict.published import path_of
+from cryskit.reliability.domain_geometry import TABLE, pair_of
+from cryskit.training.corrupted_crystals import scaled, shuffled
+from cryskit.training.fit_domain import fit_domain
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cryskit.predict.domain import Verdict
     from cryskit.predict.predictor import Predictor
+    from cryskit.reliability.domain import Domain, Verdict
     from cryskit.types import Encoding
 
 PROPERTY = "formation_energy_per_atom"
@@ -245,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     split = Split.load(options.split)
     parts, predictor = split.divide(crystals), load(options.model)
     begun = time.process_time()
-    domain = Domain.fit(predictor, parts.train, parts.calibration or parts.validation, options.seed)
+    domain = fit_domain(predictor, parts.train, parts.calibration or parts.validation, options.seed)
     seconds = time.process_time() - begun
     tests = {
         name: Split.load(path).divide(crystals).test for name in ("known", "new") if (path := getattr(options, name))

@@ -32,6 +32,7 @@ ORDER = [
     {"layers"},
     {"encoders", "losses"},
     {"objectives"},
+    {"reliability"},
     {"predict"},
     {"explain", "evaluate", "screen"},
     {"plots"},

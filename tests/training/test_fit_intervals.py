@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from cryskit.errors import PlanError
-from cryskit.predict.groups import GROUPS
-from cryskit.predict.intervals import LEVELS, SCORES, Intervals
+from cryskit.reliability.groups import GROUPS
+from cryskit.reliability.intervals import LEVELS, SCORES, Intervals
 from cryskit.training.fit_intervals import fit_intervals
 
 OXIDES = GROUPS.index("oxides")

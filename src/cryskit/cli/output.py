@@ -177,7 +177,7 @@ def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], facts: Mappin
         names: Columns of the rows.
         facts: Values that hold for the whole table: `units`, and `interval`, the level of the intervals if there are any.
     """
-    units, headings = facts["units"], {}
+    units, headings = facts["units"], dict[str, str]()
     for name in [name.removesuffix("_lo") for name in names if "interval" in facts and name.endswith("_lo")]:
         headings |= {f"{name}_std": "", f"{name}_lo": f"{100 * facts['interval']:g} %", f"{name}_hi": ""}
         rows = [{**row, f"{name}_lo": _bracket(row.get(f"{name}_lo"), row.get(f"{name}_hi"))} for row in rows]

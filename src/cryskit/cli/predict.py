@@ -27,8 +27,8 @@ def predict(
     """
     require(out, TABLES)
     keep_pages()
-    from cryskit.predict.intervals import require_level
     from cryskit.predict.tables import prediction_row
+    from cryskit.reliability.intervals import require_level
 
     require_level(interval)
     predictor = options.load_predictor(model, accelerator, batch_edges)

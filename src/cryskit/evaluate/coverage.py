@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from cryskit.elements import ELEMENTS
-from cryskit.predict.groups import GROUPS, groups_of
+from cryskit.reliability.groups import GROUPS, groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def coverage(table: pd.DataFrame, prop: Property, items: Sequence[Crystal | Fail
     Returns:
         Kind of crystals to figures: crystals (rows compared), coverage (share of labels inside), width (mean width, in the
         unit of the property; of the logarithm as width_log10 where that is learned), rank (rank correlation of width and size of the error). The
-        kinds are "all", groups by chemistry and size (`predict.groups`) and fifths by width, narrowest first; those with fewer
+        kinds are "all", groups by chemistry and size (`reliability.groups`) and fifths by width, narrowest first; those with fewer
         than 20 labelled crystals are left out. Empty if nothing has an interval.
     """
     truth, value, low, high = (table[f"{prop.name}{end}"].to_numpy(float) for end in ("_true", "", "_lo", "_hi"))

@@ -49,7 +49,7 @@ class Card(BaseModel):
         spec: The graph it was trained on, so that prediction can never build another.
         properties: Properties it predicts, with units, in the order of the heads; none if it was pre-trained, without labels.
         elements: Atomic numbers in the training crystals; others are warned of.
-        reliability: Sizes of the parts that judge predictions (`predict.reliability`); empty if the model was not calibrated.
+        reliability: Sizes of the parts that judge predictions (`reliability`); empty if the model was not calibrated.
         calibration: On what its intervals were calibrated: the part of the split or the data, and the number of crystals of each
             property.
         plan: The plan of the run.

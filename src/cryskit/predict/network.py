@@ -23,8 +23,8 @@ from cryskit import arguments
 from cryskit.errors import ModelError, PlanError, UnknownNameError
 from cryskit.layers.heads import PropertyHeads
 from cryskit.predict.card import read_card
-from cryskit.predict.reliability import Reliability
 from cryskit.registry import ENCODERS
+from cryskit.reliability.reliability import Reliability
 from cryskit.types import GraphSpec
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryskit.predict.card import Card
-    from cryskit.predict.domain import Domain, Verdict
+    from cryskit.reliability.domain import Domain, Verdict
     from cryskit.types import Crystal, Property
 
 

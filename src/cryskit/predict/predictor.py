@@ -26,10 +26,10 @@ from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
 from cryskit.predict.chunks import chunks
 from cryskit.predict.descriptions import TextInput
-from cryskit.predict.intervals import ONE_DEVIATION, require_level
 from cryskit.predict.network import build_network
 from cryskit.predict.outcome import Remarks, predictions_of
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
+from cryskit.reliability.intervals import ONE_DEVIATION, require_level
 from cryskit.types import Crystal, Failure, Prediction
 from cryskit.weights import save_tensors
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
-    from cryskit.predict.reliability import Reliability
     from cryskit.protocols import Encoder
+    from cryskit.reliability.reliability import Reliability
     from cryskit.types import Graph, GraphSpec
 
 CHUNK = 512

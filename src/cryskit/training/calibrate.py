@@ -11,12 +11,11 @@ import torch
 
 from cryskit.elements import ELEMENTS, formula
 from cryskit.errors import DataError
-from cryskit.predict.domain import Domain
-from cryskit.predict.domain_fit import LEAST
-from cryskit.predict.groups import GROUPS, composition, groups_of
-from cryskit.predict.intervals import SCORES
-from cryskit.predict.reference import Reference
-from cryskit.predict.reliability import Reliability
+from cryskit.reliability.groups import GROUPS, element_counts, groups_of
+from cryskit.reliability.intervals import SCORES
+from cryskit.reliability.reference import Reference
+from cryskit.reliability.reliability import Reliability
+from cryskit.training.fit_domain import LEAST, fit_domain
 from cryskit.training.fit_error_head import fit_error_head
 from cryskit.training.fit_intervals import FEWEST, fit_intervals
 
@@ -99,7 +98,7 @@ def _learned(predictor: Predictor, training: Sequence[Crystal], held_out: Sequen
     made = Reliability(count, reference.sizes)
     made.reference = reference
     if len(training) >= LEAST:
-        made.domain = Domain.fit(predictor, training, held_out, seed)
+        made.domain = fit_domain(predictor, training, held_out, seed)
     made.error_head = fit_error_head(vectors, predictions, counts, (known - predictions).abs(), seed)
     return made
 
@@ -123,7 +122,7 @@ def _errors(
         encoding = predictor.encoder(graph)
         predictions = predictor.heads(encoding.crystals)
         scores = made.scores(encoding, predictions, graph, made.readings(encoding, graph)).flatten(1)
-        return torch.cat([predictions, groups_of(composition(graph)).float(), scores], dim=1)
+        return torch.cat([predictions, groups_of(element_counts(graph)).float(), scores], dim=1)
 
     rows, found = _read_out(predictor, crystals, numbers)
     used, count = [crystals[i] for i in rows], len(predictor.properties)
@@ -146,7 +145,7 @@ def _read_out(
 def _vectors(predictor: Predictor, graph: Graph) -> torch.Tensor:
     """Return vectors of crystals, behind them the standardised predictions and the numbers of atoms of each element."""
     vectors = predictor.encoder(graph).crystals
-    return torch.cat([vectors, predictor.heads(vectors), composition(graph)], dim=1)
+    return torch.cat([vectors, predictor.heads(vectors), element_counts(graph)], dim=1)
 
 
 def _labels(predictor: Predictor, crystals: Sequence[Crystal]) -> np.ndarray:

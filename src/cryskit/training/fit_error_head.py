@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cryskit.predict.error_head import ErrorHead
+from cryskit.reliability.error_head import ErrorHead
 from cryskit.training.fit import seeded
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def fit_error_head(
     Args:
         vectors: The vectors of training crystals.
         predictions: What the model predicts for them, standardised.
-        counts: Number of atoms of each element (`groups.composition`).
+        counts: Number of atoms of each element (`groups.element_counts`).
         errors: Sizes of the errors there, standardised; NaN where there is no label.
         seed: Seed of weights and order.
     """

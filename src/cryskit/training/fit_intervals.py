@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cryskit.predict.groups import GROUPS
-from cryskit.predict.intervals import LEVELS, Intervals
+from cryskit.reliability.groups import GROUPS
+from cryskit.reliability.intervals import LEVELS, Intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,27 +15,25 @@ import torch
 from torch import Tensor, nn
 
 from cryskit.elements import symbol
-from cryskit.predict.domain_classifier import Classifier
-from cryskit.predict.domain_elements import ElementPairs, unseen
-from cryskit.predict.domain_fit import learn
-from cryskit.predict.domain_geometry import (
+from cryskit.reliability.domain_classifier import Classifier
+from cryskit.reliability.domain_elements import ElementPairs, unseen
+from cryskit.reliability.domain_geometry import (
     TABLE,
     BondSums,
     ExpectedVolume,
     ShortestPairs,
-    composition,
+    composition_features,
     log_volume,
 )
-from cryskit.predict.domain_vectors import NEAREST, References, Surroundings
+from cryskit.reliability.domain_vectors import NEAREST, References, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Graph
 
 _OFF = 2  # features of the volume: signed and absolute deviation
-_FRACTIONS = 1 + TABLE  # first columns of `composition`, which are no features
+_FRACTIONS = 1 + TABLE  # first columns of `composition_features`, which are no features
 _TOGETHER = "Taken together, its volume, distances and surroundings are unlike those of most real crystals"
 _MOST = 100.0  # logarithm of a factor of the volume, for which a number is printed
 _HIGH, _LOW = 0.99, 0.01  # quantiles of held-out crystals beyond which a number is worth a sentence
@@ -89,7 +87,7 @@ class Readings(NamedTuple):
 class Domain(nn.Module):
     """The domain of a model.
 
-    Its tensors are buffers, so that a model file holds them and no training changes them. Made of sizes alone it is empty; `fit` or
+    Its tensors are buffers, so that a model file holds them and no training changes them. Made of sizes alone it is empty; `training.fit_domain` or
     the tensors of a file fill it.
 
     Args:
@@ -126,23 +124,6 @@ class Domain(nn.Module):
         """The arguments of the constructor, of which an empty domain of the same shape is made."""
         return dict(self._sizes)
 
-    @classmethod
-    def fit(
-        cls, predictor: Predictor, crystals: Sequence[Crystal], held_out: Sequence[Crystal] = (), seed: int = 0
-    ) -> Domain:
-        """Return the domain of a model.
-
-        Args:
-            predictor: The model, with or without heads.
-            crystals: Its training crystals.
-            held_out: Crystals that neither trained it nor chose its epoch; if these are few, some training crystals stand in.
-            seed: Seed of the random numbers.
-
-        Raises:
-            DataError: There are fewer than eight training crystals.
-        """
-        return learn(cls, predictor, crystals, held_out, seed)
-
     def features(self, graph: Graph, atoms: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the features of each crystal, (B, F), and the columns of `Readings` behind the score.
 
@@ -152,7 +133,7 @@ class Domain(nn.Module):
         """
         off = self.volumes(graph)[:, None]
         pairs, worst = self.pairs(graph)
-        bonds, chemistry = self.bonds(graph), composition(graph)[:, _FRACTIONS:]
+        bonds, chemistry = self.bonds(graph), composition_features(graph)[:, _FRACTIONS:]
         surroundings, atom = self.surroundings(graph, atoms)
         place, near, nearest = self.references(graph, atoms)
         features = torch.cat(

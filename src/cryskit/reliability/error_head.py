@@ -51,7 +51,7 @@ class ErrorHead(nn.Module):
         Args:
             vectors: The vectors of the crystals.
             predictions: The standardised predictions.
-            counts: Number of atoms of each element (`groups.composition`).
+            counts: Number of atoms of each element (`groups.element_counts`).
         """
         inputs = [(vectors - self.centre) / self.spread, (counts > 0).to(vectors.dtype), predictions]
         found: Tensor = self.last(silu(self.hidden(torch.cat(inputs, dim=1))))

@@ -69,7 +69,7 @@ class ExpectedVolume(nn.Module):
         Args:
             graph: B crystals.
         """
-        design, known = composition(graph).double(), log_volume(graph).double()
+        design, known = composition_features(graph).double(), log_volume(graph).double()
         share = torch.ones_like(known)
         eye = _RIDGE * torch.eye(design.shape[1], dtype=design.dtype)
         eye[0, 0] = 0
@@ -86,7 +86,7 @@ class ExpectedVolume(nn.Module):
         Args:
             graph: B crystals.
         """
-        found: Tensor = log_volume(graph) - composition(graph) @ self.weight
+        found: Tensor = log_volume(graph) - composition_features(graph) @ self.weight
         return found
 
 
@@ -101,7 +101,7 @@ def log_volume(graph: Graph) -> Tensor:
     return logarithm
 
 
-def composition(graph: Graph) -> Tensor:
+def composition_features(graph: Graph) -> Tensor:
     """Return 1, the fractions of the elements, the means and the covariances of their quantities, (B, F).
 
     Args:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cryskit.layers.pool import max_pool, mean_pool
-from cryskit.predict.domain_geometry import TABLE
+from cryskit.reliability.domain_geometry import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cryskit.elements import symbol
-from cryskit.predict.domain_geometry import PAIRS, TABLE, pair_of
+from cryskit.reliability.domain_geometry import PAIRS, TABLE, pair_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,17 +17,18 @@ from cryskit.errors import DataError
 from cryskit.graphs.build import build
 from cryskit.graphs.plausible import doubts_of
 from cryskit.predict.card import Card
-from cryskit.predict.corrupted_crystals import KINDS, corrupted, scaled
-from cryskit.predict.domain import Domain
 from cryskit.predict.load import load
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import ENCODERS
+from cryskit.reliability.domain import Domain
+from cryskit.training.corrupted_crystals import KINDS, corrupted, scaled
+from cryskit.training.fit_domain import fit_domain
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cryskit.predict.domain import Verdict
+    from cryskit.reliability.domain import Verdict
 
 CRYSTALS = [row for row in read("dielectric_constant") if isinstance(row, Crystal) and len(row) <= 16]
 TRAINING, HELD_OUT, OTHERS = CRYSTALS[:240], CRYSTALS[240:400], CRYSTALS[400:520]
@@ -54,7 +55,7 @@ def predictor() -> Predictor:
 
 @pytest.fixture(scope="module")
 def domain(predictor: Predictor) -> Domain:
-    return Domain.fit(predictor, TRAINING, HELD_OUT)
+    return fit_domain(predictor, TRAINING, HELD_OUT)
 
 
 def boxes(numbers: list[int], edge: float, count: int = 10) -> list[Crystal]:
@@ -151,7 +152,7 @@ def test_the_same_seed_gives_the_same_domain_and_the_global_generator_is_left_al
     before = torch.get_rng_state()
     predictor = small()
     state = torch.get_rng_state()
-    first, second = (Domain.fit(predictor, TRAINING[:12], seed=1).state_dict() for _ in range(2))
+    first, second = (fit_domain(predictor, TRAINING[:12], seed=1).state_dict() for _ in range(2))
     assert not torch.equal(before, state)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -166,7 +167,7 @@ def small() -> Predictor:
 
 def test_a_tiny_model_without_heads_has_a_domain() -> None:
     predictor = small()
-    domain = Domain.fit(predictor, TRAINING[:12])
+    domain = fit_domain(predictor, TRAINING[:12])
     found = verdicts(domain, predictor, [*TRAINING[:12], silicon(0.1)])
     assert {verdict.domain for verdict in found[:12]} >= {"in"}
     assert found[-1].domain == "out"
@@ -179,7 +180,7 @@ def test_every_encoder_without_heads_has_a_domain(name: str) -> None:
     encoder = ENCODERS.build({"name": name, **SMALL[name]})
     card = Card(name="small", encoder=ENCODERS.config_of(encoder), spec=replace(encoder.needs, text=""), properties=[])
     predictor = Predictor(encoder, None, card)
-    domain = Domain.fit(predictor, SMALLEST[:10])
+    domain = fit_domain(predictor, SMALLEST[:10])
     found = verdicts(domain, predictor, [*SMALLEST[:10], silicon(0.5)])
     assert found[-1].domain == "out"
     assert all(np.isfinite(verdict.score) for verdict in found)
@@ -188,7 +189,7 @@ def test_every_encoder_without_heads_has_a_domain(name: str) -> None:
 @pytest.mark.parametrize("size", [1e-4, 1e-3])
 def test_small_displacements_change_the_score_little(size: float) -> None:
     predictor = small()
-    domain = Domain.fit(predictor, TRAINING[:40])
+    domain = fit_domain(predictor, TRAINING[:40])
     rng = np.random.default_rng(0)
     moved = [
         replace(c, fractional=c.fractional + size * rng.standard_normal((len(c), 3)) @ np.linalg.inv(c.lattice))
@@ -201,13 +202,13 @@ def test_small_displacements_change_the_score_little(size: float) -> None:
 
 def test_a_model_that_reads_descriptions_is_judged_by_its_graph_network() -> None:
     predictor = load("crysmmnet")
-    domain = Domain.fit(predictor, TRAINING[:30])
+    domain = fit_domain(predictor, TRAINING[:30])
     assert verdicts(domain, predictor, [silicon(0.1)])[0].domain == "out"
 
 
 def test_too_few_crystals_are_refused() -> None:
     with pytest.raises(DataError, match="needs 8 training crystals, there are 3"):
-        Domain.fit(small(), TRAINING[:3])
+        fit_domain(small(), TRAINING[:3])
 
 
 def test_a_domain_of_full_size_is_small() -> None:

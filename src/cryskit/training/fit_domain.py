@@ -11,15 +11,15 @@ import torch
 from cryskit.batching import Batcher, to
 from cryskit.errors import DataError
 from cryskit.graphs.build import build_usable
-from cryskit.predict.corrupted_crystals import KINDS, corrupted
-from cryskit.predict.domain_classifier import FOLDS
+from cryskit.reliability.domain import Domain
+from cryskit.reliability.domain_classifier import FOLDS
+from cryskit.training.corrupted_crystals import KINDS, corrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from cryskit.predict.domain import Domain
     from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Graph
 
@@ -45,20 +45,19 @@ class _Encoded(NamedTuple):
     origin: np.ndarray
 
 
-def learn(
-    kind: type[Domain], predictor: Predictor, crystals: Sequence[Crystal], held_out: Sequence[Crystal], seed: int
+def fit_domain(
+    predictor: Predictor, crystals: Sequence[Crystal], held_out: Sequence[Crystal] = (), seed: int = 0
 ) -> Domain:
-    """Return the domain of a model; see `Domain.fit`.
+    """Return the domain of a model.
 
     Args:
-        kind: The class `Domain`.
-        predictor: The model.
+        predictor: The model, with or without heads.
         crystals: Its training crystals.
-        held_out: Crystals that neither trained it nor chose its epoch.
+        held_out: Crystals that neither trained it nor chose its epoch; if these are few, some training crystals stand in.
         seed: Seed of the random numbers.
 
     Raises:
-        DataError: There are too few training crystals.
+        DataError: There are fewer than eight training crystals.
     """
     if len(crystals) < LEAST:
         raise DataError(f"A domain needs {LEAST} training crystals, there are {len(crystals)}", "Give more crystals")
@@ -69,7 +68,7 @@ def learn(
         cut = len(drawn) - min(_FEW, len(drawn) // 3)
         drawn, real = drawn[:cut], [*real, *drawn[cut:]]
     training = _encoded(predictor, drawn[:_TRAINING])
-    domain = _with_tables(kind, training, crystals)
+    domain = _with_tables(training, crystals)
     judged = _encoded(predictor, real)
     made, origin = _corruptions(judged.crystals, _elements(crystals), rng)
     unreal = _encoded(predictor, made, origin)
@@ -103,11 +102,10 @@ def _encoded(predictor: Predictor, crystals: Sequence[Crystal], origin: np.ndarr
     return _Encoded([crystals[row] for row in kept], graph, torch.cat(parts), numbers)
 
 
-def _with_tables(kind: type[Domain], training: _Encoded, crystals: Sequence[Crystal]) -> Domain:
+def _with_tables(training: _Encoded, crystals: Sequence[Crystal]) -> Domain:
     """Return a domain that knows the training crystals, but not yet what is unlike them.
 
     Args:
-        kind: The class `Domain`.
         training: The training crystals that are looked at.
         crystals: All training crystals.
     """
@@ -115,7 +113,7 @@ def _with_tables(kind: type[Domain], training: _Encoded, crystals: Sequence[Crys
     names = [crystal.id for crystal in training.crystals][:_KEPT]
     letters = min(_LETTERS, max(len(name.encode()) for name in names))
     components = min(_COMPONENTS, width)
-    domain = kind(width, components, min(_AXES, width), min(_KEPT, count), letters, _HIDDEN)
+    domain = Domain(width, components, min(_AXES, width), min(_KEPT, count), letters, _HIDDEN)
     domain.volumes.fit(training.graph)
     domain.pairs.fit(training.graph)
     domain.bonds.fit(training.graph)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
-from cryskit.predict.domain import Domain
-from cryskit.predict.error_head import ErrorHead
-from cryskit.predict.groups import composition, groups_of
-from cryskit.predict.intervals import Intervals, scores_of
-from cryskit.predict.reference import Reference
+from cryskit.reliability.domain import Domain
+from cryskit.reliability.error_head import ErrorHead
+from cryskit.reliability.groups import element_counts, groups_of
+from cryskit.reliability.intervals import Intervals, scores_of
+from cryskit.reliability.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ class Reliability(nn.Module):
             graph: Graph of the crystals.
             readings: What the domain reads of them (`readings`).
         """
-        counts = composition(graph)
+        counts = element_counts(graph)
         evidence = self.reference.evidence(encoding.crystals, predictions)
         learned = self.error_head(encoding.crystals, predictions, counts)
         likeness = readings[:, 0] if readings.shape[1] else encoding.crystals.new_zeros(graph.crystals)
@@ -106,5 +106,5 @@ class Reliability(nn.Module):
         """
         readings = self.readings(encoding, graph)
         scores = self.scores(encoding, predictions, graph, readings)
-        groups = groups_of(composition(graph))
+        groups = groups_of(element_counts(graph))
         return Judgement([self.intervals(scores, groups, level) for level in levels], readings)

@@ -7,7 +7,7 @@ import pytest
 
 from cryskit.evaluate.coverage import groups_of_crystals
 from cryskit.graphs.build import build
-from cryskit.predict.groups import GROUPS, composition, groups_of
+from cryskit.reliability.groups import GROUPS, element_counts, groups_of
 from cryskit.types import Crystal, GraphSpec
 
 NAMED = {
@@ -34,5 +34,5 @@ def test_groups_are_those_of_the_elements(numbers: tuple[int, ...]) -> None:
     assert {name for name, member in zip(GROUPS, found[0], strict=True) if member} == NAMED[numbers] | {"all"}
     assert (found[0] == found[1]).all()
     graph = build([crystal, doubled], GraphSpec())
-    assert (groups_of(composition(graph)).numpy() == found).all()
-    assert composition(graph).sum(1).tolist() == [len(numbers), 2 * len(numbers)]
+    assert (groups_of(element_counts(graph)).numpy() == found).all()
+    assert element_counts(graph).sum(1).tolist() == [len(numbers), 2 * len(numbers)]

@@ -36,7 +36,7 @@ _OXYGEN, _HYDROGEN = (8,), (1,)
 _HALOGENS, _CHALCOGENS = (9, 17, 35, 53), (16, 34, 52)
 
 
-def composition(graph: Graph) -> Float[Tensor, "crystals elements"]:
+def element_counts(graph: Graph) -> Float[Tensor, "crystals elements"]:
     """Return how many atoms of each element the cell of each crystal of a graph has; column Z is the element of atomic number Z."""
     counts = torch.zeros(graph.crystals, ELEMENTS + 1, device=graph.lattice.device)
     rows = graph.crystal_of_atom * (ELEMENTS + 1) + graph.numbers
@@ -50,7 +50,7 @@ def groups_of(counts: Float[Tensor, "crystals elements"]) -> Bool[Tensor, "cryst
     Chalcogenides have sulphur, selenium or tellurium and no oxygen; intermetallics have metals only, and at least two.
 
     Args:
-        counts: Number of atoms of each element (`composition`).
+        counts: Number of atoms of each element (`element_counts`).
     """
     present = counts > 0
     kinds = present.sum(1)

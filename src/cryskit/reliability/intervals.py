@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from cryskit.errors import PlanError
-from cryskit.predict.groups import GROUPS
-from cryskit.predict.reference import EVIDENCE
+from cryskit.reliability.groups import GROUPS
+from cryskit.reliability.reference import EVIDENCE
 
 if TYPE_CHECKING:
     from cryskit.types import Graph
@@ -47,7 +47,7 @@ def scores_of(
         evidence: What the nearest training crystals say (`Reference.evidence`).
         learned: Logarithms of the errors that the errors of training crystals let expect (`ErrorHead`).
         likeness: Log-odds that the crystals are of the kind that trained the model (`Domain`); they count up to a size of 8.
-        counts: Number of atoms of each element (`groups.composition`).
+        counts: Number of atoms of each element (`groups.element_counts`).
         graph: The graph of the crystals.
     """
     volume = torch.linalg.det(graph.lattice.double()).abs().float() / counts.sum(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cryskit.predict.reference import EVIDENCE, NEAR, Reference
+from cryskit.reliability.reference import EVIDENCE, NEAR, Reference
 
 
 def made(crystals: int = 300) -> tuple[Reference, torch.Tensor, torch.Tensor, torch.Tensor]:
