@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from cryskit.types import Failure
 
-TABLES = (".csv", ".json", ".parquet")
+TABLES = (".csv", ".json", ".parquet", ".xlsx")
 """The endings of files that a table can be written to."""
 
 _SHOWN = 10
+_ORIGIN = ("path", "formula")  # columns for files, too wide for a terminal
 
 
 class Column(NamedTuple):
@@ -147,16 +148,20 @@ def output_rows(
         rows: Column to value; each has a status.
         schema: Columns of the table.
         facts: Values that hold for the whole table: `model`, `units`.
-        out: File that ends in one of TABLES, or None.
+        out: File that ends in one of TABLES, or in .npy for rows with a vector, or None.
         as_json: Whether to print JSON.
     """
-    from cryskit.predict.writers import json_rows, table_writer
+    from cryskit.predict.writers import json_rows, table_writer, vector_writer
 
     shown: list[Mapping[str, Any]] = []
     count, failed = 0, 0
     with ExitStack() as stack:
         stack.enter_context(exit_on_sigterm())
-        writers = [stack.enter_context(table_writer(out, schema, facts))] if out else []
+        writers = []
+        if out is not None:
+            is_array = out.suffix.lower() == ".npy"
+            opened = vector_writer(out, schema) if is_array else table_writer(out, schema, facts)
+            writers.append(stack.enter_context(opened))
         writers += [stack.enter_context(json_rows(sys.stdout, schema.names, facts))] if as_json else []
         for row in rows:
             count, failed = count + 1, failed + (row["status"] == "failed")
@@ -170,8 +175,8 @@ def output_rows(
 
 
 def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], units: Mapping[str, str]) -> None:
-    """Print rows; a column `reason` is left out where nothing stands in it."""
-    shown = [name for name in names if name != "reason" or any(row[name] for row in rows)]
+    """Print rows without path and formula, and without the column `reason` where nothing stands in it."""
+    shown = [name for name in names if name not in _ORIGIN and (name != "reason" or any(row[name] for row in rows))]
     print_table([Column(name, units.get(name, "")) for name in shown], ([row.get(n) for n in shown] for row in rows))
 
 

@@ -16,9 +16,10 @@ import torch
 from torch import nn
 
 from cryskit.batching import Batcher, to
-from cryskit.data.read import read
+from cryskit.data.read import from_files, read
 from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
+from cryskit.elements import symbol
 from cryskit.errors import ModelError, UnknownNameError
 from cryskit.graphs.build import build_usable
 from cryskit.graphs.plausible import doubts_of
@@ -26,7 +27,16 @@ from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
 from cryskit.predict.descriptions import TextInput
 from cryskit.predict.network import build_network
-from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
+from cryskit.predict.tables import (
+    ATOM_EMBEDDINGS,
+    EMBEDDINGS,
+    frame,
+    prediction_row,
+    prediction_schema,
+    shortest,
+    traced,
+    units_of,
+)
 from cryskit.types import Crystal, Failure, Prediction
 from cryskit.weights import save_tensors
 
@@ -100,6 +110,9 @@ class Predictor(nn.Module):
         encoder, heads = build_network(card)
         return cls(encoder, heads, card, cache, **sizes)
 
+    def __repr__(self) -> str:
+        return f"Predictor {self.card!r}"
+
     @property
     def device(self) -> torch.device:
         """Where it computes: the device of its weights, chosen by `.to(device)`."""
@@ -136,14 +149,14 @@ class Predictor(nn.Module):
             limit: Most atoms in a cell.
 
         Returns:
-            One row per structure in order: the columns of `schema(properties)`. `attrs` has the `model` with its version and
-            the `units` of the columns.
+            One row per structure in order: the columns of `schema(properties)` and, behind the id, the reduced `formula` and, where files are read, the
+            `path` of each. `attrs` has the `model` with its version and the `units` of the columns.
 
         Raises:
             ModelError: The model was pre-trained only.
             UnknownNameError: It does not predict one of the properties.
         """
-        schema = self.schema(properties)
+        schema = traced(self.schema(properties), path=from_files(structures))
         rows = map(prediction_row, self.stream(read(structures, limit=limit)))
         return frame(rows, schema, self.facts(schema))
 
@@ -208,9 +221,10 @@ class Predictor(nn.Module):
         self.require_heads()
         for item, values, reason in self._outcomes(items, self, self.card.spec):
             if isinstance(item, Failure) or values is None:
-                yield Prediction(item.id, {}, status="failed", reason=reason)
+                found = Prediction(item.id, {}, status="failed", reason=reason)
             else:
-                yield self.prediction_of(item, values, reason)
+                found = self.prediction_of(item, values, reason)
+            yield replace(found, path=item.path, formula=item.formula if isinstance(item, Crystal) else "")
 
     def stream_embeddings(self, items: Iterable[Crystal | Failure]) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table that `embed` gives as crystals come.
@@ -286,10 +300,10 @@ class Predictor(nn.Module):
             return Prediction(
                 crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
             )
-        named = dict(zip(self.properties, values.tolist(), strict=True))
+        named = dict(zip(self.properties, shortest(values), strict=True))
         strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
         if strange:
-            absent = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
+            absent = f"The training data has no {', '.join(map(symbol, strange))}"
             reason = f"{absent}. {reason}" if reason else absent
         return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason)
 
