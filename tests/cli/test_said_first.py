@@ -39,7 +39,7 @@ CONFIGS = {
     "optimisation: {learning_rate: 0.001}": "optimisation.learning_rate: there is no such key; it is called optimisation.rate here",
     "optimisation: {batch_size: 64}": "it is called optimisation.edges, for batches are cut by edges",
     "epochs: 5": "epochs: there is no such key; it is called optimisation.epochs here",
-    "optimisation: {epoch: 5}": "optimisation.epoch: there is no such key; did you mean optimisation.epochs?",
+    "optimisation: {epoch: 5}": "optimisation.epoch: there is no such key; did you mean epochs?",
     "model: cgcnn": "model: there is no such key; it is called encoder here",
     "target: band_gap": "target: there is no such key; it is called properties here",
     "encoder: {name: cgcn}": "There is no encoder called 'cgcn'. Did you mean cgcnn",

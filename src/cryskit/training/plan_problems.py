@@ -58,13 +58,11 @@ def _meant(path: list[str], plan: type[BaseModel]) -> str:
     """Return what an unknown key is called here, or which keys are like it; "" if nobody knows."""
     key, known = path[-1], dict(_keys(plan))
     here = [name for name in known if known[name] == ".".join([*path[:-1], name])]
-    if close := close_names(key, here):
-        return f"did you mean {' or '.join(close)}?"
-    if key in known:
-        return f"it is called {known[key]} here"
-    called = CALLED_HERE.get(key.lower().replace("-", "_"), "")
+    called = known.get(key) or CALLED_HERE.get(key.lower().replace("-", "_"), "")
     if called and called.partition(".")[0] in plan.model_fields:
         return f"it is called {called} here"
+    if close := close_names(key, here):
+        return f"did you mean {' or '.join(close)}?"
     close = close_names(key, known)
     return f"did you mean {' or '.join(known[name] for name in close)}?" if close else f"known: {', '.join(here)}"
 
