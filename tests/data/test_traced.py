@@ -87,6 +87,11 @@ def test_a_folder_that_links_to_itself_ends(runs: Path) -> None:
     assert len(list(read(runs))) == 4
 
 
+def test_the_folder_of_a_training_among_the_data_is_no_data(runs: Path) -> None:
+    put(runs / "x.safetensors.run" / "split.json", "{}")
+    assert len(list(read(runs))) == 4
+
+
 def test_a_dictionary_of_structures_keeps_its_keys() -> None:
     rows = list(read({"salt": SALT, 7: bulk("Si"), "broken": None}))
     assert [row.id for row in rows] == ["salt", "7", "broken"]

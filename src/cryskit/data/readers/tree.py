@@ -23,11 +23,12 @@ _ACCOMPANY = (
     *("*.MD", "*.RST", "*.YAML", "*.YML", "*.TOML", "*.PY", "*.SH", "*.IPYNB", "*.SHA256", "*.MD5", "THUMBS.DB"),
 )
 """Patterns of the names of files that accompany data, in upper case."""
+_NO_DATA = ("__pycache__", ".safetensors.run")  # ends of the names of folders: of Python, and of trainings
 _SHOWN = 5
 
 
 class Tree(NamedTuple):
-    """The files of a folder and of the folders in it; hidden ones and __pycache__ are left out.
+    """The files of a folder and of the folders in it; hidden ones, __pycache__ and those of trainings (NAME.safetensors.run) are left out.
 
     Attributes:
         folder: The folder.
@@ -90,7 +91,7 @@ def tree_of(folder: Path) -> Tree:
     refused: list[OSError] = []
     seen = set()
     for place, folders, files in os.walk(folder, onerror=refused.append, followlinks=True):
-        folders[:] = sorted(name for name in folders if not (name.startswith(".") or name == "__pycache__"))
+        folders[:] = sorted(name for name in folders if not (name.startswith(".") or name.endswith(_NO_DATA)))
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
