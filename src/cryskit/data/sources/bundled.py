@@ -82,6 +82,12 @@ def sources() -> Mapping[str, Source]:
 
     Raises:
         DataError: A card is damaged.
+
+    Example:
+        >>> import cryskit
+        >>> found = cryskit.datasets()["elastic_tensor"]
+        >>> found.rows, found.units["bulk_modulus"]
+        (952, 'GPa')
     """
     return MappingProxyType({card.stem: _card(card) for card in sorted(_FOLDER.glob("*.yaml"))})
 
