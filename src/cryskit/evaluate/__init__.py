@@ -1,6 +1,13 @@
 """Evaluate models: their predictions against labels, figures of merit, and overlap with the training data.
 
 The package can be called: `cryskit.evaluate(model, structures)` is `evaluate.judge.judge`.
+
+Example:
+    >>> import cryskit
+    >>> from itertools import islice
+    >>> found = cryskit.evaluate("cryskit-mp", islice(cryskit.read("elastic_tensor"), 20), "bulk_modulus")
+    >>> found.units
+    {'bulk_modulus': 'GPa'}
 """
 
 import sys

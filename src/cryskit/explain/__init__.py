@@ -1,6 +1,12 @@
 """Explanations of predictions: contributions of atoms and of their element features that add up to the prediction.
 
 The package can be called: `cryskit.explain(model, structures)` is `explain.explain.explain`.
+
+Example:
+    >>> import cryskit
+    >>> (found,) = cryskit.explain("cryskit-mp", "examples/NaCl.cif", "band_gap")
+    >>> sorted(found.elements)
+    ['Cl', 'Na']
 """
 
 import sys
