@@ -270,7 +270,8 @@ def _path(path: Path, limit: int, labels: Mapping[str, str]) -> Iterator[Crystal
     elif not is_there:
         raise DataError(f"{shortened(path, QUOTED_PATH)} does not exist", "Check the path")
     else:
-        yield from read_named(str(path), limit, label=labels.get(str(path)))
+        files = NamedFiles(path.parent)  # to which paths in the columns of a table lead
+        yield from read_named(str(path), limit, label=labels.get(str(path)), files=files)
 
 
 def _name_of(stream: Any) -> str | None:

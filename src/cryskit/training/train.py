@@ -83,8 +83,7 @@ def train(
     Args:
         plan: What is learned, by which network, and how: a Plan, a mapping of its values, a YAML file, or just the properties, one or many.
         crystals: The whole data set that the split divides: crystals, or whatever `cryskit.read` takes.
-        split: Which crystals train and which choose the epoch: a Split, its kind ("random", "formula", "system"; None for "random"), or its file. A split
-            that is made here is kept in the folder.
+        split: Which crystals train and which choose the epoch: a Split, its kind ("random", "formula", "system"; None for "random"), or its file. One that is made here is kept in the folder.
         out: The model file to write.
         folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals; `<out>.run` by default.
         name: Name of the model; the stem of `out` by default.
@@ -121,8 +120,7 @@ def train(
         >>> [prop.name for prop in card.properties]
         ['bulk_modulus']
     """
-    settled, out = settle(plan_of(plan)), Path(out)
-    folder = folder_of(out, folder)
+    settled, out, folder = settle(plan_of(plan)), Path(out), folder_of(Path(out), folder)
     source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
     cache, crystals = cache or folder, crystals_of(crystals)
     split, is_new = split_of(split, crystals, settled.plan.optimisation.seed), not isinstance(split, Split)

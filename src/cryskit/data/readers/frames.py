@@ -7,18 +7,15 @@ import csv
 import io
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from cryskit.data.readers.csv_records import records
 from cryskit.data.readers.dictionaries import STRUCTURES, read_record
-from cryskit.data.readers.formats import stem
-from cryskit.data.readers.named_files import PATHS, NamedFiles
 from cryskit.data.readers.stated import compared
 from cryskit.data.spreadsheet import unguard
-from cryskit.data.targets import IDS, MISSING, TEXTS, known_id, known_text, property_names, targets
+from cryskit.data.targets import IDS, MISSING, PATHS, TEXTS, known_id, known_text, property_names, targets
 from cryskit.data.validate import make_row
 from cryskit.errors import DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
 
     from cryskit.data.files import InputFile
     from cryskit.data.readers.csv_records import Record
+    from cryskit.data.readers.named_files import NamedFiles
 
 ROWS = 1000
 """Number of rows of a file that are in memory at a time."""
@@ -77,7 +75,7 @@ def _named(
     """Return the crystal in the file that a row names, with the other columns of the row."""
     value = record.pop(naming)
     value = str(value).strip() if value is not None else ""
-    name = known_id(record) or _id_of(value) or label
+    name = known_id(record) or (files.id_of(value) if value else label)
 
     def make() -> Crystal:
         if not value:
@@ -87,13 +85,6 @@ def _named(
         return replace(crystal, id=name, text=text, targets={**crystal.targets, **targets(record)})
 
     return make_row(name, f"{source}, {name}", make, limit)
-
-
-def _id_of(value: str) -> str:
-    """Return the id of the crystal in a file: its name without ending, with its folder where it has no ending (CONTCAR)."""
-    path = PurePath(value)
-    bare = stem(path.name)
-    return "/".join(path.parts[-2:]) if bare == path.name and not path.is_absolute() else bare
 
 
 def _no_structures(source: str, columns: list[str]) -> DataError:
@@ -190,7 +181,7 @@ class _Table:
         self._row += len(part)
         if not self._is_named:
             frame.index = pd.Index(list(sound))
-        read = from_frame(frame, limit, self._file.name, f"{self._file.id}:", nameable_files(self._file))
+        read = from_frame(frame, limit, self._file.name, f"{self._file.id}:", self._file.files)
         if not sound:
             yield from read  # so that wrong columns are found in a table without rows
         for number, record in zip(numbers, part, strict=True):
@@ -270,16 +261,7 @@ def read_parquet(parquet: pq.ParquetFile, file: InputFile, limit: int, rows: int
         if isinstance(frame.index, pd.RangeIndex):
             frame.index = pd.RangeIndex(start, start + len(frame))
         start += len(frame)
-        yield from from_frame(frame, limit, file.name, f"{file.id}:", nameable_files(file))
-
-
-def nameable_files(file: InputFile) -> NamedFiles | None:
-    """Return the structure files that the rows of a table may name: those where it is, unless it came from elsewhere.
-
-    Args:
-        file: The table.
-    """
-    return file.files or (NamedFiles(Path(file.name).parent) if file.stream is None else None)
+        yield from from_frame(frame, limit, file.name, f"{file.id}:", file.files)
 
 
 def _numeric(chunk: pd.DataFrame, *, decimal_comma: bool) -> pd.DataFrame:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from cryskit.data.readers.formats import read_named, stem
 from cryskit.data.readers.tree import tree_of
-from cryskit.data.targets import IDS
+from cryskit.data.targets import IDS, PATHS
 from cryskit.errors import QUOTED_PATH, DataError, UnreadableError, shortened
 from cryskit.types import Failure
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from cryskit.types import Crystal
 
-PATHS = ("cif_path", "structure_path", "poscar_path", "cif_file", "structure_file", "filename", "file")
-"""Columns that hold the path of a structure file, the first that is there."""
 _NAMES = (*PATHS, *IDS, "name", "structure_id", "structure")
 
 
@@ -67,6 +65,17 @@ class NamedFiles:
         lower = {name.strip().lower(): name for name in reversed(names)}
         known = _NAMES if self.folder else PATHS
         return next((lower[name] for name in known if name in lower), names[0] if self.folder and names else None)
+
+    @staticmethod
+    def id_of(value: str) -> str:
+        """Return the id of the crystal in a file: its name without ending, with its folder where it has no ending (CONTCAR).
+
+        Args:
+            value: Path, file name or id.
+        """
+        path = PurePath(value)
+        bare = stem(path.name)
+        return "/".join(path.parts[-2:]) if bare == path.name and not path.is_absolute() else bare
 
     def crystal(self, value: Any, name: str, limit: int) -> Crystal:
         """Return the crystal in the file that a value names.
