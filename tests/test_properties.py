@@ -107,7 +107,7 @@ def test_columns_in_another_unit_are_not_taken() -> None:
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean band_gap"):
-        get("bandgap")
+        get("band_gaps")
 
 
 def test_the_registry_cannot_be_changed() -> None:

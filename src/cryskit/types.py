@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from cryskit.conversions import Conversions
 from cryskit.errors import CoordinatesError, CrystalError, LatticeError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ Axis = Literal["atoms", "edges", "crystals"]
 NeighbourKind = Literal["smooth", "nearest", "radius"]
 
 
-@dataclass(frozen=True, eq=False)
-class Crystal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Crystal(Conversions):
     """A crystal structure: a unit cell and its atoms, with a description and known properties if there are any.
 
     Attributes:
@@ -37,6 +38,7 @@ class Crystal:
         text: A description in words, or None.
         targets: Property name to known value, in the unit of that property; properties without a known value are left out.
         warnings: What is doubtful about how it was read, in sentences without the last full stop; empty if nothing is.
+        path: Path of the file that it was read from, as it was given; "" if it was not read from a file.
 
     Raises:
         LatticeError: The lattice is not (3, 3).
@@ -56,6 +58,7 @@ class Crystal:
     text: str | None = None
     targets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
+    path: str = ""
 
     def __post_init__(self) -> None:
         lattice = np.ascontiguousarray(self.lattice, dtype=np.float64)
@@ -80,6 +83,12 @@ class Crystal:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def __repr__(self) -> str:
+        lengths = " x ".join(f"{length:.2f}" for length in np.linalg.norm(self.lattice, axis=1))
+        known = "".join(f", {name} {value:.4g}" for name, value in list(self.targets.items())[:3])
+        more = f", {len(self.targets) - 3} more" if len(self.targets) > 3 else ""
+        return f"Crystal({self.id!r}, {self.formula}, {len(self)} atoms, {lengths} angstrom{known}{more})"
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the lattice, coordinates and atomic numbers: the same content, the same graph."""
@@ -95,6 +104,7 @@ class Failure(NamedTuple):
     Attributes:
         id: The id of the row, or its file and number.
         error: The reason why it cannot be used, and what to do about it.
+        path: Path of the file that it was read from, as it was given; "" if it was not read from a file.
 
     Example:
         >>> from cryskit import CrystalError, Failure
@@ -105,6 +115,7 @@ class Failure(NamedTuple):
 
     id: str
     error: CrystalError
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -325,6 +336,8 @@ class Prediction:
         reason: Why the status is not "ok" or the domain not "in"; "" otherwise.
         domain: Whether the crystal is of the kind that the model was trained for: "in", at the "edge", "out"; "" where the model
             does not say.
+        path: Path of the file that the crystal was read from; "" if it was not read from a file.
+        formula: Reduced formula of the crystal, "TiO2"; "" if it could not be read.
 
     Example:
         >>> from cryskit import Prediction
@@ -340,3 +353,5 @@ class Prediction:
     status: Literal["ok", "warned", "failed"] = "ok"
     reason: str = ""
     domain: Literal["in", "edge", "out", ""] = ""
+    path: str = ""
+    formula: str = ""

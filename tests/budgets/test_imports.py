@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ORDER = [
-    {"types", "errors", "arguments", "yaml_files", "elements", "properties", "atomic_write", "checksum", "parallel"},
+    {
+        "types",
+        "conversions",
+        "errors",
+        "arguments",
+        "yaml_files",
+        "elements",
+        "properties",
+        "atomic_write",
+        "checksum",
+        "parallel",
+    },
     {"batching", "protocols", "registry"},
     {"data"},
     {"graphs", "text", "weights"},

@@ -123,14 +123,15 @@ def _plot(cards: Sequence[RowCard], errors: pd.DataFrame, out: Path) -> None:
         }
         title = f"{prop} ({data})"
         plot_learning(curves, title, table["unit"].iloc[0], out / PLOTS / slug(f"learning-{data}-{prop}.png"))
-    largest: dict[str, tuple[float, Path, PropertyResult]] = {}
+    largest: dict[str, tuple[float, Path, PropertyResult, str]] = {}
     for card, result in ((card, card.result) for card in cards if card.result):
         for prop in result.properties:
             row = card.row
             name = slug(f"parity-{row.data}-{prop.name}-{row.encoder}-{row.regime}.png")
             if name not in largest or row.fraction > largest[name][0]:
-                largest[name] = row.fraction, out / PREDICTIONS / result.predictions, prop
-    for name, (_, file, prop) in largest.items():
+                of = f"{row.encoder}, {row.regime}, test part of {row.data}"
+                largest[name] = row.fraction, out / PREDICTIONS / result.predictions, prop, of
+    for name, (_, file, prop, of) in largest.items():
         table = pd.read_parquet(file)
         drawn = Property(name=prop.name, symbol=prop.symbol, unit=prop.unit, transform=prop.transform)
-        plot_parity(table[f"{prop.name}_true"], table[prop.name], drawn, out / PLOTS / name)
+        plot_parity(table[f"{prop.name}_true"], table[prop.name], drawn, out / PLOTS / name, of=of)

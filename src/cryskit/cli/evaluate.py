@@ -1,5 +1,6 @@
 """`cryskit evaluate`: compare predictions with known properties."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal, Failure
 
 
+class Figures(StrEnum):
+    """The formats of files of figures."""
+
+    PNG = "png"
+    PDF = "pdf"
+    SVG = "svg"
+
+
 def evaluate(
     data: options.Data,
     model: options.Model,
+    structures: options.Structures = None,
     properties: options.Properties = None,
     split: Annotated[
         Path | None,
@@ -40,6 +50,7 @@ def evaluate(
         Path | None, typer.Option("--plots", metavar="DIR", help="Write a parity plot per property.")
     ] = None,
     interval: options.Interval = options.LEVEL,
+    form: Annotated[Figures, typer.Option("--format", help="Format of the plots.")] = Figures.PNG,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
     accelerator: options.Accelerator = options.Hardware.AUTO,
@@ -61,7 +72,7 @@ def evaluate(
     from cryskit.predict.published import path_of
 
     predictor = options.load_predictor(model, accelerator, batch_edges)
-    crystals, failures = collect(data, limit)
+    crystals, failures = collect(data, limit, structures)
     used = Split.load(split) if split else None
     judged = _part(crystals, used, part) if used else crystals
     _warn(predictor.card, crystals, judged, used, training.place_of(path_of(model), None) / training.SPLIT)
@@ -72,7 +83,8 @@ def evaluate(
     if out is not None:
         write_text(found.to_json(), out)
     if plots is not None:
-        _plot(found, predictor.card, plots)
+        of = f"the {part or options.Part.TEST} part of {Path(data).name}" if used else Path(data).name
+        _plot(found, predictor.card, plots, form, f"{predictor.card.full_name} on {of}")
     if as_json:
         typer.echo(found.to_json())
     else:
@@ -112,11 +124,11 @@ def _warn(
     note(f"{' and '.join(said)}, so the figures flatter it; to judge it on others, {cure}")
 
 
-def _plot(found: "Evaluation", card: "Card", folder: Path) -> None:
+def _plot(found: "Evaluation", card: "Card", folder: Path, form: Figures, of: str) -> None:
     from cryskit.plots.parity import plot_parity
 
     for prop in card.properties:
         if prop.name in found.metrics:
-            path = folder / f"parity-{prop.name}.png"
-            plot_parity(found.table[f"{prop.name}_true"], found.table[prop.name], prop, path)
+            path = folder / f"parity-{prop.name}.{form}"
+            plot_parity(found.table[f"{prop.name}_true"], found.table[prop.name], prop, path, of=of)
             note(f"plot  {path}")

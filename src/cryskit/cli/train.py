@@ -88,6 +88,7 @@ Penalty = Annotated[
 def train(
     common: training.Common,
     data: options.Data,
+    structures: options.Structures = None,
     properties: Properties = None,
     split: Division = "random",
     train_fraction: Fraction = 1.0,
@@ -116,7 +117,7 @@ def train(
     top |= {"properties": properties}
     asked: dict[str, Any] = {"objective": objective, "start": begin, "text_encoder": common.reader}
     settled = plan_of(common.config, top, network, common.loop, **asked)
-    crystals, failures = collect(data, common.limit)
+    crystals, failures = collect(data, common.limit, structures)
     crystals = list(described(crystals, common.text))
     check_labels(crystals, settled.plan.properties)
     division = divide(crystals, split, settled.plan.optimisation.seed, train_fraction)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
-from cryskit.errors import ModelError
+from cryskit.errors import ModelError, shortened
 from cryskit.predict.published import version_of
 from cryskit.types import GraphSpec, Property
 
@@ -124,6 +124,18 @@ class Card(BaseModel):
     def full_name(self) -> str:
         """Name and version of the model, as in `cryskit-mp@2026.11`; the name alone if it has no version."""
         return f"{self.name}@{self.version}" if self.version else self.name
+
+    def __repr__(self) -> str:
+        """Return name, network, properties with units and what it was trained on, in at most three lines."""
+        known = [f"{each.name} ({each.unit})" if each.unit else each.name for each in self.properties[:8]]
+        more = [f"{len(self.properties) - 8} more"] * (len(self.properties) > 8)
+        predicts = f"predicts {', '.join([*known, *more])}" if known else "pre-trained, predicts nothing"
+        count = f" on {self.rows['training']:,} crystals" if "training" in self.rows else ""
+        source = f" of {shortened(self.data['source'])}" if self.data.get("source") else ""
+        trained = [f"trained{count}{source}"] if count or source else []
+        return "\n  ".join([f"{self.full_name} ({self.encoder.get('name')})", predicts, *trained])
+
+    __str__ = __repr__
 
     def to_json(self) -> str:
         """Return the card as a model file holds it, in this version's format or, if that is newer, its own."""

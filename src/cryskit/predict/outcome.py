@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import torch
 
-from cryskit.types import Prediction
+from cryskit.elements import symbol
+from cryskit.predict.tables import shortest
+from cryskit.types import Crystal, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cryskit.predict.card import Card
     from cryskit.reliability.domain import Domain, Verdict
-    from cryskit.types import Crystal, Property
+    from cryskit.types import Failure, Property
 
 
 class Remarks(NamedTuple):
@@ -52,8 +54,8 @@ def predictions_of(
         domain: Domain of the model, if it has one.
     """
     width = len(card.properties)
-    quantities, readings = numbers[:, : 4 * width].astype(np.float64), numbers[:, 4 * width :]
-    least = _least(card.properties)
+    quantities, readings = numbers[:, : 4 * width], numbers[:, 4 * width :]
+    least = _least(card.properties).astype(numbers.dtype)
     bounded = np.maximum(quantities.reshape(len(crystals), -1, width), least)
     verdicts: Sequence[Verdict | None] = [None] * len(crystals)
     if domain is not None and readings.shape[1]:
@@ -65,30 +67,42 @@ def predictions_of(
 def _prediction(
     card: Card, crystal: Crystal, quantities: np.ndarray, remarks: Remarks, verdict: Verdict | None
 ) -> Prediction:
-    values, *judged = quantities
-    if not np.isfinite(values).all():
-        return Prediction(crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal")
+    computed, *judged = quantities
+    if not np.isfinite(computed).all():
+        return failed(crystal, "The model gives no finite number for this crystal")
     names = [p.name for p in card.properties]
     deviations, intervals = {}, {}
     if judged:
-        deviation, low, high = judged
-        known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
-        deviations = {names[i]: float(deviation[i]) for i in known}
-        intervals = {names[i]: (float(low[i]), float(high[i])) for i in known}
-    named = dict(zip(names, values.tolist(), strict=True))
+        known = np.flatnonzero(np.isfinite(judged[1]) & np.isfinite(judged[2]))
+        deviation, low, high = map(shortest, judged)
+        deviations = {names[i]: deviation[i] for i in known}
+        intervals = {names[i]: (low[i], high[i]) for i in known}
+    named = dict(zip(names, shortest(computed), strict=True))
+    origin = crystal.path, crystal.formula
     if verdict is None:
         reason = ". ".join(filter(None, [_strange(card, crystal), str(remarks)]))
-        return Prediction(crystal.id, named, deviations, intervals, "warned" if reason else "ok", reason)
+        return Prediction(crystal.id, named, deviations, intervals, "warned" if reason else "ok", reason, "", *origin)
     outside = verdict.domain != "in"
     reason = ". ".join(filter(None, [verdict.reason if outside else "", remarks.others]))
     status: Literal["ok", "warned"] = "warned" if verdict.domain == "out" or remarks.others else "ok"
-    return Prediction(crystal.id, named, deviations, intervals, status, reason, verdict.domain)
+    return Prediction(crystal.id, named, deviations, intervals, status, reason, verdict.domain, *origin)
+
+
+def failed(item: Crystal | Failure, reason: str) -> Prediction:
+    """Return the prediction in place of one that cannot be made.
+
+    Args:
+        item: What should have been predicted.
+        reason: Why that cannot be.
+    """
+    formula = item.formula if isinstance(item, Crystal) else ""
+    return Prediction(item.id, {}, status="failed", reason=reason, path=item.path, formula=formula)
 
 
 def _strange(card: Card, crystal: Crystal) -> str:
     """Return which elements no training crystal has, in a sentence; "" if there are none."""
     strange = sorted(set(crystal.numbers.tolist()) - set(card.elements)) if card.elements else []
-    return f"The training data has no element of atomic number {', '.join(map(str, strange))}" if strange else ""
+    return f"The training data has no {', '.join(map(symbol, strange))}" if strange else ""
 
 
 def _least(properties: Sequence[Property]) -> np.ndarray:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from cryskit.batching import Batcher, to
-from cryskit.data.read import read
+from cryskit.data.read import from_files, read
 from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
@@ -27,10 +27,17 @@ from cryskit.predict.card import CARD
 from cryskit.predict.chunks import chunks
 from cryskit.predict.descriptions import TextInput
 from cryskit.predict.network import build_network
-from cryskit.predict.outcome import Remarks, predictions_of
-from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
+from cryskit.predict.outcome import Remarks, failed, predictions_of
+from cryskit.predict.tables import (
+    ATOM_EMBEDDINGS,
+    EMBEDDINGS,
+    frame,
+    prediction_row,
+    prediction_schema,
+    traced,
+    units_of,
+)
 from cryskit.reliability.intervals import ONE_DEVIATION, require_level
-from cryskit.types import Crystal, Failure, Prediction
 from cryskit.weights import save_tensors
 
 if TYPE_CHECKING:
@@ -43,7 +50,7 @@ if TYPE_CHECKING:
     from cryskit.predict.card import Card
     from cryskit.protocols import Encoder
     from cryskit.reliability.reliability import Reliability
-    from cryskit.types import Graph, GraphSpec
+    from cryskit.types import Crystal, Failure, Graph, GraphSpec, Prediction
 
 CHUNK = 512
 """Crystals whose graphs are held at a time unless the caller says otherwise."""
@@ -109,6 +116,9 @@ class Predictor(nn.Module):
         network = build_network(card)
         return cls(network.encoder, network.heads, card, cache, reliability=network.reliability, **sizes)
 
+    def __repr__(self) -> str:
+        return f"Predictor {self.card!r}"
+
     @property
     def device(self) -> torch.device:
         """Where it computes: the device of its weights, chosen by `.to(device)`."""
@@ -151,15 +161,16 @@ class Predictor(nn.Module):
             limit: Most atoms in a cell.
 
         Returns:
-            One row per structure in order: the columns of `schema(properties)`. `attrs` has the `model` with its version,
-            the `units` of the columns and, for a calibrated model, the level of the intervals as `interval`.
+            One row per structure in order: the columns of `schema(properties)` and, behind the id, the `path` where files are read, and
+            the reduced `formula`. `attrs` has the `model` with its version, the `units` of the columns and, for a calibrated
+            model, the level of the intervals as `interval`.
 
         Raises:
             ModelError: The model was pre-trained only.
             PlanError: There are no intervals of this level.
             UnknownNameError: It does not predict one of the properties.
         """
-        schema = self.schema(properties)
+        schema = traced(self.schema(properties), path=from_files(structures))
         rows = map(prediction_row, self.stream(read(structures, limit=limit), interval))
         return frame(rows, schema, self.facts(schema, interval))
 
@@ -239,7 +250,7 @@ class Predictor(nn.Module):
             found = iter(predictions_of(self.card, chunk.usable, numbers, remarks, domain))
             for position, item in enumerate(chunk.items):
                 if position in chunk.failures:
-                    yield Prediction(item.id, {}, status="failed", reason=str(chunk.failures[position]))
+                    yield failed(item, str(chunk.failures[position]))
                 else:
                     yield next(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from cryskit import properties
 from cryskit.batching import collate, with_targets
 from cryskit.data.interchange import manifest
-from cryskit.errors import DataError, UnknownNameError
+from cryskit.data.splits import Split
+from cryskit.errors import DataError, UnknownNameError, suggestion
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
 from cryskit.plots.loss_curves import plot_curves
@@ -21,6 +23,7 @@ from cryskit.registry import OBJECTIVES
 from cryskit.training.calibrate import calibrate, calibrated
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
+from cryskit.training.inputs import SPLIT, crystals_of, folder_of, plan_of, split_of
 from cryskit.training.labels import COUNT, note_impossible, without_impossible
 from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, identity_of, note_plan, start_from, start_heads, text_hash
@@ -30,14 +33,11 @@ from cryskit.types import Property
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from cryskit.data.splits import Split
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
     from cryskit.protocols import Objective
     from cryskit.training.identity import Identity
-    from cryskit.training.plan import Plan
     from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, Graph, GraphSpec
 
@@ -69,11 +69,11 @@ class _Learned(NamedTuple):
 
 
 def train(
-    plan: Plan | SettledPlan,
-    crystals: Sequence[Crystal],
-    split: Split,
-    out: Path,
-    folder: Path,
+    plan: Any,
+    crystals: Any,
+    split: Split | str | Path | None = None,
+    out: Path | str = "model.safetensors",
+    folder: Path | str | None = None,
     *,
     name: str | None = None,
     source: str = "",
@@ -86,13 +86,13 @@ def train(
     Labels outside the physical range of their property are left out and listed in `folder`. The test crystals of the split are not looked at. A run that was killed goes on from its last checkpoint in `folder`.
 
     Args:
-        plan: What is learned, by which network, and how.
-        crystals: The whole data set that the split divides.
-        split: Which crystals train and which choose the epoch.
+        plan: What is learned, by which network, and how: a Plan, a mapping of its values, a YAML file, or just the properties, one or many.
+        crystals: The whole data set that the split divides: crystals, or whatever `cryskit.read` takes.
+        split: Which crystals train and which choose the epoch: a Split, its kind ("random", "formula", "system"; None for "random"), or its file. One that is made here is kept in the folder.
         out: The model file to write.
-        folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals.
+        folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals; `<out>.run` by default.
         name: Name of the model; the stem of `out` by default.
-        source: Where the data came from, for the card.
+        source: Where the data came from, for the card; the path or name by default, where `crystals` is one.
         cache: Where built graphs are kept; `folder` by default.
         judging: Give the model what judges its predictions: intervals and a domain, by the calibration part of the split or, without one, by
             the validation part.
@@ -107,6 +107,7 @@ def train(
 
     Warns:
         FewValidationCrystals: Fewer than 20 crystals choose the epoch.
+        UnusableRowsWarning: Some rows are no crystals and were left out.
 
     Example:
         A small network, trained for one epoch on sixty crystals that come with the package:
@@ -126,7 +127,10 @@ def train(
         >>> [prop.name for prop in card.properties]
         ['bulk_modulus']
     """
-    settled, cache = settle(plan), cache or folder
+    settled, out, folder = settle(plan_of(plan)), Path(out), folder_of(Path(out), folder)
+    source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
+    cache, crystals = cache or folder, crystals_of(crystals)
+    split, is_new = split_of(split, crystals, settled.plan.optimisation.seed), not isinstance(split, Split)
     begun = card_of(settled.plan, [_property(name, crystals) for name in settled.plan.properties], name or out.stem)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
@@ -135,6 +139,8 @@ def train(
         if judging:
             _calibrate(predictor, learned, divided.calibration)
         judged = evaluate(predictor, learned.validation)
+    if is_new:
+        split.save(folder / SPLIT)
     predictor.card = predictor.card.model_copy(
         update={
             **learned.facts,
@@ -144,7 +150,7 @@ def train(
         }
     )
     predictor.save(out)
-    _plot(judged, begun.properties, folder)
+    _plot(judged, begun.properties, folder, f"{predictor.card.full_name} on the validation part")
     return predictor.card
 
 
@@ -252,12 +258,12 @@ def _objective(settled: SettledPlan, predictor: Predictor) -> Objective:
     return OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
 
 
-def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path) -> None:
+def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path, of: str) -> None:
     """Draw the curves of the run, and predictions of the validation crystals over their labels."""
     plot_curves(read_log(folder / LOG), folder / "curve.png")
     for each in (p for p in wanted if p.name in judged.metrics):
         truth, values = judged.table[f"{each.name}_true"], judged.table[each.name]
-        plot_parity(truth, values, each, folder / f"parity-{each.name}.png")
+        plot_parity(truth, values, each, folder / f"parity-{each.name}.png", of=of)
 
 
 def _property(column: str, crystals: Sequence[Crystal]) -> Property:
@@ -268,7 +274,8 @@ def _property(column: str, crystals: Sequence[Crystal]) -> Property:
         if any(column in crystal.targets for crystal in crystals):
             return Property(name=column, symbol=column, unit="")
         known = sorted({name for crystal in crystals for name in crystal.targets})
-        raise DataError(f"The data has no column {column}", f"It has {', '.join(known) or 'no targets'}") from error
+        cure = suggestion(column, known, f"It has {', '.join(known) or 'no targets'}")
+        raise DataError(f"The data has no column {column}", cure) from error
 
 
 def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[Crystal]:
