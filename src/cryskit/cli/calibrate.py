@@ -24,9 +24,13 @@ def calibrate(
         typer.Option("--split", metavar="FILE", exists=True, help="Calibrate on one part of this split of the data."),
     ] = None,
     part: Annotated[
-        options.Part,
-        typer.Option("--part", help="Part of the split to calibrate on."),
-    ] = options.Part.CALIBRATION,
+        list[options.Part] | None,
+        typer.Option(
+            "--part",
+            help="Part of the split to calibrate on; may be given several times.  [default: calibration]",
+            show_default=False,
+        ),
+    ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -57,8 +61,10 @@ def calibrate(
     training, origin = collect(reference, limit)[0] if reference else [], Path(data).name
     if split:
         divided = Split.load(split).divide(crystals)
-        crystals, training = divided[list(options.Part).index(part)], training or divided.train
-        origin = f"{part.value} part of {split.stem}"
+        parts = part or [options.Part.CALIBRATION]
+        crystals = [c for one in parts for c in divided[list(options.Part).index(one)]]
+        training = training or divided.train
+        origin = f"{' and '.join(one.value for one in parts)} part of {split.stem}"
     possible, _ = without_impossible(crystals, predictor.card.properties)
     found = run(predictor, training, possible)
     calibrated(predictor, found, origin)

@@ -38,8 +38,8 @@ Parts = Annotated[
     str | None,
     typer.Option(
         "--start-parts",
-        metavar="encoder|convolutions",
-        help="Move all of its encoder, or all but the embedding of the elements.",
+        metavar="encoder|convolutions|model",
+        help="Move all of its encoder, all but the embedding of the elements, or the encoder and the heads of shared properties.",
     ),
 ]
 Freeze = Annotated[
