@@ -47,7 +47,12 @@ def evaluate(
         Path | None, typer.Option("--out", metavar="FILE", help="Write figures and predictions to a .json file.")
     ] = None,
     plots: Annotated[
-        Path | None, typer.Option("--plots", metavar="DIR", help="Write a parity plot per property.")
+        Path | None,
+        typer.Option(
+            "--plots",
+            metavar="DIR",
+            help="Write a parity plot per property and, of a model with intervals, errors over their widths.",
+        ),
     ] = None,
     interval: options.Interval = options.LEVEL,
     form: Annotated[Figures, typer.Option("--format", help="Format of the plots.")] = Figures.PNG,
@@ -125,10 +130,15 @@ def _warn(
 
 
 def _plot(found: "Evaluation", card: "Card", folder: Path, form: Figures, of: str) -> None:
+    from cryskit.plots.intervals import plot_intervals
     from cryskit.plots.parity import plot_parity
 
     for prop in card.properties:
         if prop.name in found.metrics:
             path = folder / f"parity-{prop.name}.{form}"
             plot_parity(found.table[f"{prop.name}_true"], found.table[prop.name], prop, path, of=of)
+            note(f"plot  {path}")
+        if prop.name in found.coverage:
+            path = folder / f"intervals-{prop.name}.{form}"
+            plot_intervals(found.table, prop, found.interval, path)
             note(f"plot  {path}")

@@ -170,7 +170,8 @@ def output_rows(
     if not writers:
         _show(shown, schema.names, facts)
     place = f", written to {out}" if out else ""
-    note(f"{counted(count, 'row')}, {failed} failed, by {facts['model']}{place}")
+    level = f", intervals of {100 * facts['interval']:g} %" if "interval" in facts else ""
+    note(f"{counted(count, 'row')}, {failed} failed, by {facts['model']}{level}{place}")
     return Counts(count, failed)
 
 
