@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cryskit.predict.load import load
     from cryskit.predict.predictor import Predictor
     from cryskit.predict.published import models
+    from cryskit.small_data.fit import fit_table
     from cryskit.training.fit import fit
     from cryskit.training.plan import Plan
     from cryskit.training.pretrain import pretrain
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "build_graphs",
     "fit",
+    "fit_table",
     "load",
     "models",
     "pretrain",
@@ -67,6 +69,7 @@ _HOMES = {
     "Split": "cryskit.data.splits:Split",
     "build_graphs": "cryskit.graphs.build:build",
     "fit": "cryskit.training.fit:fit",
+    "fit_table": "cryskit.small_data.fit:fit_table",
     "load": "cryskit.predict.load:load",
     "models": "cryskit.predict.published:models",
     "pretrain": "cryskit.training.pretrain:pretrain",

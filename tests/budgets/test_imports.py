@@ -36,6 +36,7 @@ ORDER = [
     {"explain", "evaluate", "screen"},
     {"plots"},
     {"training"},
+    {"small_data"},
     {"benchmark"},
     {"cli", "service"},
 ]

@@ -10,7 +10,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryskit.cli import benchmark, data, describe, embed, evaluate, explain, models, predict, pretrain, search, train
+from cryskit.cli import (
+    benchmark,
+    data,
+    describe,
+    embed,
+    evaluate,
+    explain,
+    fit,
+    models,
+    predict,
+    pretrain,
+    search,
+    train,
+)
 from cryskit.cli.output import as_notes, log_shown, note
 from cryskit.errors import CryskitError, FilesNotReadWarning, one_line
 
@@ -43,6 +56,7 @@ app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
 app.command("describe")(describe.describe)
 app.command("search")(search.search)
+app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
