@@ -15,12 +15,6 @@ WORDS = 12
 def sized(name: str, **size: int) -> dict[str, Any]:
     """Return the arguments that give an encoder a size; one that is made of others hands it on to its graph network."""
     made_of = {
-        "levels": {
-            "members": [
-                {"encoder": {"name": "cgcnn", "width": 8, "layers": 2}, "levels": 3},
-                {"encoder": {"name": "steinhardt", "width": 8, "layers": 2, "channels": 4}, "levels": 1},
-            ]
-        },
         "fused": {"graph": {"name": "cgcnn", **size}},
         "levels": {"members": [{"encoder": {"name": "cgcnn", **size}, "levels": 2}]},
     }

@@ -111,7 +111,8 @@ def _told() -> Callable[[str], None]:
     from tqdm import tqdm
 
     shown = tqdm(bar_format="{elapsed} {desc}", leave=False, disable=None, file=sys.stderr)
-    return lambda what: shown.set_description_str(what)
+    told: Callable[[str], None] = shown.set_description_str
+    return told
 
 
 def _show(found: "Fitted", *, as_json: bool) -> None:

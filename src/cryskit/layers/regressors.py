@@ -35,6 +35,9 @@ class Linear(nn.Module):
         width: Length of the section of the crystal vector that is read.
     """
 
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self, width: int, _properties: Sequence[Property]) -> None:
         super().__init__()
         self.register_buffer("weight", torch.zeros(width, dtype=torch.double))
@@ -57,6 +60,10 @@ class Projected(nn.Module):
         components: Number of principal components.
     """
 
+    mean: Tensor
+    scale: Tensor
+    projection: Tensor
+
     def __init__(self, width: int, components: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(width))
@@ -70,7 +77,8 @@ class Projected(nn.Module):
             vectors: The section of the crystal vectors.
         """
         standardised = (vectors.double() - self.mean.double()) / self.scale.double()
-        return (standardised @ self.projection.double()).float().double()
+        found: Tensor = (standardised @ self.projection.double()).float().double()
+        return found
 
 
 class Kernel(nn.Module):
@@ -81,6 +89,11 @@ class Kernel(nn.Module):
         components: Number of principal components.
         vectors: Number of support vectors.
     """
+
+    vectors: Tensor
+    coefficients: Tensor
+    bias: Tensor
+    gamma: Tensor
 
     def __init__(self, width: int, _properties: Sequence[Property], components: int, vectors: int) -> None:
         super().__init__()
@@ -112,6 +125,13 @@ class Trees(nn.Module):
         depth: Largest number of steps from a root to a leaf.
     """
 
+    roots: Tensor
+    component: Tensor
+    threshold: Tensor
+    children_of: Tensor
+    value: Tensor
+    bias: Tensor
+
     def __init__(
         self, width: int, _properties: Sequence[Property], components: int, trees: int, nodes: int, depth: int
     ) -> None:
@@ -121,7 +141,7 @@ class Trees(nn.Module):
         self.register_buffer("roots", torch.zeros(trees, dtype=torch.int32))
         self.register_buffer("component", torch.zeros(nodes, dtype=torch.int32))
         self.register_buffer("threshold", torch.zeros(nodes, dtype=torch.double))
-        self.register_buffer("children", torch.zeros(nodes, 2, dtype=torch.int32))
+        self.register_buffer("children_of", torch.zeros(nodes, 2, dtype=torch.int32))
         self.register_buffer("value", torch.zeros(nodes, dtype=torch.double))
         self.register_buffer("bias", torch.zeros((), dtype=torch.double))
 
@@ -135,7 +155,7 @@ class Trees(nn.Module):
         node = self.roots.long().expand(len(found), -1)
         for _ in range(self.depth):  # a leaf is its own child
             right = found.gather(1, self.component.long()[node]) > self.threshold[node]
-            node = self.children.long()[node, right.long()]
+            node = self.children_of.long()[node, right.long()]
         return self.value[node].sum(1) + self.bias
 
 
@@ -158,7 +178,8 @@ class Perceptrons(nn.Module):
         Args:
             vectors: The section of the crystal vectors.
         """
-        return (self.heads(vectors) * self.heads.deviation + self.heads.mean)[:, 0].double()
+        learned: Tensor = self.heads(vectors) * self.heads.deviation + self.heads.mean
+        return learned[:, 0].double()
 
 
 PARTS = Registry(

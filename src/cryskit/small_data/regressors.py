@@ -227,7 +227,7 @@ def trees_of(model: Any, space: Space) -> tuple[dict[str, Any], nn.Module]:
     made.roots.copy_(torch.from_numpy(roots))
     made.component.copy_(torch.from_numpy(np.where(leaf, 0, nodes["feature_idx"]).astype(np.int32)))
     made.threshold.copy_(torch.from_numpy(np.where(leaf, 0.0, nodes["num_threshold"])))
-    made.children.copy_(torch.from_numpy(children))
+    made.children_of.copy_(torch.from_numpy(children))
     made.value.copy_(torch.from_numpy(np.where(leaf, nodes["value"], 0.0)))
     made.bias.fill_(float(np.ravel(model._baseline_prediction)[0]))  # noqa: SLF001 - as above
     return {"name": "trees", **sizes}, made
