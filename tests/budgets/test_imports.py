@@ -37,7 +37,7 @@ ORDER = [
     {"plots"},
     {"training"},
     {"small_data"},
-    {"benchmark"},
+    {"benchmark", "sklearn"},
     {"cli", "service"},
 ]
 LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}

@@ -135,13 +135,24 @@ def _kept(graph: Graph, source: Source, path: Path) -> np.ndarray:
         found: np.ndarray = np.load(path, allow_pickle=False)
         if found.shape == (graph.crystals, source.width):
             return found
+    made = vectors_of(graph, source)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, made, allow_pickle=False)
+    return made
+
+
+def vectors_of(graph: Graph, source: Source) -> np.ndarray:
+    """Return the pooled vectors of an encoder, (crystals, width) float32.
+
+    Args:
+        graph: The graph of the crystals, as all encoders are given it.
+        source: The encoder.
+    """
     encoder: Any = ENCODERS.build({"name": "levels", "members": [source.member]})
     encoder.members[0].load_state_dict(dict(source.tensors))
     encoder.eval()
     batcher = Batcher(graph)
     with torch.inference_mode():
         parts = [encoder(batcher.take(rows)).crystals.numpy() for rows in batcher.batches(BATCH_EDGES)]
-    made = np.concatenate(parts)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, made, allow_pickle=False)
-    return made
+    found: np.ndarray = np.concatenate(parts) if parts else np.zeros((0, source.width), np.float32)
+    return found
