@@ -33,10 +33,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "cgat": {"width": 16, "layers": 2, "heads": 2, "context": 2, "count": 12, "radius": 8.0},
         "matformer": {"width": 16, "layers": 2, "heads": 2},
         "levels": {
-            "members": [
-                {"encoder": {"name": "cgcnn", "width": 8, "layers": 2}, "levels": 3},
-                {"encoder": {"name": "steinhardt", "width": 8, "layers": 2, "channels": 4}, "levels": 1},
-            ]
+            "members": [{"encoder": {"name": "steinhardt", "width": 8, "layers": 2, "channels": 4}, "levels": 3}]
         },
         "fused": {"graph": {"name": "cgcnn", "width": 16}, "text_width": WORDS, "projected": 16, "dropout": 0.0},
     }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from cryskit.errors import PlanError
+from cryskit.errors import ModelError, PlanError
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.layers.pool import max_pool, mean_pool
 from cryskit.registry import ENCODERS, configured
@@ -73,7 +73,16 @@ class Levels(nn.Module):
 
     @property
     def inputs(self) -> nn.Module:
-        """The input layer of the first encoder, from atomic numbers to vectors."""
+        """The input layer of the only encoder, from atomic numbers to vectors.
+
+        Raises:
+            ModelError: There are several encoders, each with an input layer of its own.
+        """
+        if len(self.members) > 1:
+            raise ModelError(
+                f"The model joins {len(self.members)} encoders, which have no input layer in common",
+                "Explain a model with one encoder, or fit one: `cryskit fit --encoder crysae`",
+            )
         first: Any = self.members[0]
         layer: nn.Module = first.inputs
         return layer

@@ -203,6 +203,7 @@ class RegressorHeads(nn.Module):
             the mean, and the arguments of its class.
 
     Attributes:
+        differentiable: Whether the prediction has a derivative that tells something; trees have none.
         mean: (1,) the mean of the transformed targets of the training rows.
         deviation: (1,) their standard deviation.
         shares: (parts,) the shares in the mean.
@@ -229,6 +230,7 @@ class RegressorHeads(nn.Module):
         self.parts = nn.ModuleList(
             _made(part, section, self.properties) for part, section in zip(parts, self.sections, strict=True)
         )
+        self.differentiable = not any(isinstance(part, Trees) for part in self.parts)
         self.register_buffer("shares", torch.tensor([float(part.get("share", 1 / len(parts))) for part in parts]))
         self.register_buffer("mean", torch.zeros(1))
         self.register_buffer("deviation", torch.ones(1))
