@@ -111,7 +111,12 @@ def _fitted(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     folder = asked.folder / name.replace(" ", "-").replace(",", "")
     started, clock = time.monotonic(), time.process_time()
     found = fit_table(
-        crystals, target, folder / "model.safetensors", budget=asked.budget, encoders=asked.encoder, told=_told(name)
+        crystals,
+        target,
+        folder / "model.safetensors",
+        budget=asked.budget,
+        encoders=asked.encoder,
+        announce=_announcer(name),
     )
     spent = {"seconds": round(time.monotonic() - started), "cpu_seconds": round(time.process_time() - clock)}
     table = table_of(crystals, target)
@@ -132,7 +137,7 @@ def _fitted(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _told(name: str) -> Any:
+def _announcer(name: str) -> Any:
     return lambda what: print(time.strftime("%H:%M:%S"), name, what, flush=True)
 
 

@@ -89,7 +89,7 @@ def fit(
             encoders=encoders or PUBLISHED,
             seed=seed,
             limit=limit,
-            told=_told(),
+            announce=_announcer(),
         )
     _show(found, as_json=as_json)
 
@@ -106,13 +106,13 @@ def seconds_of(duration: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-def _told() -> Callable[[str], None]:
+def _announcer() -> Callable[[str], None]:
     """Return a function that shows each step on stderr, with the time since the start, if that is a terminal."""
     from tqdm import tqdm
 
     shown = tqdm(bar_format="{elapsed} {desc}", leave=False, disable=None, file=sys.stderr)
-    told: Callable[[str], None] = shown.set_description_str
-    return told
+    announce: Callable[[str], None] = shown.set_description_str
+    return announce
 
 
 def _show(found: "Fitted", *, as_json: bool) -> None:

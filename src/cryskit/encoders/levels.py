@@ -4,7 +4,7 @@
 
 c is the crystal vector of an encoder and v_l are the atom vectors at its level l: behind its last layers and, where one level more
 than it has layers is asked for, those that enter the first. Means are over atoms, an orbit weighted with its multiplicity. What a
-regressor needs of a frozen encoder lies at different levels for different properties; a mean over atoms alone forgets how unequal
+regressor needs of a frozen encoder is found at different levels for different properties; a mean over atoms alone forgets how unequal
 they are. The vectors of several encoders, which have to read the same graph, follow one another.
 """
 

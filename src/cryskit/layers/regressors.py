@@ -209,7 +209,7 @@ class RegressorHeads(nn.Module):
         shares: (parts,) the shares in the mean.
 
     Raises:
-        PlanError: There is not one property, or a section lies outside the crystal vector.
+        PlanError: There is not one property, or a section is outside the crystal vector.
     """
 
     mean: Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +55,12 @@ class Fitted:
         warnings: What a reader of the errors has to know.
     """
 
-    model: Predictor
+    model: Predictor = field(repr=False)
     path: Path
     folder: Path
     errors: dict[str, tuple[float, float]]
     unit: str
-    predictions: pd.DataFrame
+    predictions: pd.DataFrame = field(repr=False)
     warnings: tuple[str, ...]
 
     @property
@@ -80,7 +80,7 @@ def fit_table(
     encoders: Sequence[str] = PUBLISHED,
     seed: int = 0,
     limit: int = LIMIT,
-    told: Callable[[str], None] = lambda _: None,
+    announce: Callable[[str], None] = lambda _: None,
 ) -> Fitted:
     """Fit the best model that a table of labelled crystals gives.
 
@@ -98,7 +98,7 @@ def fit_table(
         encoders: Published models or model files whose encoders are tried. Those that have learned the target itself are left out.
         seed: Seed of the folds and of the networks.
         limit: Atoms that a cell may have.
-        told: Function that is told of each step.
+        announce: Function that is called with the name of each step.
 
     Raises:
         DataError: The table cannot be read or has too few labels of the target.
@@ -115,10 +115,9 @@ def fit_table(
         >>> found.model.properties, found.errors["fit"][0] < found.errors["mean of the labels"][0]
         (['bulk_modulus'], True)
     """
-    started = time.monotonic()
-    path = Path(out)
+    started, path = time.monotonic(), Path(out)
     place = Path(folder) if folder else path.with_name(f"{path.name}.fit")
-    told("reading")
+    announce("reading")
     items = list(with_structures(table, structures, limit) if structures else read(table, limit=limit))
     crystals = [item for item in items if isinstance(item, Crystal)]
     rows = table_of(crystals, target)
@@ -130,19 +129,25 @@ def fit_table(
         )
     sources.sort(key=lambda source: bool(source.learned))
     key = digest_of(manifest(rows.crystals), rows.values.tolist(), rows.wanted, seed)
-    facts = {"data": key, "budget": budget, **{f"encoder {s.name}": s.digest for s in sources}}
-    claim(place, Identity(facts))
-    told("vectors")
-    run = _Run(rows, Vectors(rows, sources, place, key), Kept(place, told), key, seed, started, budget)
+    claim(place, Identity({"data": key, "budget": budget, **{f"encoder {s.name}": s.digest for s in sources}}))
+    announce("vectors")
+    run = _Run(rows, Vectors(rows, sources, place, key), Kept(place, announce), key, seed, started, budget)
     model, judged, choice, notes = run.whole(path.stem)
-    said = warnings_of(rows, crystals, sources, excluded, judged) + notes
     model.save(path)
-    frame = pd.DataFrame({"id": [c.id for c in rows.crystals], "label": rows.values, "prediction": judged.values[FIT]})
-    frame.attrs["units"] = dict.fromkeys(("label", "prediction"), rows.wanted.unit)
+    warnings = (*warnings_of(rows, crystals, sources, excluded, judged), *notes)
+    frame = _unseen(rows, judged)
     frame.to_csv(place / PREDICTIONS, index=False)
-    found = Fitted(model, path, place, judged.errors(rows), rows.unit, frame, tuple(said))
-    write_report(rows, judged, choice, model.card, found.errors, found.warnings, found.report)
+    found = Fitted(model, path, place, judged.errors(rows), rows.unit, frame, warnings)
+    write_report(rows, judged, choice, model.card, found.errors, warnings, found.report)
     return found
+
+
+def _unseen(table: Table, judged: Judged) -> pd.DataFrame:
+    """Return the labels and the predictions of models that had not seen them."""
+    columns = {"label": table.values, "prediction": judged.values[FIT]}
+    frame = pd.DataFrame({"id": [crystal.id for crystal in table.crystals], **columns})
+    frame.attrs["units"] = dict.fromkeys(columns, table.wanted.unit)
+    return frame
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,7 @@ class _Run:
             none = np.array([], dtype=int)
             shares, _ = decide(tuner, self.vectors, every, choice, pools, epochs, "all", self.kept, none)
             networks = [tuner.tuned(every, choice.transform, pool, epochs, "all") for pool in pools]
-        self.kept.told("the model of all rows")
+        self.kept.announce("the model of all rows")
         numbers = range(1, len(folds) + 1)
         judged = collected(
             self.table,

@@ -66,11 +66,11 @@ class Kept:
 
     Attributes:
         folder: The folder.
-        told: Told of each step.
+        announce: Function that is called with the name of each step.
     """
 
     folder: Path
-    told: Callable[[str], None] = field(default=lambda _: None)
+    announce: Callable[[str], None] = field(default=lambda _: None)
 
     def get(self, name: str, what: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return the result of a step, made if it is not there.
@@ -80,7 +80,7 @@ class Kept:
             what: What the step does, in words.
             make: Function that returns the result, plain values.
         """
-        self.told(what)
+        self.announce(what)
         path = self.folder / f"step-{name}.json"
         if not path.exists():
             write_json(make(), path)
@@ -204,7 +204,7 @@ def decide(
         pools: Poolings that are tried; the mean of their networks is what "fine-tuned" means.
         epochs: Passes over the training rows.
         name: Name of the runs.
-        kept: Told of what is done.
+        kept: Where results are kept, and steps announced.
         left_out: Rows whose predictions are returned.
 
     Returns:
@@ -215,7 +215,7 @@ def decide(
     asked = np.concatenate([chooses, left_out])
     found = []
     for pool in pools:
-        kept.told(f"fine-tuning with pooling {pool or 'of its own'}, {name}")
+        kept.announce(f"fine-tuning with pooling {pool or 'of its own'}, {name}")
         found.append(predicted(tuner.tuned(rows, transform, pool, epochs, name), table, asked))
     networks = np.mean(found, axis=0)
     frozen = mean_of(fitted(table, vectors, training, choice), vectors, chooses)

@@ -15,6 +15,8 @@ from cryskit.small_data.table import SPEC
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from torch import Tensor
+
     from cryskit.small_data.search import Part
     from cryskit.small_data.sources import Vectors
     from cryskit.small_data.table import Table
@@ -70,18 +72,21 @@ def assembled(
         **facts,
     )
     predictor = Predictor.from_card(card)
-    made: Any = predictor
-    with torch.no_grad():
-        for member, tensors in zip(
-            made.encoder.members, [*(s.tensors for s in sources), *(n.encoder.state_dict() for n in tuned)], strict=True
-        ):
-            member.load_state_dict(dict(tensors))
-        modules = [*(part.module for part in used), *tuned]
-        for there, module in zip(made.heads.parts, modules, strict=True):
-            state = module.state_dict()
-            own = {k: v for k, v in state.items() if k.startswith("heads.")} if module in tuned else state
-            there.load_state_dict(own)
-        labels = torch.from_numpy(table.learned(transform))
-        made.heads.mean.fill_(float(labels.mean()))
-        made.heads.deviation.fill_(float(labels.std(correction=0)) or 1.0)
+    weights = [*(source.tensors for source in sources), *(network.encoder.state_dict() for network in tuned)]
+    modules = [part.module.state_dict() for part in used]
+    modules += [{f"heads.{name}": tensor for name, tensor in one.heads.state_dict().items()} for one in tuned]
+    _fill(predictor, weights, modules, torch.from_numpy(table.learned(transform)))
     return predictor.eval()
+
+
+@torch.no_grad()
+def _fill(
+    predictor: Any, weights: Sequence[Mapping[str, Tensor]], modules: Sequence[Mapping[str, Tensor]], labels: Tensor
+) -> None:
+    """Give a predictor the weights of its encoders, the tensors of its regressors and the scale of the labels."""
+    for member, tensors in zip(predictor.encoder.members, weights, strict=True):
+        member.load_state_dict(dict(tensors))
+    for part, tensors in zip(predictor.heads.parts, modules, strict=True):
+        part.load_state_dict(dict(tensors))
+    predictor.heads.mean.fill_(float(labels.mean()))
+    predictor.heads.deviation.fill_(float(labels.std(correction=0)) or 1.0)
