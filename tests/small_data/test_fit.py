@@ -17,7 +17,7 @@ import cryskit
 from cryskit.cli import app
 from cryskit.data.interchange import write
 from cryskit.elements import formula
-from cryskit.errors import DataError, PlanError
+from cryskit.errors import DataError, ModelError, PlanError
 from cryskit.small_data.fit import Fitted, fit_table
 from cryskit.small_data.folds import folds_of, some
 from cryskit.small_data.joined import with_structures
@@ -122,6 +122,11 @@ def test_an_encoder_that_has_learned_the_target_is_not_tried() -> None:
     used, excluded = usable_sources(["crysae", "cryskit-mp"], "bulk_modulus")
     assert [source.name for source in used] == ["crysae"]
     assert excluded == ["cryskit-mp"]
+
+
+def test_an_encoder_of_another_graph_is_refused() -> None:
+    with pytest.raises(ModelError, match="another graph"):
+        source_of("crysmmnet")
 
 
 def test_folds_never_divide_a_formula() -> None:

@@ -12,6 +12,7 @@ import torch
 from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
 from cryskit.encoders.levels import width_of
+from cryskit.errors import ModelError
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
 from cryskit.predict.predictor import BATCH_EDGES
@@ -78,8 +79,17 @@ def source_of(name: str) -> Source:
     predictor = load(name)
     asked = dict(predictor.card.encoder)
     config = asked | ({"neighbours": SPEC.neighbours} if "neighbours" in asked else {})
-    lists = [child for child in predictor.encoder.children() if isinstance(child, torch.nn.ModuleList)]
-    return Source(
+    needed = ENCODERS.needs(config)
+    if needed != SPEC:
+        raise ModelError(
+            f"The encoder of {name} reads another graph ({needed})", f"Name models whose encoder reads {SPEC}"
+        )
+    lists = (
+        []
+        if "members" in config
+        else [child for child in predictor.encoder.children() if isinstance(child, torch.nn.ModuleList)]
+    )
+    return Source(  # an encoder that is made of others is read at its end alone
         name=name,
         digest=digest(path_of(name)),
         config=config,

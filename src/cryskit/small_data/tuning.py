@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from cryskit.predict.predictor import BATCH_EDGES, Predictor
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.small_data.folds import folds_of, without
 from cryskit.small_data.table import SPEC
-from cryskit.training.fit import fit, seeded
+from cryskit.training.fit import FewValidationCrystals, fit, seeded
 from cryskit.training.identity import Identity
 from cryskit.training.plan import Optimisation
 from cryskit.training.transfer import transfer
@@ -113,7 +114,9 @@ class Tuner:
             training, validation = (graph.take(part) for part in self.divided(rows))
             heads.fit_scale(training.targets)
             facts = {"table": self.key, "rows": rows.tolist(), "epochs": epochs, "transform": transform, **encoder}
-            fit(objective, training, validation, optimisation, folder, identity=Identity(facts))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FewValidationCrystals)  # the report says that labels are few
+                fit(objective, training, validation, optimisation, folder, identity=Identity(facts))
         return predictor
 
 
