@@ -66,7 +66,7 @@ def fit(
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """Fit the best model that a small table gives, and say how good it is.
+    """Fit the best model that a small table gives.
 
     Pre-trained encoders with regressors, fine-tuned networks and their mean are compared by nested cross-validation by formula. The
     result is one model file for `cryskit predict --model`, and a report. A fit that was stopped goes on when the same command is given again.
