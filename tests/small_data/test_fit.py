@@ -18,6 +18,7 @@ from cryskit.cli import app
 from cryskit.data.interchange import write
 from cryskit.elements import formula
 from cryskit.errors import DataError, ModelError, PlanError
+from cryskit.small_data import tuning
 from cryskit.small_data.fit import Fitted, fit_table
 from cryskit.small_data.folds import folds_of, some
 from cryskit.small_data.joined import with_structures
@@ -107,6 +108,21 @@ def test_a_file_of_frozen_and_fine_tuned_gives_their_mean(small: tuple[Tuner, Ve
     found = np.log10(cryskit.load(tmp_path / "m.safetensors").predict(CRYSTALS[40:])["bulk_modulus"])
     tuned = np.mean([predicted(network, tuner.table, rows[40:]) for network in networks], axis=0)
     assert np.allclose(found, (mean_of(parts, vectors, rows[40:]) + tuned) / 2, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_with_time_networks_are_fine_tuned_and_judged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "EPOCHS", 1)
+    call: dict[str, Any] = {"budget": 3600, "encoders": ["crysae"]}
+    found = fit_table(CRYSTALS[:52], "bulk_modulus", tmp_path / "m.safetensors", **call)
+    assert {"frozen", "fine-tuned", "mean of both", "fit", "fine-tuned, mean_max pooling"} <= found.errors.keys()
+    singles = [found.errors[name][0] for name in ("frozen", "fine-tuned", "mean of both")]
+    assert min(singles) - 1e-9 <= found.errors["fit"][0] <= max(singles) + 1e-9
+    assert found.path.stat().st_size < 10e6
+    again = fit_table(CRYSTALS[:52], "bulk_modulus", tmp_path / "m.safetensors", **call)
+    assert again.errors == found.errors
+    values = cryskit.load(found.path).predict(CRYSTALS[:3])["bulk_modulus"]
+    assert np.allclose(values, found.model.predict(CRYSTALS[:3])["bulk_modulus"], rtol=1e-5)
 
 
 def test_the_mean_is_left_only_for_what_is_surely_better(small: tuple[Tuner, Vectors]) -> None:
