@@ -38,9 +38,9 @@ class Space(NamedTuple):
     """Standardisation and principal components of vectors.
 
     Attributes:
-        mean: (width,) float32.
-        scale: (width,) float32.
-        projection: (width, components) float32.
+        mean: (width,) float32, the mean of each value.
+        scale: (width,) float32, the deviation of each value; 1 where it is constant.
+        projection: (width, components) float32, the directions of the components.
     """
 
     mean: np.ndarray
