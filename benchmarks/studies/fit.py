@@ -85,10 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     path = asked.out / "fit.json"
     card = json.loads(path.read_text(encoding="utf-8")) if path.exists() else _new(asked)
     for name in asked.set:
-        if name not in card["sets"]:
-            card["sets"][name] = _fitted(name, asked)
+        if name not in {found["set"] for found in card["sets"]}:
+            facts, errors = _fitted(name, asked)
+            card["sets"].append(facts)
+            card["errors"] += errors
             write_json(card, path)
-            print(name, json.dumps(card["sets"][name]["errors"], indent=1), flush=True)
+            print(name, json.dumps(errors, indent=1), flush=True)
 
 
 def _new(asked: argparse.Namespace) -> dict[str, Any]:
@@ -96,11 +98,12 @@ def _new(asked: argparse.Namespace) -> dict[str, Any]:
         "title": "Small tables: nested errors of cryskit fit and of its candidates",
         **machine.facts(1),
         "settings": {"budget": asked.budget, "most": asked.most, "encoders": asked.encoder, "seed": 0},
-        "sets": {},
+        "sets": [],
+        "errors": [],
     }
 
 
-def _fitted(name: str, asked: argparse.Namespace) -> dict[str, Any]:
+def _fitted(name: str, asked: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Fit one set and its rival."""
     case = CASES[name]
     source: Any = asked.shared / case.source if case.source.endswith(".parquet") else case.source
@@ -120,8 +123,13 @@ def _fitted(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     )
     spent = {"seconds": round(time.monotonic() - started), "cpu_seconds": round(time.process_time() - clock)}
     table = table_of(crystals, target)
-    errors = {key: list(value) for key, value in found.errors.items()} | {RIVAL: _rival(table)}
-    return {
+    errors = {**found.errors, RIVAL: _rival(table)}
+    shown = [
+        {"set": name, "model": model, "mae": round(error, 5), "deviation": round(spread, 5)}
+        for model, (error, spread) in sorted(errors.items(), key=lambda one: one[1])
+    ]
+    facts = {
+        "set": name,
         "source": case.source,
         "target": target,
         "crystals": len(table),
@@ -129,19 +137,19 @@ def _fitted(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         "manifest": manifest(table.crystals),
         "unit": found.unit,
         "transform": found.model.card.properties[0].transform,
-        "fine_tuned": found.model.card.plan["fit"]["epochs"],
-        "shares": found.model.card.plan["fit"]["shares"],
+        "epochs": found.model.card.plan["fit"]["epochs"],
+        "frozen_share": found.model.card.plan["fit"]["shares"][0],
         "megabytes": round(found.path.stat().st_size / 1e6, 2),
         **spent,
-        "errors": {key: [round(number, 5) for number in value] for key, value in errors.items()},
     }
+    return facts, shown
 
 
 def _announcer(name: str) -> Any:
     return lambda what: print(time.strftime("%H:%M:%S"), name, what, flush=True)
 
 
-def _rival(table: Table) -> list[float]:
+def _rival(table: Table) -> tuple[float, float]:
     """Return the error of the rival on the outer folds and its deviation over them, the better transform chosen for it."""
     features, values = magpie_features(table.crystals), {}
     folds = outer_folds(table, 0)
@@ -153,7 +161,7 @@ def _rival(table: Table) -> list[float]:
             found[fold] = physical(model.fit(features[rows], labels[rows]).predict(features[fold]), transform)
         values[transform] = errors_of(table, np.arange(len(table)), found)
     best = min(values.values(), key=lambda errors: errors.mean())
-    return [float(best.mean()), float(np.std([best[fold].mean() for fold in folds]))]
+    return float(best.mean()), float(np.std([best[fold].mean() for fold in folds]))
 
 
 if __name__ == "__main__":

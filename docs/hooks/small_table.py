@@ -26,24 +26,24 @@ def errors() -> str:
     except FileNotFoundError:
         return "*The run has not been made yet.*"
     rows = []
-    for name, found in card["sets"].items():
-        every = found["errors"]
-        singles = {key: value for key, value in every.items() if key not in _APART and ", " in key}
-        best = min(singles, key=lambda key: singles[key][0])
+    for facts in card["sets"]:
+        every = {one["model"]: one for one in card["errors"] if one["set"] == facts["set"]}
+        singles = [one for name, one in every.items() if name not in _APART and ", " in name]
+        best = min(singles, key=lambda one: one["mae"])
         rows.append(
             [
-                name,
-                found["crystals"],
-                found["unit"] or "1",
+                facts["set"],
+                facts["crystals"],
+                facts["unit"] or "1",
                 _spread(every["fit"]),
-                f"{_spread(every[best])} ({best})",
+                f"{_spread(best)} ({best['model']})",
                 _spread(every["Magpie, boosted trees"]),
-                f"{every['mean of the labels'][0]:.3g}",
+                f"{every['mean of the labels']['mae']:.3g}",
             ]
         )
     head = ["set", "crystals", "unit", "`fit`", "best single candidate", "Magpie, boosted trees", "mean of the labels"]
     return f"Mean absolute errors ± deviation over the five folds.\n\n{table(head, rows)}"
 
 
-def _spread(found: list[float]) -> str:
-    return f"{found[0]:.3g} ± {found[1]:.1g}"
+def _spread(found: dict[str, Any]) -> str:
+    return f"{found['mae']:.3g} ± {found['deviation']:.1g}"
