@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryskit.predict.load import load
     from cryskit.predict.predictor import Predictor
     from cryskit.predict.published import models
+    from cryskit.small_data.fit import fit_table
     from cryskit.training.fit import fit
     from cryskit.training.plan import Plan
     from cryskit.training.pretrain import pretrain
@@ -49,6 +50,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fit",
+    "fit_table",
     "load",
     "models",
     "pretrain",
@@ -76,6 +78,7 @@ _HOMES = {
     "evaluate": "cryskit.evaluate.judge:judge",
     "explain": "cryskit.explain.explain:explain",
     "fit": "cryskit.training.fit:fit",
+    "fit_table": "cryskit.small_data.fit:fit_table",
     "load": "cryskit.predict.load:load",
     "models": "cryskit.predict.published:models",
     "pretrain": "cryskit.training.pretrain:pretrain",

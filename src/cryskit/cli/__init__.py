@@ -18,6 +18,7 @@ from cryskit.cli import (
     embed,
     evaluate,
     explain,
+    fit,
     models,
     predict,
     pretrain,
@@ -56,6 +57,7 @@ app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
 app.command("describe")(describe.describe)
 app.command("search")(search.search)
+app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)

@@ -123,6 +123,11 @@ class Explainer:
 
     def __init__(self, predictor: Predictor, name: str | None = None, *, edges: int = EDGES) -> None:
         predictor.require_heads()
+        if not getattr(predictor.heads, "differentiable", True):
+            raise ModelError(
+                f"{predictor.card.name} holds boosted trees, which have no derivative",
+                "Explain a model without them",
+            )
         names = {alias: p.name for p in predictor.card.properties for alias in (*p.aliases, p.name)}
         if name is not None and name not in names:
             raise UnknownNameError(f"property of the model {predictor.card.name}", name, predictor.properties)

@@ -21,15 +21,15 @@ from torch.overrides import TorchFunctionMode
 
 from cryskit import arguments
 from cryskit.errors import ModelError, PlanError, UnknownNameError
-from cryskit.layers.heads import PropertyHeads
 from cryskit.predict.card import read_card
-from cryskit.registry import ENCODERS
+from cryskit.registry import ENCODERS, Registry
 from cryskit.reliability.reliability import Reliability
 from cryskit.types import GraphSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
     from cryskit.protocols import Encoder
 
@@ -42,10 +42,17 @@ BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeE
 _AGAIN = "Get the file again, from somebody whom you trust"
 _LEAST = 4_000_000  # numbers that a network may hold besides its tensors, such as grids of distances
 _CALLS = 300  # of torch's functions for each tensor of a network, amply
-_HEADS = tuple(inspect.signature(PropertyHeads).parameters.keys() - {"width", "properties"})
+_DEFAULT = "perceptrons"  # the kind of heads where a card names none
 _FILLED = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
 _FREE = ("shells", "reduce")  # fields of a graph that nothing in an encoder of directed edges depends on
 _ADDED = ("symmetry", "origins")  # fields that a graph may have in addition
+
+
+HEADS = Registry(
+    "kind of heads",
+    {_DEFAULT: "cryskit.layers.heads:PropertyHeads", "regressors": "cryskit.layers.regressors:RegressorHeads"},
+)
+"""Kinds of heads by the "name" that a card gives its heads."""
 
 
 class Network(NamedTuple):
@@ -72,14 +79,17 @@ def build_network(card: Card) -> Network:
         PlanError: An argument has the wrong type or cannot be.
         UnknownNameError: There is no such encoder or no such argument.
     """
-    for name in card.heads:
-        if name not in _HEADS:
-            raise UnknownNameError("argument of the heads", name, _HEADS)
-    arguments.check("the heads", PropertyHeads, card.heads)
+    settings = dict(card.heads)
+    kind = HEADS[str(settings.pop("name", _DEFAULT))]
+    known = inspect.signature(kind).parameters.keys() - {"width", "properties"}
+    for name in settings:
+        if name not in known:
+            raise UnknownNameError("argument of the heads", name, known)
+    arguments.check("the heads", kind, settings)
     encoder = ENCODERS.build(card.encoder)
     if not card.properties:
         return Network(encoder, None, None)
-    heads = PropertyHeads(encoder.width, card.properties, **card.heads)
+    heads = kind(encoder.width, card.properties, **settings)
     return Network(encoder, heads, Reliability(len(card.properties), **card.reliability) if card.reliability else None)
 
 
