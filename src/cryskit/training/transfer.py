@@ -16,7 +16,7 @@ from torch import nn
 from cryskit.errors import ModelError, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor
 
@@ -114,7 +114,7 @@ def _levels(encoder: Module) -> dict[str, int]:
 
 def _encoders(name: str, child: nn.Module) -> dict[str, nn.Module]:
     """Return the encoders that a part of an encoder is made of, which stand at one level; by the beginning of their names."""
-    listed: Iterable[nn.Module] = child if isinstance(child, nn.ModuleList) else ()
+    listed: list[nn.Module] = list(child) if isinstance(child, nn.ModuleList) else []
     found = {f"{name}.": child} | {f"{name}.{index}.": each for index, each in enumerate(listed)}
     return {start: each for start, each in found.items() if hasattr(each, "needs")}
 
