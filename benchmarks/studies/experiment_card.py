@@ -17,19 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.speed import machine
-from benchmarks.studies.experiment import DRAWS, MODEL, draws
+from benchmarks.studies.experiment_draws import DRAWS, MODEL, Study, physical
 from benchmarks.studies.joined_corpus import Held
-from benchmarks.studies.measured import DFT_OF, measured
+from benchmarks.studies.measured import DFT_OF
 from cryskit import properties
 from cryskit.atomic_write import write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
+from cryskit.elements import formula
 from cryskit.plots.learning_curves import Point, plot_learning
 from cryskit.predict.card import digest
-from cryskit.predict.load import load
 from cryskit.predict.published import path_of
 from cryskit.types import Crystal
 
@@ -58,21 +59,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Judge every run and write the card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the tables")
-    parser.add_argument("--corpus", required=True, help="crystals with labels of DFT")
+    parser.add_argument("--corpus", type=Path, required=True, help="crystals with labels of DFT")
     parser.add_argument("--split", type=Path, required=True, help="split of the corpus; its training part was learned")
     parser.add_argument("--runs", type=Path, default=Path("runs/experiment"), help="folder of the runs")
     parser.add_argument(
         "--picture",
         type=Path,
-        help="file of the learning curve of the gap; -enthalpy is added to its name for the other",
+        help="file of the learning curves; -band and -formation are added to its name",
     )
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
-    crystals = measured(asked.data)
-    corpus = [row for row in read(asked.corpus) if isinstance(row, Crystal)]
+    study = Study(asked.data, asked.runs)
+    crystals = study.crystals
+    alike = _alike(asked.corpus, crystals)
     split = Split.load(asked.split)
     trained = set(split.train)
-    new = unseen(crystals, [c for c in corpus if c.id in trained])
+    new = unseen(crystals, [c for c in alike if c.id in trained])
     runs = _runs(asked.runs)
     card: dict[str, Any] = {
         "title": "Measured band gaps and formation enthalpies from models of DFT",
@@ -81,31 +83,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "split": {"file": asked.split.name, "hash": split.hash},
         "model": {"name": MODEL, "sha256": digest(path_of(MODEL))},
         "draws": DRAWS,
-        "properties": {},
     }
-    labels = {c.id: c.targets for c in corpus}
-    own = {p.id: p.values for p in load(MODEL).stream(crystals)}
-    for name, old in DFT_OF.items():
+    labels = {c.id: c.targets for c in alike}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for column, (name, old) in enumerate(DFT_OF.items()):
         truth = {c.id: c.targets[name] for c in crystals if name in c.targets}
+        own = dict(zip((c.id for c in crystals), physical(name, study.dft[:, column]).tolist(), strict=True))
         fixed = {
             _DFT: {each: labels[each][old] for each in truth if old in labels.get(each, {})},
-            _MODEL: {each: max(own[each][old], 0) if "gap" in name else own[each][old] for each in truth},
+            _MODEL: {each: own[each] for each in truth},
         }
-        rows = [{"way": way, "labels": 0, **judged(values, truth, new)} for way, values in fixed.items()]
-        tests = [{crystals[i].id for i in draw.test} for draw in draws(crystals)]
-        card["properties"][name] = {
-            "crystals": len(truth),
-            "unseen": len(new & truth.keys()),
-            "unit": properties.get(name).unit,
-            "rows": rows + _curves(runs, name, truth, new),
-            "tests": [len(part & truth.keys()) for part in tests],
-        }
+        untrained = [{"way": way, "labels": 0, **judged(values, truth, new)} for way, values in fixed.items()]
+        rows[name] = [*untrained, *_curves(runs, name, truth, new)]
+        if asked.picture:
+            plot(rows[name], name, asked.picture.with_stem(f"{asked.picture.stem}-{old.split('_')[0]}"))
+    card |= {f"{_shown(name)}, by number of measured labels": _by_size(found) for name, found in rows.items()}
+    card[f"most labels, all draws; unseen by DFT: {len(new)} of {len(crystals)} crystals"] = _most(rows)
+    card["most labels, first draw only"] = _first(rows)
     write_json(card, asked.out / "experiment.json")
-    if asked.picture:
-        for name, path in zip(
-            DFT_OF, (asked.picture, asked.picture.with_stem(f"{asked.picture.stem}-enthalpy")), strict=True
-        ):
-            plot(card["properties"][name], name, path)
+
+
+def _alike(corpus: Path, crystals: Sequence[Crystal]) -> list[Crystal]:
+    """Return the crystals of a corpus that share their id or their formula with one of some others."""
+    table = pd.read_parquet(corpus)
+    ids, names = {c.id for c in crystals}, {formula(c.numbers) for c in crystals}
+    shared = table["atomic_numbers"].map(lambda numbers: formula(np.asarray(numbers)) in names)
+    return [row for row in read(table[shared | table["id"].isin(ids)]) if isinstance(row, Crystal)]
 
 
 def unseen(crystals: Iterable[Crystal], trained: Iterable[Crystal]) -> set[str]:
@@ -159,20 +162,70 @@ def mean_of_best(
     return best, {each: sum(test[each] for test in tests) / len(tests) for each in tests[0]}
 
 
-def plot(rows: Mapping[str, Any], name: str, path: Path) -> None:
+def plot(rows: Sequence[Mapping[str, Any]], name: str, path: Path) -> None:
     """Draw the learning curves of the main ways.
 
     Args:
-        rows: What the card says of a property.
+        rows: Errors of every way and size.
         name: Name of the property.
         path: PNG file to write.
     """
     curves: dict[str, list[Point]] = {}
     for way in _DRAWN:
-        points = [row for row in rows["rows"] if row["way"] == way and row["draws"] == DRAWS]
-        if len(points) > 1:
+        points = [row for row in rows if row["way"] == way and _is_whole(row) and row["labels"]]
+        if points:
             curves[way] = [Point(row["labels"], row["mae"], row["deviation"]) for row in points]
-    plot_learning(curves, name.replace("_", " "), rows["unit"], path)
+    plot_learning(curves, name.replace("_", " "), properties.get(name).unit, path)
+
+
+def _shown(name: str) -> str:
+    """Return a property and its unit in words."""
+    return f"{name.removesuffix('_experimental').replace('_', ' ')}, {properties.get(name).unit}"
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    """Return whether a row is of all draws."""
+    return len(row.get("by_draw", range(DRAWS))) == DRAWS
+
+
+def _by_size(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return one row per way with its error at each size, the mean over crystals and the deviation over draws."""
+    table: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        spread = f" ± {row['deviation']:.3f}" if _is_whole(row) else f" ({len(row['by_draw'])} draws)"
+        size = f"{row['labels']}" if row["labels"] else "no label"
+        table[row["way"]][size] = f"{row['mae']:.3f}{spread if row['labels'] else ''}"
+    return [{"predicted by": way, **found} for way, found in table.items()]
+
+
+def _most(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the errors with their intervals of what needs no label and of all ways at most labels."""
+    return [
+        {
+            "property": _shown(name),
+            "predicted by": row["way"],
+            "MAE": row["mae"],
+            "95 % interval": f"{row['mae_low']:.3f} to {row['mae_high']:.3f}",
+            "median": row["median"],
+            "crystals": row["crystals"],
+            "MAE, unseen by DFT": row.get("mae_unseen"),
+            "crystals unseen": row.get("unseen"),
+        }
+        for name, found in rows.items()
+        for row in found
+        if row["labels"] in {0, max(each["labels"] for each in found)} and _is_whole(row)
+    ]
+
+
+def _first(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the errors of all ways at most labels on the draw that all of them were run on."""
+    table: dict[str, dict[str, Any]] = defaultdict(dict)
+    for name, found in rows.items():
+        most = max(row["labels"] for row in found)
+        for row in found:
+            if row["labels"] == most and 0 in row["by_draw"]:
+                table[row["way"]][f"{_shown(name)}, MAE"] = row["by_draw"][0]
+    return [{"predicted by": way, **errors} for way, errors in table.items()]
 
 
 def _runs(folder: Path) -> Runs:
@@ -207,9 +260,12 @@ def _curves(runs: Runs, name: str, truth: Mapping[str, float], new: set[str]) ->
 
 def _over_draws(tests: Mapping[int, Mapping[str, float]], truth: Mapping[str, float], new: set[str]) -> dict[str, Any]:
     every = {each: value for test in tests.values() for each, value in test.items()}
-    errors = [np.mean([abs(value - truth[each]) for each, value in test.items()]) for test in tests.values()]
-    deviation = round(float(np.std(errors, ddof=1)), 4) if len(errors) > 1 else None
-    return {"draws": len(tests), **judged(every, truth, new), "deviation": deviation}
+    errors = {
+        draw: round(float(np.mean([abs(value - truth[each]) for each, value in test.items()])), 4)
+        for draw, test in sorted(tests.items())
+    }
+    deviation = round(float(np.std(list(errors.values()), ddof=1)), 4) if len(errors) > 1 else None
+    return {**judged(every, truth, new), "deviation": deviation, "by_draw": errors}
 
 
 if __name__ == "__main__":

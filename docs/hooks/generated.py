@@ -71,14 +71,7 @@ def properties() -> str:
     from cryskit.properties import load  # noqa: PLC0415
 
     rows = [
-        (
-            f"`{p.name}`",
-            p.symbol,
-            p.unit or "none",
-            "log10" if p.transform == "log10" else "",
-            p.functional,
-            p.description,
-        )
+        (f"`{p.name}`", p.symbol, p.unit or "none", p.transform.replace("none", ""), p.functional, p.description)
         for p in load().values()
     ]
     return table(["name", "symbol", "unit", "learned as", "functional", "what it is"], rows)
@@ -191,43 +184,6 @@ def debias() -> str:
     ways = [way for way in errors["leave one out"] if way != "experiment"]
     rows = [(way, *(errors[which][way]["mae"] for which in errors)) for way in ways]
     return table(["predicted by", *errors], rows)
-
-
-def experiment(name: str) -> str:
-    """Return the errors of every way to one measured property."""
-    card = _card("experiment")["properties"][name]
-    sizes = sorted({row["labels"] for row in card["rows"]} - {0})
-    ways = list(dict.fromkeys(row["way"] for row in card["rows"]))
-    found = {(row["way"], row["labels"]): row for row in card["rows"]}
-    rows = []
-    for way in ways:
-        fixed = found.get((way, 0))
-        cells = [_drawn(found.get((way, size)), card["tests"]) for size in sizes]
-        rows.append([way, fixed["mae"] if fixed else "", *cells])
-    return table(["predicted by", "no label", *(f"{size} labels" for size in sizes)], rows)
-
-
-def _drawn(row: Mapping[str, Any] | None, tests: Sequence[int]) -> str:
-    """Return an error with its deviation over draws, or the number of draws where not all were run."""
-    if row is None:
-        return ""
-    spread = f" ± {row['deviation']:.2g}" if row["draws"] == len(tests) else f" ({row['draws']} of {len(tests)} draws)"
-    return f"{row['mae']:.3f}{spread}"
-
-
-def experiment_unseen() -> str:
-    """Return the errors at most labels, on all test crystals and on those that no model of DFT had seen."""
-    rows = []
-    for name, card in _card("experiment")["properties"].items():
-        most = max(row["labels"] for row in card["rows"])
-        for row in card["rows"]:
-            if row["labels"] in {0, most} and row.get("draws", len(card["tests"])) == len(card["tests"]):
-                interval = f"{row['mae_low']:.3f} to {row['mae_high']:.3f}"
-                what = (name.replace("_experimental", "").replace("_", " "), card["unit"], row["way"])
-                rows.append((*what, row["mae"], interval, row["crystals"], row.get("mae_unseen"), row.get("unseen", 0)))
-    return table(
-        ["property", "unit", "predicted by", "MAE", "95 % interval", "crystals", "MAE, unseen by DFT", "crystals"], rows
-    )
 
 
 def selector() -> str:
@@ -422,9 +378,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "distillation_80": partial(benchmark, "distillation-80", paper=True),
     "distillation_elastic": partial(benchmark, "distillation-elastic"),
     "describing": describing,
-    "experiment_enthalpy": partial(experiment, "formation_enthalpy_experimental"),
-    "experiment_gap": partial(experiment, "band_gap_experimental"),
-    "experiment_unseen": experiment_unseen,
+    "experiment": lambda: section("experiment", _card("experiment")),
     "few_labels": few_labels,
     "reconstruction": reconstruction,
     "models": models,

@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from benchmarks.studies.experiment import DRAWS, chosen, draws
 from benchmarks.studies.experiment_card import mean_of_best, unseen
+from benchmarks.studies.experiment_draws import DRAWS, chosen, draws
 from benchmarks.studies.measured import DFT_OF, joined, renamed
 from cryskit import Crystal, load
 from cryskit.data.sources import open_source
