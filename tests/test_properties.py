@@ -83,6 +83,17 @@ def test_another_functional_is_another_property() -> None:
     assert canonical("formation_energy_peratom") != canonical("formation_energy_per_atom")
 
 
+def test_what_was_measured_is_no_property_of_dft() -> None:
+    gap, enthalpy = get("gap expt"), get("formation_enthalpy_measured")
+    assert (gap.name, gap.unit, gap.functional) == ("band_gap_experimental", "eV", "measured")
+    assert (enthalpy.name, enthalpy.unit, enthalpy.functional) == (
+        "formation_enthalpy_experimental",
+        "eV/atom",
+        "measured",
+    )
+    assert gap.range[0] == 0
+
+
 def test_moduli_are_learned_as_logarithms_of_positive_numbers() -> None:
     moduli = [found for found in load().values() if found.unit == "GPa"]
     assert len(moduli) == 8
