@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,6 +75,7 @@ def show_model(
         "sources": _listed(card.sources),
         "split": _listed(card.split),
         "crystals": _listed(card.rows),
+        "intervals": _calibrated(card.calibration),
         "elements": str(len(card.elements) or "not said"),
         "licence": card.licence,
         "cite": "; ".join(card.citation),
@@ -84,7 +85,15 @@ def show_model(
     typer.echo()
     for key, text in facts.items():
         if text:
-            typer.echo(f"{key:<10}{text}")
+            typer.echo(f"{key:<11}{text}")
+
+
+def _calibrated(calibration: Mapping[str, Any]) -> str:
+    """Return on what the intervals of a model were calibrated; or that it has none."""
+    if not calibration:
+        return "none: the model was not calibrated"
+    counts = ", ".join(f"{name} {count}" for name, count in calibration["crystals"].items())
+    return f"calibrated on the {calibration['origin']} (crystals: {counts})"
 
 
 @app.command("convert-cgcnn")
