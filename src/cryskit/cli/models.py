@@ -85,7 +85,7 @@ def show_model(
     typer.echo()
     for key, text in facts.items():
         if text:
-            typer.echo(f"{key:<11}{text}")
+            typer.echo(f"{key:<10}{text}")
 
 
 def _calibrated(calibration: Mapping[str, Any]) -> str:
