@@ -37,7 +37,10 @@ def evaluate(
         Path | None, typer.Option("--out", metavar="FILE", help="Write figures and predictions to a .json file.")
     ] = None,
     plots: Annotated[
-        Path | None, typer.Option("--plots", metavar="DIR", help="Write a parity plot per property.")
+        Path | None,
+        typer.Option(
+            "--plots", metavar="DIR", help="Write a parity plot per property; of a class reliability and confusion."
+        ),
     ] = None,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
@@ -47,7 +50,9 @@ def evaluate(
     """Compare predictions with known properties.
 
     MAE: mean absolute error; RMSE: root mean square error; R2: coefficient of determination; MAD: what the MAE would be if
-    the mean of the labels were always guessed.
+    the mean of the labels were always guessed. Of classes: balanced accuracy (mean over classes), accuracy, and what always
+    guessing the most frequent class would have; ROC-AUC, F1, log loss; how often prediction sets have the true class, and how
+    many classes they have.
     """
     if part and not split:
         raise typer.BadParameter("needs --split, whose part it is", param_hint="'--part'")
@@ -108,10 +113,8 @@ def _warn(
 
 
 def _plot(found: "Evaluation", card: "Card", folder: Path) -> None:
-    from cryskit.plots.parity import plot_parity
+    from cryskit.plots.judged import plot_judged
 
     for prop in card.properties:
         if prop.name in found.metrics:
-            path = folder / f"parity-{prop.name}.png"
-            plot_parity(found.table[f"{prop.name}_true"], found.table[prop.name], prop, path)
-            note(f"plot  {path}")
+            note(f"plot  {plot_judged(found.table, prop, folder)}")

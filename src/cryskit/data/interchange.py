@@ -7,6 +7,7 @@ angstrom), `frac_coords` (3N floats), one column per property (its registry name
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryskit.atomic_write import replacing
-from cryskit.data.targets import one_or_many, property_names
+from cryskit.data.targets import IDS, TEXTS, labels, one_or_many, property_names
 from cryskit.errors import (
     CoordinatesError,
     CrystalError,
@@ -139,10 +140,13 @@ def read_opened(file: pq.ParquetFile, name: str) -> Iterator[Crystal | Failure]:
         name: Name of the file, for error messages.
     """
     names = _targets(file.schema_arrow, name)
-    columns = [column for column in file.schema_arrow.names if column in _RESERVED or column in names]
+    words = _words(file.schema_arrow, name)
+    columns = [
+        column for column in file.schema_arrow.names if column in _RESERVED or column in names or column in words
+    ]
     start = 0
     for group in range(file.num_row_groups):
-        yield from _read_group(file, group, start, columns, names, name)
+        yield from _read_group(file, group, start, columns, (names, words), name)
         start += file.metadata.row_group(group).num_rows
 
 
@@ -201,18 +205,35 @@ def _targets(schema: pa.Schema, path: Path | str) -> Mapping[str, str]:
     return property_names(columns, str(path))
 
 
+def _words(schema: pa.Schema, path: str) -> list[str]:
+    """Return the columns that may hold labels in words: truth values and texts."""
+    found = [field.name for field in schema if field.name not in (*_RESERVED, *IDS, *TEXTS) and _is_word(field.type)]
+    property_names([*found, *_targets(schema, path)], path)  # refuses two columns for one property
+    return found
+
+
+def _is_word(kind: pa.DataType) -> bool:
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_boolean(value) or pa.types.is_string(value) or pa.types.is_large_string(value))
+
+
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _read_group(
-    file: pq.ParquetFile, group: int, start: int, columns: list[str], names: Mapping[str, str], path: str
+    file: pq.ParquetFile,
+    group: int,
+    start: int,
+    columns: list[str],
+    names: tuple[Mapping[str, str], Sequence[str]],
+    path: str,
 ) -> Iterator[Crystal | Failure]:
     stop = start + file.metadata.row_group(group).num_rows
     batches = file.iter_batches(ROWS, row_groups=[group], columns=columns)
     while start < stop:
         try:
-            rows = _Rows(next(batches), names, path, start)
+            rows = _Rows(next(batches), *names, path, start)
         except _BROKEN as error:
             problem = UnreadableError(f"A part of the file is damaged ({error})", "Fetch or write it again", path)
             yield from (Failure(f"row {row}", problem) for row in range(start, stop))
@@ -224,13 +245,17 @@ def _read_group(
 class _Rows:
     """A record batch as crystals and failures; arrays are made when it is constructed."""
 
-    def __init__(self, batch: pa.RecordBatch, names: Mapping[str, str], path: str, start: int) -> None:
+    def __init__(
+        self, batch: pa.RecordBatch, names: Mapping[str, str], words: Sequence[str], path: str, start: int
+    ) -> None:
         ids = _texts(batch.column("id"))
         self._labels = [f"row {start + row}" if name is None else name for row, name in enumerate(ids)]
         has_text = "text" in batch.schema.names
         self._texts = _texts(batch.column("text")) if has_text else [None] * len(ids)
         self._lists = [_Ragged(batch.column(name)) for name in _LISTS]
         self._targets = {name: _floats(batch.column(column)) for column, name in names.items()}
+        columns = [batch.column(name).to_pylist() for name in words]
+        self._labels_of = [labels(dict(zip(words, row, strict=True))) for row in zip(*columns, strict=True)]
         self._path = path
 
     def __len__(self) -> int:
@@ -241,7 +266,9 @@ class _Rows:
             arrays = [values[row] for values in self._lists]
             targets = {name: float(v[row]) for name, v in self._targets.items() if np.isfinite(v[row])}
             try:
-                yield _crystal(label, arrays, text, targets)
+                crystal = _crystal(label, arrays, text, targets)
+                words = self._labels_of[row] if self._labels_of else {}
+                yield replace(crystal, labels=words) if words else crystal
             except CrystalError as error:
                 yield Failure(label, type(error)(error.problem, error.cure, f"{self._path}, {label}"))
 

@@ -24,6 +24,7 @@ from cryskit.graphs.build import build_usable
 from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
+from cryskit.predict.classes import parted
 from cryskit.predict.descriptions import TextInput
 from cryskit.predict.network import build_network
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
@@ -112,11 +113,11 @@ class Predictor(nn.Module):
 
     @property
     def units(self) -> dict[str, str]:
-        """Units by the names of the properties."""
-        return {p.name: p.unit for p in self.card.properties}
+        """Units by the names of the properties, without those that are classes."""
+        return {p.name: p.unit for p in self.card.properties if not p.classes}
 
     def forward(self, graph: Graph) -> torch.Tensor:
-        """Return predictions in the properties' own units, (B, P).
+        """Return predictions in the properties' own units and logits of classes, (B, outputs).
 
         Raises:
             ModelError: The model was pre-trained only.
@@ -251,7 +252,7 @@ class Predictor(nn.Module):
             yield item.id, value, reason
 
     def values(self, graph: Graph) -> np.ndarray:
-        """Return predictions for a graph of any size, batch by batch, in the properties' own units, (B, P).
+        """Return predictions for a graph of any size, batch by batch, as `forward` gives them, (B, outputs).
 
         Raises:
             ModelError: The model was pre-trained only.
@@ -279,19 +280,19 @@ class Predictor(nn.Module):
 
         Args:
             crystal: The crystal.
-            values: (P,) what the model computed, in the properties' own units.
+            values: (outputs,) what the model computed, as `forward` gives it.
             reason: What the model lacked of the crystal; "" if nothing.
         """
         if not np.isfinite(values).all():
             return Prediction(
                 crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
             )
-        named = dict(zip(self.properties, values.tolist(), strict=True))
+        named, classes = parted(self.card.properties, values, self.card.class_calibration)
         strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
         if strange:
             absent = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
             reason = f"{absent}. {reason}" if reason else absent
-        return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason)
+        return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason, classes=classes)
 
     def _outcomes(
         self,

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cryskit import properties
 from cryskit.batching import collate, with_targets
+from cryskit.data.classes import prepared
 from cryskit.data.interchange import manifest
-from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
+from cryskit.plots.judged import plot_judged
 from cryskit.plots.loss_curves import plot_curves
-from cryskit.plots.parity import plot_parity
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
+from cryskit.training.class_calibration import class_calibrations
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
 from cryskit.training.labels import COUNT, note_impossible, without_impossible
@@ -24,20 +24,19 @@ from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, identity_of, note_plan, start_from, start_heads, text_hash
 from cryskit.training.settle import settle
 from cryskit.training.teacher import taught
-from cryskit.types import Property
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cryskit.data.splits import Split
+    from cryskit.data.splits import Divided, Split
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
     from cryskit.protocols import Objective
     from cryskit.training.identity import Identity
     from cryskit.training.plan import Plan
     from cryskit.training.settle import SettledPlan
-    from cryskit.types import Crystal, Graph, GraphSpec
+    from cryskit.types import Crystal, Graph, GraphSpec, Property
 
 
 class _Part(NamedTuple):
@@ -120,14 +119,18 @@ def train(
         ['bulk_modulus']
     """
     settled, cache = settle(plan), cache or folder
-    begun = card_of(settled.plan, [_property(name, crystals) for name in settled.plan.properties], name or out.stem)
+    divided, wanted = _divided(settled.plan, crystals, split)
+    begun = card_of(settled.plan, wanted, name or out.stem)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
-        learned = _learn(settled, predictor, split.divide(crystals), split, folder, cache, progress=progress)
+        learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress)
+        calibration = class_calibrations(predictor, learned.validation, divided.calibration)
+        predictor.card = begun.model_copy(update={"class_calibration": calibration})
         judged = evaluate(predictor, learned.validation)
     predictor.card = begun.model_copy(
         update={
             **learned.facts,
+            "class_calibration": calibration,
             "split": {"name": split.name, "hash": split.hash},
             "data": {"source": source, "manifest": manifest(crystals)},
             "metrics": judged.metrics,
@@ -234,19 +237,13 @@ def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path) -> None:
     """Draw the curves of the run, and predictions of the validation crystals over their labels."""
     plot_curves(read_log(folder / LOG), folder / "curve.png")
     for each in (p for p in wanted if p.name in judged.metrics):
-        truth, values = judged.table[f"{each.name}_true"], judged.table[each.name]
-        plot_parity(truth, values, each, folder / f"parity-{each.name}.png")
+        plot_judged(judged.table, each, folder)
 
 
-def _property(column: str, crystals: Sequence[Crystal]) -> Property:
-    """Return the registered property, or one made of a column that the registry does not know."""
-    try:
-        return properties.get(column)
-    except UnknownNameError as error:
-        if any(column in crystal.targets for crystal in crystals):
-            return Property(name=column, symbol=column, unit="")
-        known = sorted({name for crystal in crystals for name in crystal.targets})
-        raise DataError(f"The data has no column {column}", f"It has {', '.join(known) or 'no targets'}") from error
+def _divided(plan: Plan, crystals: Sequence[Crystal], split: Split) -> tuple[Divided, list[Property]]:
+    """Return the parts of the data with targets of classes, and what is learned."""
+    named, wanted = prepared(crystals, plan.properties, plan.kinds)
+    return split.divide(named), wanted
 
 
 def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[Crystal]:

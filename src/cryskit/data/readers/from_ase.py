@@ -15,7 +15,7 @@ import ase.io
 import numpy as np
 from ase.io import ParseError
 
-from cryskit.data.targets import known_id, targets
+from cryskit.data.targets import known_id, labels, targets
 from cryskit.data.validate import make_row, validate_size
 from cryskit.errors import CrystalError, DisorderError, LatticeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -77,6 +77,7 @@ def from_atoms(atoms: Atoms, name: str) -> Crystal:
         np.linalg.solve(cell.T, atoms.positions.T).T.reshape(-1, 3),
         np.array(atoms.numbers, dtype=np.int64),
         targets=targets(atoms.info),
+        labels=labels(atoms.info),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pymatgen.core import DummySpecies, Structure
 
-from cryskit.data.targets import known_id, targets
+from cryskit.data.targets import known_id, labels, targets
 from cryskit.errors import DisorderError, ElementError, LatticeError, UnreadableError
 from cryskit.types import Crystal
 
@@ -57,6 +57,7 @@ def from_structure(structure: Structure, name: str) -> Crystal:
         np.array(structure.frac_coords).reshape(-1, 3),
         np.array([site.specie.Z for site in structure], dtype=np.int64),
         targets=targets(properties),
+        labels=labels(properties),
     )
 
 

@@ -1,0 +1,35 @@
+"""The plot of an evaluated property: parity of a scalar, reliability and confusion of a class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryskit.plots.parity import plot_parity
+from cryskit.plots.reliability import plot_classes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from cryskit.types import Property
+
+
+def plot_judged(table: pd.DataFrame, wanted: Property, folder: Path) -> Path:
+    """Draw predictions against labels and return the PNG file, `parity-<property>.png` or `classes-<property>.png`.
+
+    Args:
+        table: Predictions and labels, as an evaluation has them.
+        wanted: The property.
+        folder: Folder of the file.
+
+    Raises:
+        DataError: There is no row to draw.
+    """
+    if wanted.classes:
+        path = folder / f"classes-{wanted.name}.png"
+        plot_classes(table, wanted, path)
+    else:
+        path = folder / f"parity-{wanted.name}.png"
+        plot_parity(table[f"{wanted.name}_true"], table[wanted.name], wanted, path)
+    return path
