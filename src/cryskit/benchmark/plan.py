@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cryskit.data.targets import property_name
 from cryskit.errors import PlanError
 from cryskit.training.plan import Names, Plan, problems
 from cryskit.yaml_files import read_mapping
@@ -68,8 +69,8 @@ class Data(_Part):
     def targets(self) -> dict[str, tuple[str, ...]]:
         """Return what the rows learn: the name of a target to its properties."""
         if isinstance(self.properties, dict):
-            return dict(self.properties)
-        return {name: (name,) for name in self.properties}
+            return {name: tuple(map(property_name, names)) for name, names in self.properties.items()}
+        return {name: (name,) for name in map(property_name, self.properties)}
 
 
 class Budget(_Part):

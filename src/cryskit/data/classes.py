@@ -56,13 +56,14 @@ def find(column: str, crystals: Sequence[Crystal], kind: Kind | None = None) -> 
     name = property_name(column)
     known = _registered(column)
     words = {crystal.labels[name] for crystal in crystals if name in crystal.labels}
-    numbers = {crystal.targets[name] for crystal in crystals if name in crystal.targets}
+    bare = [crystal for crystal in crystals if name in crystal.targets and name not in crystal.labels]
+    numbers = {crystal.targets[name] for crystal in bare}
     if not words and not numbers:
         raise _absent(name, crystals, known)
     inferred = "class" if (words and not numbers) or _is_true_or_false(words, numbers) else "scalar"
     chosen = kind or (known.kind if known else inferred)
     if chosen == "scalar":
-        if not numbers and not words <= _NUMBERED.keys():
+        if not words <= _NUMBERED.keys() and not any(name in crystal.targets for crystal in crystals):
             raise _absent(name, crystals, known)
         return Found(replace(known or Property(name, name, ""), kind="scalar", classes=()), "")
     if known and known.kind == "class":

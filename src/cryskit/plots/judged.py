@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from cryskit.types import Property
 
 
-def plot_judged(table: pd.DataFrame, wanted: Property, folder: Path) -> Path:
-    """Draw predictions against labels and return the PNG file, `parity-<property>.png` or `classes-<property>.png`.
+def plot_judged(table: pd.DataFrame, wanted: Property, folder: Path, name: str = "") -> Path:
+    """Draw predictions against labels and return the PNG file.
 
     Args:
         table: Predictions and labels, as an evaluation has them.
         wanted: The property.
         folder: Folder of the file.
+        name: Name of the file; `parity-<property>.png` or `classes-<property>.png` by default.
 
     Raises:
         DataError: There is no row to draw.
     """
+    path = folder / (name or f"{'classes' if wanted.classes else 'parity'}-{wanted.name}.png")
     if wanted.classes:
-        path = folder / f"classes-{wanted.name}.png"
         plot_classes(table, wanted, path)
     else:
-        path = folder / f"parity-{wanted.name}.png"
         plot_parity(table[f"{wanted.name}_true"], table[wanted.name], wanted, path)
     return path

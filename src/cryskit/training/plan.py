@@ -181,6 +181,8 @@ class Plan(BaseModel):
         decisive = self.model_dump(mode="json", exclude={"about"})
         if decisive["optimisation"]["steps"] is None:
             del decisive["optimisation"]["steps"]  # so that plans keep the hash they had before there were steps
+        if decisive["objective"].get("class_weights") == "balanced":
+            del decisive["objective"]["class_weights"]  # so that runs go on that began before there were classes
         if not decisive["kinds"]:
             del decisive["kinds"]  # so that plans keep the hash they had before there were classes
         for name in _FILES:

@@ -182,7 +182,7 @@ def _learn(
     texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
     seen = [manifest(unlabelled[0])] if unlabelled else []
     labels = [crystal.targets.get(one.name) for part in parts for crystal in part for one in wanted]
-    identity = _identity(settled, split, labels, seen, text_hash(predictor, texts))
+    identity = _identity(settled, split, labels, seen, text_hash(predictor, texts), wanted)
     claim(folder, identity)
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
@@ -205,7 +205,12 @@ def _learn(
 
 
 def _identity(
-    settled: SettledPlan, split: Split, labels: list[float | None], seen: list[str], text: list[str]
+    settled: SettledPlan,
+    split: Split,
+    labels: list[float | None],
+    seen: list[str],
+    text: list[str],
+    wanted: Sequence[Property],
 ) -> Identity:
     """Return what a run depends on.
 
@@ -215,13 +220,16 @@ def _identity(
         labels: Labels of training and validation crystals.
         seen: Manifest hash of the crystals that are learned from without labels, if there are any.
         text: Hash of the descriptions, if the model reads them.
+        wanted: What is learned.
     """
+    classes = [f"{one.name}: {', '.join(one.classes)}" for one in wanted if one.classes]
     data = {
         "data": split.data,
         "split": split.hash,
         "labels": digest_of(labels),
         "unlabelled": seen,
         "descriptions": text,
+        "classes": classes or None,
     }
     return identity_of(settled, data, split.hash, *seen, *text)
 
