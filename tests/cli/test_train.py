@@ -14,7 +14,7 @@ from PIL import Image
 
 from cryskit.cli import plans, train
 from cryskit.cli.plans import check_labels, divide, inputs_of
-from cryskit.data.interchange import manifest_of
+from cryskit.data.interchange import manifest_of, write
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
 from cryskit.explain.selector import strength_table
@@ -108,12 +108,12 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_crystals_without_labels_are_counted(crystals: list[Crystal], capsys: pytest.CaptureFixture[str]) -> None:
-    check_labels(crystals, ["poisson_ratio"])
+    check_labels(crystals, Plan(properties=("poisson_ratio",)))
     assert capsys.readouterr().err == "Left out: 20 of 60 crystals, which have no label of poisson_ratio\n"
-    check_labels(crystals, ["poisson_ratio", "K_VRH"])
+    check_labels(crystals, Plan(properties=("poisson_ratio", "K_VRH")))
     assert not capsys.readouterr().err
     with pytest.raises(DataError, match=r"no label of band_gap\. It has bulk_modulus, poisson_ratio"):
-        check_labels(crystals, ["band_gap"])
+        check_labels(crystals, Plan(properties=("band_gap",)))
 
 
 def test_a_split_is_made_or_read(crystals: list[Crystal], tmp_path: Path) -> None:
@@ -369,17 +369,30 @@ def test_penalties_are_tried_and_the_chosen_model_shown(
     assert load(tmp_path / "model.safetensors").card.metrics == document["validation"]
 
 
-def test_classes_that_are_learned_as_numbers_are_named(
-    crystals: list[Crystal], capsys: pytest.CaptureFixture[str]
+def test_a_column_of_two_classes_is_learned_as_a_class_and_said_to_be(
+    cryskit: Call, crystals: list[Crystal], tmp_path: Path
 ) -> None:
     marked = [replace(c, targets={"is_hard": float(number % 2)}) for number, c in enumerate(crystals)]
-    check_labels(marked, ["is_hard"])
-    said = capsys.readouterr().err
-    assert "All labels of is_hard are 0 or 1" in said
-    assert "learned as a number" in said
-    assert "not supported yet" in said
-    check_labels([*marked, replace(crystals[0], targets={"is_hard": 0.5})], ["is_hard"])
-    assert not capsys.readouterr().err
+    write(tmp_path / "marked.parquet", marked)
+    call = ("train", "--data", "marked.parquet", "--property", "is_hard", "--width", 8, "--layers", 1, "--epochs", 1)
+    result = cryskit(*call, "--accelerator", "cpu", "--out", "model.safetensors")
+    assert result.exit_code == 0, result.output
+    assert "All labels of is_hard are 0 or 1" in result.stderr
+    assert "so it is learned as a class, 0 or 1; to learn it as a number, say --kind scalar" in result.stderr
+    assert "balanced accuracy" in result.stdout
+    table = cryskit("predict", "marked.parquet", "--model", "model.safetensors", "--out", "found.csv")
+    assert table.exit_code == 0, table.output
+    first, second = (tmp_path / "found.csv").read_text(encoding="utf-8").splitlines()[:2]
+    assert first == "id,is_hard,is_hard_p,is_hard_set,status,reason"
+    assert second.split(",")[1] in {"0", "1"}
+    judged = cryskit(
+        "evaluate", "--model", "model.safetensors", "--data", "marked.parquet", "--plots", "plots", "--json"
+    )
+    assert 0 <= json.loads(judged.stdout)["metrics"]["is_hard"]["balanced_accuracy"] <= 1
+    assert (tmp_path / "plots" / "classes-is_hard.png").exists()
+    scalar = cryskit(*call, "--accelerator", "cpu", "--kind", "scalar", "--out", "scalar.safetensors")
+    assert "learned as a class" not in scalar.stderr
+    assert load(tmp_path / "scalar.safetensors").card.properties[0].kind == "scalar"
 
 
 def test_few_validation_crystals_are_said_once_and_in_words(cryskit: Call, data: Path) -> None:

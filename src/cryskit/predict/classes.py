@@ -154,7 +154,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, part: str = "", level: flo
     """Return temperature and thresholds.
 
     The temperature minimises the log loss plus (log T)^2 / 2, which holds it near 1 where there are few crystals or where they are
-    told apart without error.
+    separated without error.
 
     Args:
         logits: (n, classes) logits of crystals that did not train.

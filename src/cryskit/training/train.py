@@ -181,8 +181,7 @@ def _learn(
     objective.prepare(graphs[0])
     texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
     seen = [manifest(unlabelled[0])] if unlabelled else []
-    labels = [crystal.targets.get(one.name) for part in parts for crystal in part for one in wanted]
-    identity = _identity(settled, split, labels, seen, text_hash(predictor, texts), wanted)
+    identity = _identity(settled, split, [*chain(*parts)], seen, text_hash(predictor, texts), wanted)
     claim(folder, identity)
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
@@ -207,7 +206,7 @@ def _learn(
 def _identity(
     settled: SettledPlan,
     split: Split,
-    labels: list[float | None],
+    crystals: Sequence[Crystal],
     seen: list[str],
     text: list[str],
     wanted: Sequence[Property],
@@ -217,11 +216,12 @@ def _identity(
     Args:
         settled: The plan.
         split: The split of the data.
-        labels: Labels of training and validation crystals.
+        crystals: Training and validation crystals, with labels.
         seen: Manifest hash of the crystals that are learned from without labels, if there are any.
         text: Hash of the descriptions, if the model reads them.
         wanted: What is learned.
     """
+    labels = [crystal.targets.get(one.name) for crystal in crystals for one in wanted]
     classes = [f"{one.name}: {', '.join(one.classes)}" for one in wanted if one.classes]
     data = {
         "data": split.data,
