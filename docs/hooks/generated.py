@@ -75,7 +75,7 @@ def properties() -> str:
             f"`{p.name}`",
             p.symbol,
             p.unit or "none",
-            "log10" if p.transform == "log10" else "",
+            " or ".join(p.classes) or ("log10" if p.transform == "log10" else ""),
             p.functional,
             p.description,
         )

@@ -129,7 +129,7 @@ def test_rows_of_classes_are_reported_and_submitted(tmp_path: Path) -> None:
     assert all(recorded[names[one]] == (p > 0.5) for one, p in chances.items() if abs(p - 0.5) > 1e-6)
 
 
-def test_a_base_without_errors_has_a_gain(tmp_path: Path) -> None:
+def test_a_base_without_errors_has_a_gain() -> None:
     assert compare.gain(np.zeros((1, 4)), np.zeros((1, 4))) == 0
     assert compare.gain(np.zeros((1, 4)), np.ones((1, 4))) == -100
     assert np.isfinite(compare.bootstrap(np.eye(4)[:1], np.zeros((1, 4)), draws=20)).all()

@@ -144,3 +144,14 @@ def test_a_registered_class_names_its_classes() -> None:
         parse("metal:\n  symbol: m\n  unit: ''\n  kind: class\n  classes: [metal]\n")
     with pytest.raises(ValueError, match="a scalar has none"):
         Property("x", "x", "", classes=("a", "b"))
+
+
+def test_words_survive_the_interchange_file(tmp_path: Path) -> None:
+    crystals = [
+        *labelled("hard", None, 2),
+        replace(SALT, id="last", targets={"band_gap": 1.0}, labels={"lattice": "cubic"}),
+    ]
+    write(tmp_path / "words.parquet", crystals)
+    found = [row for row in read(tmp_path / "words.parquet") if isinstance(row, Crystal)]
+    assert [row.labels for row in found] == [{"glassy": "hard"}, {}, {"glassy": "2"}, {}]
+    assert found[-1].targets == {"band_gap": 1.0}

@@ -1,7 +1,7 @@
 """The interchange Parquet: one crystal per row, written and read a row group at a time.
 
 Columns: `id` (string), `atomic_numbers` (list of int), `lattice` (nine floats, rows a, b, c one after the other,
-angstrom), `frac_coords` (3N floats), one column per property (its registry name, in its unit), optional `text`.
+angstrom), `frac_coords` (3N floats), one column per property (its registry name, in its unit; of labels in words a string), optional `text`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cryskit.errors import (
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 ROWS = 1000
 """Number of rows of a row group."""
@@ -66,7 +66,7 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: str | Seque
     Args:
         path: Path of the file.
         crystals: Crystals in the order of the rows.
-        properties: Names of the properties to write, one or many. Given, crystals are taken as they come, a row group in memory; not given, all
+        properties: Names of the properties to write as numbers, one or many. Given, crystals are taken as they come, a row group in memory; not given, all
             crystals are held in memory to find their columns.
 
     Returns:
@@ -77,11 +77,12 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: str | Seque
     """
     if properties is None:
         crystals = list(crystals)
-        properties = list(dict.fromkeys(name for crystal in crystals for name in crystal.targets))
-        schema = _schema(properties, text=any(crystal.text is not None for crystal in crystals))
+        words = {name: None for crystal in crystals for name in crystal.labels if name not in _RESERVED}
+        properties = list(words | dict.fromkeys(name for crystal in crystals for name in crystal.targets))
+        schema = _schema(properties, words, text=any(crystal.text is not None for crystal in crystals))
     else:
         properties = one_or_many(properties)
-        schema = _schema(properties, text=True)
+        schema = _schema(properties, (), text=True)
     digest, rows, remaining = hashlib.sha256(), 0, iter(crystals)
     with replacing(path) as temporary, _writer(temporary, schema) as writer:
         while group := list(islice(remaining, ROWS)):
@@ -140,7 +141,7 @@ def read_opened(file: pq.ParquetFile, name: str) -> Iterator[Crystal | Failure]:
         name: Name of the file, for error messages.
     """
     names = _targets(file.schema_arrow, name)
-    words = _words(file.schema_arrow, name)
+    words = _words(file.schema_arrow)
     columns = [
         column for column in file.schema_arrow.names if column in _RESERVED or column in names or column in words
     ]
@@ -161,12 +162,13 @@ def manifest_of(path: Path | str) -> str | None:
     return metadata[_MANIFEST].decode(errors="replace") if _MANIFEST in metadata else None
 
 
-def _schema(properties: Sequence[str], *, text: bool) -> pa.Schema:
+def _schema(properties: Sequence[str], words: Container[str], *, text: bool) -> pa.Schema:
     taken = [name for name in properties if name in _RESERVED]
     if taken:
         raise DataError(f"A property cannot be called {taken[0]!r}, as another column is", "Rename it")
     fields = [("id", pa.string()), *((name, pa.list_(kind)) for name, kind in _LISTS.items())]
-    return pa.schema([*fields, *((name, pa.float64()) for name in properties), *([("text", pa.string())] * text)])
+    values = ((name, pa.string() if name in words else pa.float64()) for name in properties)
+    return pa.schema([*fields, *values, *([("text", pa.string())] * text)])
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -185,8 +187,16 @@ def _batch(crystals: list[Crystal], properties: Sequence[str], schema: pa.Schema
         "frac_coords": [crystal.fractional.ravel() for crystal in crystals],
         "text": [crystal.text for crystal in crystals],
     }
-    columns |= {name: [crystal.targets.get(name) for crystal in crystals] for name in properties}
+    columns |= {name: [_value(crystal, name, schema.field(name).type) for crystal in crystals] for name in properties}
     return pa.record_batch([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _value(crystal: Crystal, name: str, kind: pa.DataType) -> float | str | None:
+    """Return a label as its column holds it: a number, or in a column of words the word, a number as text."""
+    value = crystal.targets.get(name)
+    if not pa.types.is_string(kind):
+        return value
+    return crystal.labels.get(name, None if value is None else f"{value:g}")
 
 
 def _targets(schema: pa.Schema, path: Path | str) -> Mapping[str, str]:
@@ -205,11 +215,9 @@ def _targets(schema: pa.Schema, path: Path | str) -> Mapping[str, str]:
     return property_names(columns, str(path))
 
 
-def _words(schema: pa.Schema, path: str) -> list[str]:
+def _words(schema: pa.Schema) -> list[str]:
     """Return the columns that may hold labels in words: truth values and texts."""
-    found = [field.name for field in schema if field.name not in (*_RESERVED, *IDS, *TEXTS) and _is_word(field.type)]
-    property_names([*found, *_targets(schema, path)], path)  # refuses two columns for one property
-    return found
+    return [field.name for field in schema if field.name not in (*_RESERVED, *IDS, *TEXTS) and _is_word(field.type)]
 
 
 def _is_word(kind: pa.DataType) -> bool:

@@ -102,6 +102,18 @@ def parted(
     return values, classes
 
 
+def targets_of(properties: Sequence[Property], outputs: np.ndarray) -> dict[str, float]:
+    """Return what a model computed of a crystal as targets, of classes the number of the most probable one.
+
+    Args:
+        properties: Properties of the model, in order.
+        outputs: (outputs,) what the model computed, as `Predictor.forward` gives it.
+    """
+    values, classes = parted(properties, outputs, {})
+    numbers = {one.name: float(one.classes.index(classes[one.name].name)) for one in properties if one.classes}
+    return {one.name: {**values, **numbers}[one.name] for one in properties}
+
+
 def by_property(properties: Sequence[Property], outputs: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the outputs of each property, (n, 1) or (n, classes).
 
