@@ -155,3 +155,15 @@ def test_words_survive_the_interchange_file(tmp_path: Path) -> None:
     found = [row for row in read(tmp_path / "words.parquet") if isinstance(row, Crystal)]
     assert [row.labels for row in found] == [{"glassy": "hard"}, {}, {"glassy": "2"}, {}]
     assert found[-1].targets == {"band_gap": 1.0}
+
+
+def test_a_table_of_a_folder_may_hold_words_of_a_registered_class(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.vasp").write_text("x\n1\n4 0 0\n0 4 0\n0 0 4\nCs Cl\n1 1\nDirect\n0 0 0\n.5 .5 .5\n")
+    (tmp_path / "id_prop.csv").write_text("id,is_metal,band_gap\na,metal,0\nb,insulator,2.5\nc,na,x\n")
+    first, second, third = read(tmp_path)
+    assert isinstance(first, Crystal)
+    assert isinstance(second, Crystal)
+    assert (first.labels, second.labels) == ({"metal": "metal"}, {"metal": "insulator"})
+    assert second.targets == {"band_gap": 2.5}
+    assert not isinstance(third, Crystal), "a word is still no number"

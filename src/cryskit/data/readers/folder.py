@@ -9,10 +9,11 @@ from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
+from cryskit import properties
 from cryskit.data.files import refuse_special
 from cryskit.data.readers.formats import DETAILS, format_of, read_named, stem
 from cryskit.data.readers.numbers import is_number
-from cryskit.data.targets import IDS, MISSING, property_names, targets
+from cryskit.data.targets import IDS, MISSING, labels, property_names, targets
 from cryskit.errors import DataError, FilesNotReadWarning, UnreadableError
 from cryskit.types import Crystal, Failure
 
@@ -167,7 +168,8 @@ def _row(files: dict[str, Path], row: list[str], names: list[str], source: str, 
         error = UnreadableError(f"{len(row)} values, expected at most {len(names) + 1}", "Give each value one column")
         return _failed(name, error, source)
     cells = {key: cell for key, cell in zip(names, row[1:], strict=False) if cell.lower() not in MISSING}
-    wrong = [cell for cell in cells.values() if not is_number(cell)]
+    words = {key: cell for key, cell in cells.items() if key in properties.load() and properties.get(key).classes}
+    wrong = [cell for key, cell in cells.items() if key not in words and not is_number(cell)]
     if wrong:
         error = UnreadableError(f"{wrong[0]!r} is no number", "Give a number, or nothing if the value is unknown")
         return _failed(name, error, source)
@@ -177,8 +179,10 @@ def _row(files: dict[str, Path], row: list[str], names: list[str], source: str, 
         return _failed(name, error, source)
     if isinstance(found[0], Failure):
         return Failure(name, found[0].error)
-    values = targets({key: float(cell) for key, cell in cells.items()})
-    return replace(found[0], id=name, targets={**found[0].targets, **values})
+    values = targets({key: float(cell) for key, cell in cells.items() if key not in words})
+    return replace(
+        found[0], id=name, targets={**found[0].targets, **values}, labels={**found[0].labels, **labels(words)}
+    )
 
 
 def _failed(name: str, error: UnreadableError, source: str) -> Failure:

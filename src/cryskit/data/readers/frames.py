@@ -34,7 +34,7 @@ _HEAD = 65_536  # bytes in which the header is looked for
 
 
 def from_frame(frame: pd.DataFrame, limit: int, source: str = "frame", prefix: str = "") -> Iterator[Crystal | Failure]:
-    """Read the rows of a frame; columns of numbers are targets.
+    """Read the rows of a frame; columns of numbers are targets, those of truth values and short texts labels.
 
     Args:
         frame: Frame with a column of structures (objects, dictionaries, JSON or CIF text), or the interchange columns.
