@@ -2,6 +2,7 @@
 
     python -m benchmarks.studies.classes --data ../shared/data/mp_large.parquet --property metal --count 4000 --epochs 10
     python -m benchmarks.studies.classes --data ../shared/data/mp_large.parquet --property observed --count 4000 --epochs 10
+    python -m benchmarks.studies.classes --data ../shared/data/mp_large.parquet --property metal --splits 10
 
 `metal` is a band gap of zero in `band_gap` (PBE); `observed` is the column of that name. Crystals of up to 30 atoms are drawn by
 formula, and all crystals of a formula are in one part: 60 % train, 10 % choose the epoch, 20 % test, 10 % calibrate. The baseline is
@@ -61,10 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--encoder", default="cgcnn")
+    parser.add_argument("--splits", type=int, default=0, help="only judge the baseline, on so many splits")
+    parser.add_argument("--images", type=Path, default=IMAGES)
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
     wanted = properties.get(asked.property)
     crystals = drawn(asked.data, wanted, asked.count, asked.seed)
+    if asked.splits:
+        spread(crystals, wanted, asked.splits, asked.out)
+        return
     split = make(crystals, "formula", fractions=FRACTIONS, seed=asked.seed)
     plan = Plan.make(
         {
@@ -79,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         predictor = load(file)
     parts = split.divide(crystals)
     judged = evaluate(predictor, parts.test)
-    plot_classes(judged.table, wanted, IMAGES / f"classes-{wanted.name}.png")
+    plot_classes(judged.table, wanted, asked.images / f"classes-{wanted.name}.png")
     known = card.class_calibration[wanted.name]
     cold = {wanted.name: known.model_copy(update={"temperature": 1.0})}
     predictor.card = card.model_copy(update={"class_calibration": cold})
@@ -111,6 +117,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_json(document, asked.out / f"classes-{wanted.name}.json")
     for name, arm in arms.items():
         print(name, {key: value for key, value in arm.items() if key != "reliability"}, flush=True)
+
+
+def spread(crystals: Sequence[Crystal], wanted: Property, count: int, out: Path) -> None:
+    """Judge the baseline on several splits and keep its figures in a card: how much coverage varies from split to split.
+
+    Args:
+        crystals: Crystals with labels.
+        wanted: The class.
+        count: Number of splits.
+        out: Folder of the card.
+    """
+    found = []
+    for seed in range(count):
+        split = make(crystals, "formula", fractions=FRACTIONS, seed=seed)
+        figures = baseline(split.divide(crystals), wanted)
+        found.append({"seed": seed, "hash": split.hash, **{k: v for k, v in figures.items() if k != "uncalibrated"}})
+        print(found[-1], flush=True)
+    covered = np.array([one["coverage"] for one in found])
+    document = {
+        "title": f"{wanted.name}: coverage of prediction sets over {count} splits, elements alone",
+        **machine.facts(torch.get_num_threads()),
+        "coverage": {"mean": round(float(covered.mean()), 4), "deviation": round(float(covered.std(ddof=1)), 4)},
+        "splits": found,
+    }
+    write_json(document, out / f"classes-{wanted.name}-splits.json")
 
 
 def drawn(source: str, wanted: Property, count: int, seed: int) -> list[Crystal]:
