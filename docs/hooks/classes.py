@@ -51,4 +51,17 @@ def tables(name: str) -> str:
         f"{split['validation']:,} chose the epoch, {split['calibration']:,} calibrated. No formula is in two parts. "
         f"Always guessing the most frequent class is right for {arms[0][1]['most_frequent']:.1%}."
     )
-    return f"{said}\n\n{table(['on the test crystals', *(arm for arm, _ in arms)], rows)}"
+    return f"{said}\n\n{table(['on the test crystals', *(arm for arm, _ in arms)], rows)}{_splits(name)}"
+
+
+def _splits(name: str) -> str:
+    """Return how much the coverage of the baseline varies over splits, "" if that was not measured."""
+    path = RESULTS / f"classes-{name}-splits.json"
+    if not path.exists():
+        return ""
+    card = json.loads(path.read_text(encoding="utf-8"))
+    covered = card["coverage"]
+    return (
+        f"\n\nOver {len(card['splits'])} splits of the same crystals the sets of the elements cover "
+        f"{covered['mean']:.3f} on average, with a standard deviation of {covered['deviation']:.3f} from split to split."
+    )

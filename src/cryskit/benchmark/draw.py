@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cryskit.benchmark.plan import BenchmarkPlan, Data, Row
-    from cryskit.types import Failure, Property
+    from cryskit.types import Failure
 
     Watch = Callable[[Iterable[Crystal | Failure], str], Iterator[Crystal | Failure]]
 
@@ -89,11 +89,10 @@ def load(data: Data, limit: int, watch: Watch) -> DataSet:
         _require_published(task, Path(data.source))
     names = [name for learned in data.targets().values() for name in learned]
     found = list(watch(read(data.source, limit=limit), f"reading {data.source}"))
-    wanted = [find(name, [row for row in found if isinstance(row, Crystal)]).property for name in names]
-    rows = labelled_rows(found, wanted)
+    rows = _with_classes(found, names)
     crystals = [row for row in rows if isinstance(row, Crystal)]
     if data.split == "matbench":
-        splits = _official(task, rows, data.validation, wanted[0])
+        splits = _official(task, rows, data.validation, names[0])
     elif data.split == "jarvis":
         labels = jarvis.read_labels(str(data.ids))
         crystals, split = jarvis.divide(rows, labels, _only_property(data), data.validation, task)
@@ -106,6 +105,13 @@ def load(data: Data, limit: int, watch: Watch) -> DataSet:
     return DataSet(rows, crystals, manifest(crystals), splits, task)
 
 
+def _with_classes(rows: Sequence[Crystal | Failure], names: Sequence[str]) -> list[Crystal | Failure]:
+    """Return rows with the numbers of classes as targets, for those of the properties that are classes and have labels here."""
+    crystals = [row for row in rows if isinstance(row, Crystal)]
+    known = {name for crystal in crystals for name in (*crystal.targets, *crystal.labels)}
+    return labelled_rows(rows, [find(name, crystals).property for name in names if name in known])
+
+
 def _require_published(task: str, path: Path) -> None:
     """Refuse what is no task of Matbench before it is read."""
     official.task_of(task)
@@ -113,7 +119,7 @@ def _require_published(task: str, path: Path) -> None:
         official.require_file(task, path)
 
 
-def _official(task: str, rows: Sequence[Crystal | Failure], validation: float, wanted: Property) -> list[Split]:
+def _official(task: str, rows: Sequence[Crystal | Failure], validation: float, name: str) -> list[Split]:
     """Return the folds of a task of Matbench.
 
     Raises:
@@ -121,7 +127,7 @@ def _official(task: str, rows: Sequence[Crystal | Failure], validation: float, w
     """
     official.require_rows(task, len(rows))
     published = official.task_of(task)
-    classes = matbench.classes_of(rows, wanted.name) if published.is_classification else None
+    classes = matbench.classes_of(rows, name) if published.is_classification else None
     if classes is not None:
         named = matbench.names(task, len(rows))
         listed = [named[i] for fold in matbench.folds(len(rows), classes) for i in fold]
