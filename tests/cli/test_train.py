@@ -14,7 +14,7 @@ from PIL import Image
 
 from cryskit.cli import plans, train
 from cryskit.cli.plans import check_labels, divide, inputs_of
-from cryskit.data.interchange import manifest_of, write
+from cryskit.data.interchange import manifest_of
 from cryskit.data.splits import Split, make
 from cryskit.errors import DataError, PlanError
 from cryskit.explain.selector import strength_table
@@ -367,32 +367,6 @@ def test_penalties_are_tried_and_the_chosen_model_shown(
     assert result.exit_code == 0, result.stderr
     assert document["folder"] == f"model.safetensors.run/penalty-{sparsity.sparsest(found):g}"
     assert load(tmp_path / "model.safetensors").card.metrics == document["validation"]
-
-
-def test_a_column_of_two_classes_is_learned_as_a_class_and_said_to_be(
-    cryskit: Call, crystals: list[Crystal], tmp_path: Path
-) -> None:
-    marked = [replace(c, targets={"is_hard": float(number % 2)}) for number, c in enumerate(crystals)]
-    write(tmp_path / "marked.parquet", marked)
-    call = ("train", "--data", "marked.parquet", "--property", "is_hard", "--width", 8, "--layers", 1, "--epochs", 1)
-    result = cryskit(*call, "--accelerator", "cpu", "--out", "model.safetensors")
-    assert result.exit_code == 0, result.output
-    assert "All labels of is_hard are 0 or 1" in result.stderr
-    assert "so it is learned as a class, 0 or 1; to learn it as a number, say --kind scalar" in result.stderr
-    assert "balanced accuracy" in result.stdout
-    table = cryskit("predict", "marked.parquet", "--model", "model.safetensors", "--out", "found.csv")
-    assert table.exit_code == 0, table.output
-    first, second = (tmp_path / "found.csv").read_text(encoding="utf-8").splitlines()[:2]
-    assert first == "id,is_hard,is_hard_p,is_hard_set,status,reason"
-    assert second.split(",")[1] in {"0", "1"}
-    judged = cryskit(
-        "evaluate", "--model", "model.safetensors", "--data", "marked.parquet", "--plots", "plots", "--json"
-    )
-    assert 0 <= json.loads(judged.stdout)["metrics"]["is_hard"]["balanced_accuracy"] <= 1
-    assert (tmp_path / "plots" / "classes-is_hard.png").exists()
-    scalar = cryskit(*call, "--accelerator", "cpu", "--kind", "scalar", "--out", "scalar.safetensors")
-    assert "learned as a class" not in scalar.stderr
-    assert load(tmp_path / "scalar.safetensors").card.properties[0].kind == "scalar"
 
 
 def test_few_validation_crystals_are_said_once_and_in_words(cryskit: Call, data: Path) -> None:
