@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 def test_a_column_of_two_classes_is_learned_as_a_class_and_said_to_be(
     cryskit: Call, crystals: list[Crystal], tmp_path: Path
 ) -> None:
-    marked = [
-        replace(c, targets={"is_hard": float(number % 2)})
-        for number, c in enumerate(islice(open_source("elastic_tensor"), 60))
-    ]
+    marked = [replace(c, targets={"is_hard": float(number % 2)}) for number, c in enumerate(crystals)]
     write(tmp_path / "marked.parquet", marked)
     call = ("train", "--data", "marked.parquet", "--property", "is_hard", "--width", 8, "--layers", 1, "--epochs", 1)
     result = cryskit(*call, "--accelerator", "cpu", "--out", "model.safetensors")
