@@ -83,6 +83,17 @@ def test_another_functional_is_another_property() -> None:
     assert canonical("formation_energy_peratom") != canonical("formation_energy_per_atom")
 
 
+def test_what_was_measured_is_no_property_of_dft() -> None:
+    gap, enthalpy = get("gap expt"), get("formation_enthalpy_measured")
+    assert (gap.name, gap.unit, gap.functional) == ("band_gap_experimental", "eV", "measured")
+    assert (enthalpy.name, enthalpy.unit, enthalpy.functional) == (
+        "formation_enthalpy_experimental",
+        "eV/atom",
+        "measured",
+    )
+    assert gap.range[0] == 0
+
+
 def test_moduli_are_learned_as_logarithms_of_positive_numbers() -> None:
     moduli = [found for found in load().values() if found.unit == "GPa"]
     assert len(moduli) == 8
@@ -107,7 +118,7 @@ def test_columns_in_another_unit_are_not_taken() -> None:
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean band_gap"):
-        get("bandgap")
+        get("band_gaps")
 
 
 def test_the_registry_cannot_be_changed() -> None:

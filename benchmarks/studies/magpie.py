@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = load(source, LIMIT, lambda rows, _: iter(rows))
     path = asked.out / "magpie.json"
     card = _opened(path, source.source, data)
-    features = dict(zip((c.id for c in data.crystals), _features(data.crystals), strict=True))
+    features = dict(zip((c.id for c in data.crystals), magpie_features(data.crystals), strict=True))
     rows = {(row.property, row.fraction, row.seed): row for row in plan.rows()}
     for row in rows.values():
         drawn = draw(data, data.splits[0], row, plan)
@@ -86,7 +86,7 @@ def _opened(path: Path, source: str, data: DataSet) -> dict[str, Any]:
     }
 
 
-def _features(crystals: Sequence[Crystal]) -> np.ndarray:
+def magpie_features(crystals: Sequence[Crystal]) -> np.ndarray:
     """Return the Magpie features of the composition of each crystal, (B, 132)."""
     featurizer = ElementProperty.from_preset("magpie", impute_nan=True)
     compositions = []

@@ -70,15 +70,9 @@ def properties() -> str:
     """Return the table of properties."""
     from cryskit.properties import load  # noqa: PLC0415
 
+    learned = {p.name: " or ".join(p.classes) or p.transform.replace("none", "") for p in load().values()}
     rows = [
-        (
-            f"`{p.name}`",
-            p.symbol,
-            p.unit or "none",
-            " or ".join(p.classes) or ("log10" if p.transform == "log10" else ""),
-            p.functional,
-            p.description,
-        )
+        (f"`{p.name}`", p.symbol, p.unit or "none", learned[p.name], p.functional, p.description)
         for p in load().values()
     ]
     return table(["name", "symbol", "unit", "learned as", "functional", "what it is"], rows)
@@ -385,6 +379,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "distillation_80": partial(benchmark, "distillation-80", paper=True),
     "distillation_elastic": partial(benchmark, "distillation-elastic"),
     "describing": describing,
+    "experiment": lambda: section("experiment", _card("experiment")),
     "few_labels": few_labels,
     "reconstruction": reconstruction,
     "models": models,

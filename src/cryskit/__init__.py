@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryskit.data.read import read
+    from cryskit.data.sources.bundled import sources as datasets
     from cryskit.data.splits import Split
     from cryskit.errors import CryskitError, CrystalError, DataError, ModelError
+    from cryskit.evaluate.judge import judge as evaluate
+    from cryskit.explain.explain import explain
     from cryskit.graphs.build import build as build_graphs
     from cryskit.predict.load import load
     from cryskit.predict.predictor import Predictor
     from cryskit.predict.published import models
+    from cryskit.small_data.fit import fit_table
     from cryskit.training.fit import fit
     from cryskit.training.plan import Plan
     from cryskit.training.pretrain import pretrain
@@ -43,7 +47,11 @@ __all__ = [
     "Split",
     "__version__",
     "build_graphs",
+    "datasets",
+    "evaluate",
+    "explain",
     "fit",
+    "fit_table",
     "load",
     "models",
     "pretrain",
@@ -68,7 +76,11 @@ _HOMES = {
     "Property": "cryskit.types:Property",
     "Split": "cryskit.data.splits:Split",
     "build_graphs": "cryskit.graphs.build:build",
+    "datasets": "cryskit.data.sources.bundled:sources",
+    "evaluate": "cryskit.evaluate.judge:judge",
+    "explain": "cryskit.explain.explain:explain",
     "fit": "cryskit.training.fit:fit",
+    "fit_table": "cryskit.small_data.fit:fit_table",
     "load": "cryskit.predict.load:load",
     "models": "cryskit.predict.published:models",
     "pretrain": "cryskit.training.pretrain:pretrain",
@@ -89,4 +101,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *(name for name in __all__ if name not in globals())]
+    return [*__all__]

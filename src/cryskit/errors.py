@@ -132,13 +132,16 @@ class UnknownNameError(CryskitError, KeyError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = get_close_matches(name, names, n=3)
-        cure = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(names)}"
+        cure = suggestion(name, names, f"Known: {', '.join(names)}")
         super().__init__(f"There is no {kind} called {shortened(name)!r}", cure)
 
 
 class FilesNotReadWarning(UserWarning):
     """Files of a folder were not read, as they are no structure files or no line of its table names them."""
+
+
+class UnusableRowsWarning(UserWarning):
+    """Rows of the data for a training are no crystals and were left out."""
 
 
 def shortened(given: object, most: int = QUOTED) -> str:
@@ -152,6 +155,33 @@ def shortened(given: object, most: int = QUOTED) -> str:
     several = "\n" in text or "\r" in text
     text, most = (" ".join(text.split()), QUOTED) if several else (text, most)
     return text if len(text) <= most else f"{text[:most].rstrip()}..."
+
+
+def close_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return up to three names that are like one that is none of them, capital letters aside.
+
+    Args:
+        name: The name that was given.
+        known: All names that there are.
+    """
+    if len(name) > QUOTED_PATH:
+        return []
+    names: dict[str, list[str]] = {}
+    for each in known:
+        names.setdefault(each.lower(), []).append(each)
+    return [each for found in get_close_matches(name.lower(), names, n=3) for each in names[found]][:3]
+
+
+def suggestion(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return "Did you mean ...?" with the names that are like one that is none of them, or something else if no name is.
+
+    Args:
+        name: The name that was given.
+        known: All names that there are.
+        otherwise: The cure where no name is like it.
+    """
+    close = close_names(name, known)
+    return f"Did you mean {' or '.join(close)}?" if close else otherwise
 
 
 def counted(count: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from cryskit.yaml_files import parse_mapping
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LONGEST = 100  # characters of a column that may be a property
+_WITH_UNIT = re.compile(r"([^()\[\]]+?)\s*(?:[(\[]\s*([^()\[\]]*?)\s*[)\]])?")
 _CURE = "Mend properties.yaml as its head describes"
 
 
@@ -43,15 +46,45 @@ def canonical(column: str) -> str:
     """Return the registry name of the property in a column of this or another tool.
 
     Args:
-        column: The name of the column, a registry name or an alias.
+        column: The name of the column: a registry name or an alias, however it is spaced and capitalised ("Band Gap"), and with the unit of the
+            property in brackets behind it or not ("Band Gap (eV)").
 
     Raises:
         UnknownNameError: No property has this name; the nearest names are given.
     """
-    name = _names().get(column)
+    name = _names().get(column) or _spoken(column)
     if name is None:
         raise UnknownNameError("property", column, load())
     return name
+
+
+def _spoken(column: str) -> str | None:
+    """Return the registry name of a column that is written as people do; None if it is none, or in another unit."""
+    if len(column) > _LONGEST:
+        return None
+    found = _WITH_UNIT.fullmatch(column.strip())
+    name = _names().get(found[1]) or _loose_names().get(_loose(found[1])) if found else None
+    if found and name and found[2] is not None and _unit(found[2]) != _unit(load()[name].unit):
+        return None
+    return name
+
+
+def _loose(name: str) -> str:
+    """Return a name in lower case, with one underscore for whatever is no letter or digit."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _unit(text: str) -> str:
+    return re.sub(r"[\s_^]", "", text).lower()
+
+
+@cache
+def _loose_names() -> Mapping[str, str]:
+    """Return registry names by the loose form of names and aliases, where that is long enough and means one property."""
+    found: dict[str, set[str]] = {}
+    for alias, name in _names().items():
+        found.setdefault(_loose(alias), set()).add(name)
+    return {loose: min(names) for loose, names in found.items() if len(names) == 1 and len(loose) > 2}
 
 
 def parse(text: str) -> Mapping[str, Property]:

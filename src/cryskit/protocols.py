@@ -108,6 +108,7 @@ class Objective(Module, Protocol):
         encoder: The encoder, kept under this name: learning rates and frozen parameters are named "encoder....".
         supervised: Whether it learns from labels, so that `cryskit train` is its command and not `cryskit pretrain`.
         learns_from_teacher: Whether it needs a teacher's vectors.
+        aligns_words: Whether it brings crystals and their descriptions into one space, so that its models can search by words.
         default_encoder: Configuration of the encoder where a plan names none.
         needs: The graph that it is to be given: that of its encoder, and what it asks for besides.
         teacher_layers: Number of layers of the teacher whose vectors have to be in the training graph (`Graph.teacher`).
@@ -116,6 +117,7 @@ class Objective(Module, Protocol):
     encoder: Encoder
     supervised: ClassVar[bool] = False
     learns_from_teacher: ClassVar[bool] = False
+    aligns_words: ClassVar[bool] = False
     default_encoder: ClassVar[Mapping[str, Any]] = MappingProxyType({"name": "cgcnn"})
     needs: GraphSpec
     teacher_layers: int = 0

@@ -175,6 +175,7 @@ ENCODERS = Encoders(
         "cgat": "cryskit.encoders.cgat:CGAT",
         "matformer": "cryskit.encoders.matformer:Matformer",
         "fused": "cryskit.encoders.fused:Fused",
+        "levels": "cryskit.encoders.levels:Levels",
     },
 )
 OBJECTIVES = Objectives(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from cryskit.conversions import Conversions
 from cryskit.errors import CoordinatesError, CrystalError, LatticeError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ Axis = Literal["atoms", "edges", "crystals"]
 NeighbourKind = Literal["smooth", "nearest", "radius"]
 
 
-@dataclass(frozen=True, eq=False)
-class Crystal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Crystal(Conversions):
     """A crystal structure: a unit cell and its atoms, with a description and known properties if there are any.
 
     Attributes:
@@ -35,9 +36,9 @@ class Crystal:
         fractional: (N, 3) float64, the coordinates of the atoms in units of the lattice vectors.
         numbers: (N,) int64, the atomic numbers of the atoms.
         text: A description in words, or None.
-        targets: Property name to known value, in the unit of that property, or number of its class; properties without a known
-            value are left out.
+        targets: Property name to known value, in the unit of that property, or number of its class; without those that are unknown.
         warnings: What is doubtful about how it was read, in sentences without the last full stop; empty if nothing is.
+        path: Path of the file that it was read from, as it was given; "" if it was not read from a file.
         labels: Property name to a label in words ("metal", "true"), as a column of text or of truth values has it;
             `data.classes` makes targets of them.
 
@@ -59,6 +60,7 @@ class Crystal:
     text: str | None = None
     targets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
+    path: str = ""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -84,6 +86,12 @@ class Crystal:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def __repr__(self) -> str:
+        lengths = " x ".join(f"{length:.2f}" for length in np.linalg.norm(self.lattice, axis=1))
+        known = "".join(f", {name} {value:.4g}" for name, value in list(self.targets.items())[:3])
+        more = f", {len(self.targets) - 3} more" if len(self.targets) > 3 else ""
+        return f"Crystal({self.id!r}, {self.formula}, {len(self)} atoms, {lengths} angstrom{known}{more})"
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the lattice, coordinates and atomic numbers: the same content, the same graph."""
@@ -99,6 +107,7 @@ class Failure(NamedTuple):
     Attributes:
         id: The id of the row, or its file and number.
         error: The reason why it cannot be used, and what to do about it.
+        path: Path of the file that it was read from, as it was given; "" if it was not read from a file.
 
     Example:
         >>> from cryskit import CrystalError, Failure
@@ -109,6 +118,7 @@ class Failure(NamedTuple):
 
     id: str
     error: CrystalError
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -360,12 +370,15 @@ class Prediction:
 
     Attributes:
         id: Id of the crystal.
-        values: Property name to predicted value, in the unit of that property; empty if the prediction failed. Properties that
-            are classes are in `classes`.
+        values: Property name to predicted value, in the unit of that property, but for classes; empty if the prediction failed.
         deviations: Property name to standard deviation, in the same unit, where the model gives one.
         intervals: Property name to lower and upper bound, in the same unit, where the model gives them.
         status: Outcome: "ok", "warned" or "failed".
-        reason: Why the status is not "ok"; "" if it is.
+        reason: Why the status is not "ok" or the domain not "in"; "" otherwise.
+        domain: Whether the crystal is of the kind that the model was trained for: "in", at the "edge", "out"; "" where the model
+            does not say.
+        path: Path of the file that the crystal was read from; "" if it was not read from a file.
+        formula: Reduced formula of the crystal, "TiO2"; "" if it could not be read.
         classes: Property name to predicted class, for properties that are classes.
 
     Example:
@@ -381,4 +394,7 @@ class Prediction:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
     status: Literal["ok", "warned", "failed"] = "ok"
     reason: str = ""
+    domain: Literal["in", "edge", "out", ""] = ""
+    path: str = ""
+    formula: str = ""
     classes: Mapping[str, ClassPrediction] = field(default_factory=lambda: MappingProxyType({}))

@@ -9,7 +9,7 @@ import yaml
 from benchmark.small import plan
 from pydantic import ValidationError
 
-from cryskit.benchmark.plan import BenchmarkPlan, Row, merged
+from cryskit.benchmark.plan import BenchmarkPlan, Data, Row, merged
 from cryskit.errors import PlanError
 
 if TYPE_CHECKING:
@@ -111,3 +111,21 @@ def test_a_file_is_refused_with_every_wrong_key(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(plan().model_dump(mode="json") | {"seeds": [-1], "speed": 2}), encoding="utf-8")
     with pytest.raises(PlanError, match=r"plan\.yaml is no plan.*seeds\.0.*speed"):
         BenchmarkPlan.from_yaml(path)
+
+
+def test_properties_are_known_by_their_aliases() -> None:
+    data = Data(source="phonons", properties=["last phdos peak", "mine"])
+    assert data.targets() == {"phonon_peak_frequency": ("phonon_peak_frequency",), "mine": ("mine",)}
+    together = Data(source="elastic_tensor", properties={"moduli": ["K_VRH", "G_VRH"]})
+    assert together.targets() == {"moduli": ("bulk_modulus", "shear_modulus")}
+
+
+def test_a_typo_in_the_training_plan_is_judged_when_the_plan_is_read(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(
+        "name: x\ndata: {set: {source: elastic_tensor, properties: K_VRH}}\nencoders: {net: {name: cgcnn}}\n"
+        "budget: {epochs: 1}\nplan: {optimisation: {lr: 0.1}}\n"
+    )
+    with pytest.raises(
+        PlanError, match=r"optimisation\.lr: there is no such key; it is called optimisation\.rate here"
+    ):
+        BenchmarkPlan.from_yaml(tmp_path / "plan.yaml")

@@ -6,7 +6,8 @@ higher one without knowing them.
 
 For a cycle such a name counts as an import of the module in which it stands. The tables in `registry` are the one exception,
 and only in whose import it is: a part imports `registry` to remember its configuration, and `registry` imports a part when
-somebody asks for it by name. So their names count as imports of the modules that import the table.
+somebody asks for it by name. So their names count as imports of the modules that import the table, except of those that stand in it
+themselves: an encoder that is made of others builds what it is given as an argument.
 """
 
 from __future__ import annotations
@@ -25,18 +26,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ORDER = [
-    {"types", "errors", "arguments", "yaml_files", "elements", "properties", "atomic_write", "checksum", "parallel"},
+    {
+        "types",
+        "conversions",
+        "errors",
+        "arguments",
+        "yaml_files",
+        "elements",
+        "properties",
+        "atomic_write",
+        "checksum",
+        "parallel",
+    },
     {"batching", "protocols", "registry"},
     {"data"},
     {"graphs", "text", "weights"},
     {"layers"},
     {"encoders", "losses"},
     {"objectives"},
+    {"reliability"},
     {"predict"},
     {"explain", "evaluate", "screen"},
     {"plots"},
     {"training"},
-    {"benchmark"},
+    {"small_data"},
+    {"benchmark", "sklearn"},
     {"cli", "service"},
 ]
 LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}
@@ -80,7 +94,8 @@ def reached(module: Module, registered: dict[str, set[str]]) -> set[str]:
     found = {target(imported) for imported in module.imports} - {None}
     asked = {i.name for i in module.imports if i.module == "cryskit.registry" and i.name in registered}
     by_name = set() if module.name == "cryskit.registry" else named(module.tree)
-    return (found | by_name | {part for table in asked for part in registered[table]}) - {module.name}
+    foreign = [table for table in asked if module.name not in registered[table]]
+    return (found | by_name | {part for table in foreign for part in registered[table]}) - {module.name}
 
 
 def cycle(modules: Iterable[Module]) -> list[str]:

@@ -54,11 +54,16 @@ def test_a_plan_becomes_tables_and_goes_on_when_asked(cryskit: Call, tmp_path: P
     assert shared.exit_code == 0
     assert "2 of 2 rows done" in shared.stderr
     again = cryskit("benchmark", "plan.yaml")
-    assert again.exit_code == 2
-    assert "--resume" in again.stderr
+    assert again.exit_code == 0, "the same command goes on"
+    assert "2 of 2 rows done" in again.stderr
+    prepare(tmp_path, seeds=[7])
+    other = cryskit("benchmark", "plan.yaml")
+    assert other.exit_code == 2
+    assert "plan holds rows of another benchmark" in other.stderr
+    assert "--resume" in other.stderr
     broken = {"regimes": PLAN["regimes"] | {"broken": {"start": {"file": "none.safetensors"}}}}
     prepare(tmp_path, **broken)
-    more = cryskit("benchmark", "plan.yaml", "--resume", "--json")
+    more = cryskit("benchmark", "plan.yaml", "--json")
     assert more.exit_code == 1
     said = json.loads(more.stdout)
     assert (said["rows"], [one["row"]["regime"] for one in said["failed"]]) == (3, ["broken"])
@@ -83,7 +88,7 @@ def test_a_fault_of_the_program_is_named_and_its_traceback_kept(
     named = [line for line in answer.stderr.splitlines() if line.startswith("Fault of the program in the row set")]
     assert len(named) == 2
     assert all(any(file.name in line for line in named) for file in files)
-    again = cryskit("benchmark", "plan.yaml", "--resume")
+    again = cryskit("benchmark", "plan.yaml")
     assert again.exit_code == 0
     assert "Fault" not in again.stderr
     assert not list((tmp_path / "plan" / "rows").glob("*.txt"))

@@ -25,6 +25,7 @@ VERBS = [
     "explain",
     "embed",
     "describe",
+    "fit",
     "train",
     "pretrain",
     "evaluate",

@@ -60,6 +60,9 @@ def test_what_cannot_be_searched_is_said(
     wordless = cryskit("search", "Si", "--data", str(EXAMPLES), "--model", "crysae")
     assert wordless.exit_code == 2
     assert "knows nothing of words" in wordless.stderr
+    meaningless = cryskit("search", "layered hexagonal oxide", "--data", str(EXAMPLES), "--model", "crysmmnet")
+    assert meaningless.exit_code == 2
+    assert "no contrast objective has brought crystals and words into one space" in meaningless.stderr
     alien = cryskit(
         *("train", "--data", "elastic_tensor", "--property", "bulk_modulus", "--text", str(texts[0])),
         *("--text-encoder", str(texts[1]), "--out", str(tmp_path / "m.safetensors")),

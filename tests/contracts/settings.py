@@ -14,7 +14,11 @@ WORDS = 12
 
 def sized(name: str, **size: int) -> dict[str, Any]:
     """Return the arguments that give an encoder a size; one that is made of others hands it on to its graph network."""
-    return {"graph": {"name": "cgcnn", **size}} if name == "fused" else size
+    made_of = {
+        "fused": {"graph": {"name": "cgcnn", **size}},
+        "levels": {"members": [{"encoder": {"name": "cgcnn", **size}, "levels": 2}]},
+    }
+    return made_of.get(name, size)
 
 
 SMALL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -28,6 +32,9 @@ SMALL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "cogn": {"width": 32, "layers": 2, "depth": 3},
         "cgat": {"width": 16, "layers": 2, "heads": 2, "context": 2, "count": 12, "radius": 8.0},
         "matformer": {"width": 16, "layers": 2, "heads": 2},
+        "levels": {
+            "members": [{"encoder": {"name": "steinhardt", "width": 8, "layers": 2, "channels": 4}, "levels": 3}]
+        },
         "fused": {"graph": {"name": "cgcnn", "width": 16}, "text_width": WORDS, "projected": 16, "dropout": 0.0},
     }
 )

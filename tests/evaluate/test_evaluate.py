@@ -89,6 +89,8 @@ def test_json_says_everything_with_null_for_what_is_unknown(predictor: Predictor
         "digest": "abc",
         "data": manifest(crystals),
         "units": {"bulk_modulus": "GPa"},
+        "coverage": {},
+        "interval": 0.9,
         "rows": 21,
         "failed": 1,
     }

@@ -31,11 +31,11 @@ def texts(figure: Figure) -> str:
     return " ".join([suptitle, *(text.get_text() for text in figure.texts)])
 
 
-def test_a_picture_is_written_whole_at_150_dots_per_inch(tmp_path: Path) -> None:
+def test_a_picture_is_written_whole_at_300_dots_per_inch(tmp_path: Path) -> None:
     plot_parity(LABELS, LABELS * 1.1, get("bulk_modulus"), tmp_path / "new" / "p.png")
     with Image.open(tmp_path / "new" / "p.png") as picture:
         assert picture.format == "PNG"
-        assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
         assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["p.png"]
 
@@ -46,8 +46,8 @@ def test_axes_are_equal_named_and_logarithmic_where_the_property_is() -> None:
         axes = figure.axes[0]
         assert (axes.get_xscale(), axes.get_yscale()) == (scale, scale)
         assert axes.get_xlim() == axes.get_ylim()
-        assert axes.get_xlabel() == f"label ({quantity})"
-        assert axes.get_ylabel() == f"prediction ({quantity})"
+        assert axes.get_xlabel().endswith(f"$ label ({quantity})")
+        assert axes.get_ylabel().endswith(f"$ prediction ({quantity})")
 
 
 def test_the_title_says_what_it_is_and_how_good() -> None:
@@ -124,3 +124,25 @@ def test_no_state_of_pyplot_is_touched(tmp_path: Path) -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_figure_says_what_it_shows() -> None:
+    figure = draw_parity(LABELS, LABELS * 1.1, get("bulk_modulus"), of="cryskit-mp on the test part")
+    words = texts(figure)
+    assert "cryskit-mp on the test part" in words
+    assert f"{len(LABELS)} crystals" in words
+    main = figure.axes[0]
+    assert (main.get_xlabel(), main.get_ylabel()) == (
+        r"$K_{\mathrm{VRH}}$ label (GPa)",
+        r"$K_{\mathrm{VRH}}$ prediction (GPa)",
+    )
+
+
+def test_the_ending_says_the_format(tmp_path: Path) -> None:
+    for ending, magic in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
+        plot_parity(LABELS, LABELS, get("bulk_modulus"), tmp_path / f"p.{ending}")
+        assert (tmp_path / f"p.{ending}").read_bytes().startswith(magic)
+    width = int.from_bytes((tmp_path / "p.png").read_bytes()[16:20], "big")
+    assert width == round(5.6 * 300)
+    with pytest.raises(DataError, match=r"\.png or \.pdf or \.svg"):
+        plot_parity(LABELS, LABELS, get("bulk_modulus"), tmp_path / "p.jpg")

@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 
 from cryskit.errors import ModelError
+from cryskit.graphs.build import build
 from cryskit.predict.card import CARD, Card, read_card
 from cryskit.predict.classes import UNCALIBRATED, ClassCalibration, calibrate, class_prediction, softmax
 from cryskit.predict.load import load
@@ -105,7 +106,7 @@ def model(tmp_path: Path) -> Path:
 def test_a_model_with_classes_is_read_as_it_was_saved(model: Path) -> None:
     predictor = load(model)
     graph = predictor.predict([SALT])
-    (outputs,) = predictor.values(next(iter(predictor._chunks([SALT], predictor.card.spec)))[1])
+    (outputs,) = predictor.values(build([SALT], predictor.card.spec))
     assert outputs.shape == (5,)
     metal = 1 / (1 + np.exp(-outputs[0] / 2.0))
     assert graph["metal"][0] == ("metal" if metal > 0.5 else "insulator")

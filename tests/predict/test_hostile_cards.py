@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -174,9 +175,10 @@ def test_tensors_that_do_not_fit_are_named(what: str, tmp_path: Path, monkeypatc
 def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of each encoder with each input layer."""
     name, layer = request.param
-    encoder = {"name": name, **SMALL[name]}
+    encoder = deepcopy({"name": name, **SMALL[name]})
+    inner = {"fused": lambda: encoder["graph"], "levels": lambda: encoder["members"][0]["encoder"]}
     if layer is not None:
-        (encoder["graph"] if name == "fused" else encoder)["inputs"] = layer
+        inner.get(name, lambda: encoder)()["inputs"] = layer
     card = Card(
         name="x", encoder=encoder, spec=ENCODERS.needs(encoder), properties=[get("band_gap")], heads={"depth": 2}
     )

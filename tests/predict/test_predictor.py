@@ -58,7 +58,7 @@ def predictor() -> Predictor:
 
 def test_one_row_per_structure_in_order(predictor: Predictor) -> None:
     table = predictor.predict(CRYSTALS)
-    assert list(table.columns) == ["id", *NAMES, "status", "reason"]
+    assert list(table.columns) == ["id", "formula", *NAMES, "status", "reason"]
     assert table["id"].tolist() == [crystal.id for crystal in CRYSTALS]
     assert (table["status"] == "ok").all()
     assert table.attrs["units"] == {"formation_energy_per_atom": "eV/atom", "bulk_modulus": "GPa"}
@@ -116,7 +116,7 @@ def test_elements_it_never_saw_are_warned_of(predictor: Predictor) -> None:
     curium = Crystal("Cm", np.eye(3) * 4.0, np.zeros((1, 3)), np.array([96]))
     (prediction,) = predictor.stream([curium])
     assert prediction.status == "warned"
-    assert "96" in prediction.reason
+    assert "no Cm" in prediction.reason
     assert set(prediction.values) == set(NAMES)
 
 
@@ -128,13 +128,13 @@ def test_numbers_that_are_none_fail(predictor: Predictor) -> None:
 
 def test_properties_are_chosen_by_name_or_alias(predictor: Predictor) -> None:
     table = predictor.predict(CRYSTALS[0], ["K_VRH"])
-    assert list(table.columns) == ["id", "bulk_modulus", "status", "reason"]
+    assert list(table.columns) == ["id", "formula", "bulk_modulus", "status", "reason"]
     with pytest.raises(UnknownNameError, match="small"):
         predictor.predict(CRYSTALS[0], ["band_gap"])
 
 
 def test_no_structures_make_an_empty_table(predictor: Predictor) -> None:
-    assert list(predictor.predict([]).columns) == ["id", *NAMES, "status", "reason"]
+    assert list(predictor.predict([]).columns) == ["id", "formula", *NAMES, "status", "reason"]
 
 
 def test_embeddings_are_the_vectors_of_the_encoder(predictor: Predictor) -> None:
@@ -231,7 +231,7 @@ def test_a_plan_that_starts_from_nothing_is_refused(tmp_path: Path) -> None:
 def test_one_name_is_a_name_and_no_list_of_letters(tmp_path: Path) -> None:
     predictor = load("cryskit-mp")
     table = predictor.predict(EXAMPLES / "NaCl.cif", "gap pbe")
-    assert list(table.columns) == ["id", "band_gap", "status", "reason"]
+    assert list(table.columns) == ["id", "path", "formula", "band_gap", "status", "reason"]
     assert predictor.schema("band_gap") == predictor.schema(["band_gap"])
     crystal = read_one(EXAMPLES / "NaCl.cif")
     labelled = replace(crystal, targets={"band_gap": 5.0})

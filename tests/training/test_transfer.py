@@ -123,7 +123,7 @@ def test_an_encoder_that_nothing_fits_is_refused() -> None:
 
 
 def objective(module: nn.Module) -> PropertyObjective:
-    return PropertyObjective(module, PropertyHeads(16, [Property("bulk_modulus", "K", "GPa")]))
+    return PropertyObjective(module, PropertyHeads(int(module.width), [Property("bulk_modulus", "K", "GPa")]))
 
 
 @pytest.mark.parametrize("name", list(ENCODERS))

@@ -19,7 +19,7 @@ from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.readers.formats import stem
 from cryskit.data.splits import Kind, Split, make
-from cryskit.errors import DataError
+from cryskit.errors import DataError, suggestion
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
@@ -163,9 +163,12 @@ def draw(data: DataSet, split: Split, row: Row, plan: BenchmarkPlan) -> Drawn:
     if plan.validation is not None:
         validation = validation[: max(plan.least, round(plan.validation * len(train)))]
     if not (train and validation and parts[2]):
+        known = {name for crystal in data.crystals for name in crystal.targets}
+        cures = (suggestion(name, known, "") for name in properties if name not in known)
         counts = f"{len(train)} training, {len(validation)} validation and {len(parts[2])} test crystals"
         raise DataError(
-            f"There are {counts} with a {' or '.join(properties)}", "Choose another split, fraction or property"
+            f"There are {counts} with a {' or '.join(properties)}",
+            next(filter(None, cures), "Choose another split, fraction or property"),
         )
     seen = [labelled[name] for name in (*train, *validation)]
     name = f"{split.name}-{row.fraction:g}-draw{row.seed}"

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cryskit.data.targets import property_name
 from cryskit.errors import PlanError
-from cryskit.training.plan import Names, Plan, problems
+from cryskit.training.plan import Names, Plan
+from cryskit.training.plan_problems import problems
 from cryskit.yaml_files import read_mapping
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Data(_Part):
 
     Attributes:
         source: A bundled data set, a file or a folder.
-        properties: Names of properties or columns, each learned by a network of its own; or a mapping from a name of your
+        properties: Names or aliases of properties, or columns, each learned by a network of its own; or a mapping from a name of your
             choice to the properties that one network learns together.
         split: "random", "formula" or "system" for 80:10:10 at seed 0, or a split file; "matbench" for the five folds of
             Matbench v0.1; "jarvis" for the ids in the file `ids`.
@@ -67,9 +68,9 @@ class Data(_Part):
         return self
 
     def targets(self) -> dict[str, tuple[str, ...]]:
-        """Return what the rows learn: the name of a target to its properties."""
+        """Return what the rows learn: the name of a target to its properties, by their registry names."""
         if isinstance(self.properties, dict):
-            return {name: tuple(map(property_name, names)) for name, names in self.properties.items()}
+            return {target: tuple(map(property_name, names)) for target, names in self.properties.items()}
         return {name: (name,) for name in map(property_name, self.properties)}
 
 
@@ -184,12 +185,17 @@ class BenchmarkPlan(_Part):
         """Read a plan from a YAML file.
 
         Raises:
-            PlanError: The file is missing, no YAML, or no plan; every wrong key is named.
+            PlanError: The file is missing, no YAML, or no plan, or a training in it is none; every wrong key is named.
         """
         try:
-            return cls.model_validate(read_mapping(path, PlanError))
+            plan = cls.model_validate(read_mapping(path, PlanError))
         except ValidationError as error:
-            raise PlanError(f"{path} is no plan of a benchmark ({problems(error)})", "Correct these keys") from error
+            raise PlanError(
+                f"{path} is no plan of a benchmark ({problems(error, cls)})", "Correct these keys"
+            ) from error
+        for row in plan.rows():
+            plan.training_plans(row, {"epochs": 1}, str)  # whose keys are judged before any data is read
+        return plan
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows: all of a seed before the next, small fractions first, the regimes side by side."""

@@ -128,15 +128,16 @@ def _plot(cards: Sequence[RowCard], errors: pd.DataFrame, out: Path) -> None:
         }
         title = f"{prop} ({data})"
         plot_learning(curves, title, table["unit"].iloc[0], out / PLOTS / slug(f"learning-{data}-{prop}.png"))
-    largest: dict[str, tuple[float, Path, PropertyResult]] = {}
+    largest: dict[str, tuple[float, Path, PropertyResult, str]] = {}
     for card, result in ((card, card.result) for card in cards if card.result):
         for prop in result.properties:
             row = card.row
             kind = "classes" if prop.classes else "parity"
             name = slug(f"{kind}-{row.data}-{prop.name}-{row.encoder}-{row.regime}.png")
             if name not in largest or row.fraction > largest[name][0]:
-                largest[name] = row.fraction, out / PREDICTIONS / result.predictions, prop
-    for name, (_, file, prop) in largest.items():
+                of = f"{row.encoder}, {row.regime}, test part of {row.data}"
+                largest[name] = row.fraction, out / PREDICTIONS / result.predictions, prop, of
+    for name, (_, file, prop, of) in largest.items():
         table = pd.read_parquet(file)
         drawn = Property(
             name=prop.name,
@@ -146,4 +147,4 @@ def _plot(cards: Sequence[RowCard], errors: pd.DataFrame, out: Path) -> None:
             kind="class" if prop.classes else "scalar",
             classes=prop.classes,
         )
-        plot_judged(table, drawn, out / PLOTS, name)
+        plot_judged(table, drawn, out / PLOTS, name, of=of)

@@ -240,7 +240,15 @@ class Benchmark:
             graphs = self.out / GRAPHS
             try:
                 card = train(
-                    plan, drawn.seen, drawn.split, file, folder, source=source, cache=graphs, progress=progress
+                    plan,
+                    drawn.seen,
+                    drawn.split,
+                    file,
+                    folder,
+                    source=source,
+                    cache=graphs,
+                    judging=False,
+                    progress=progress,
                 )
             except DataError as error:
                 if _diverged(folder / LOG):

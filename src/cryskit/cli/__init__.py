@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryskit.cli import benchmark, data, describe, embed, evaluate, explain, models, predict, pretrain, search, train
+from cryskit.cli import (
+    benchmark,
+    calibrate,
+    data,
+    describe,
+    embed,
+    evaluate,
+    explain,
+    fit,
+    models,
+    predict,
+    pretrain,
+    search,
+    train,
+)
 from cryskit.cli.output import as_notes, log_shown, note
 from cryskit.errors import CryskitError, FilesNotReadWarning, one_line
 
@@ -43,9 +57,11 @@ app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
 app.command("describe")(describe.describe)
 app.command("search")(search.search)
+app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("benchmark")(benchmark.benchmark)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")

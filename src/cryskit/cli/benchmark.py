@@ -26,7 +26,7 @@ Place = Annotated[
         "--out", metavar="DIR", help="The folder of the results.  [default: named after PLAN]", show_default=False
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the benchmark that the folder holds.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on in a folder whose rows are all of another plan.")]
 Share = Annotated[
     str,
     typer.Option(
@@ -47,11 +47,12 @@ def benchmark(
 ) -> None:
     """Compare networks and ways of training, fairly.
 
-    They are compared on data sets, properties, train fractions and seeds. Every row leaves a card; rows that have one are not repeated, and a row that was stopped goes on.
+    They are compared on data sets, properties, train fractions and seeds. Every row leaves a card; rows that have one are not repeated, and a row that was stopped
+    goes on when the same command is given again.
     """
     keep_pages()
     from cryskit.benchmark import run
-    from cryskit.benchmark.card import ROWS
+    from cryskit.benchmark.card import ROWS, row_path
     from cryskit.benchmark.draw import load
     from cryskit.benchmark.plan import BenchmarkPlan
     from cryskit.benchmark.report import write_report
@@ -62,14 +63,17 @@ def benchmark(
 
     asked, part = BenchmarkPlan.from_yaml(plan), run.Share.parse(share)
     folder = out or plan.with_suffix("")
-    if any((folder / ROWS).glob("*.json")) and not (resume or part.jobs > 1):
-        raise PlanError(f"{folder} holds rows of a benchmark", "Give --resume to go on with it, or another --out")
     data = {name: load(one, limit, bar) for name, one in asked.data.items()}
     failures = [row for one in data.values() for row in one.rows if isinstance(row, Failure)]
     report(failures, sum(len(one.rows) for one in data.values()))
     corpus = [c for source in asked.corpus for c in bar(read(source, limit=limit), source) if isinstance(c, Crystal)]
     bench = run.Benchmark(asked, data, folder, corpus, f"cryskit benchmark {plan.name}")
     total = len(bench.tasks)
+    is_known = any(row_path(folder, task.hash).exists() for task in bench.tasks)
+    if any((folder / ROWS).glob("*.json")) and not (is_known or resume or part.jobs > 1):
+        raise PlanError(
+            f"{folder} holds rows of another benchmark", "Give another --out, or --resume to add the rows of this plan"
+        )
     with training.quietly(folder):
         cards = bench.run(lambda number, task, card: _note_row(number, total, task, card), part, progress=on_terminal())
     written = write_report(asked.name, cards, asked.base, folder)

@@ -43,17 +43,20 @@ def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     )
 
 
-def stream(sources: Sequence[str], limit: int, what: str) -> Iterator[Crystal | Failure]:
+def stream(
+    sources: Sequence[str], limit: int, what: str, structures: Path | None = None
+) -> Iterator[Crystal | Failure]:
     """Read the crystals of several data sets one after the other; one that cannot be read is one failure.
 
     Args:
         sources: Bundled names, files and folders.
         limit: Atoms that a cell may have.
         what: One word for what is being done, shown in front of the progress bar.
+        structures: Folder of the structure files that the rows of tables name; None if there is none.
     """
     from cryskit.data.read import read
 
-    return bar(read(sources, limit=limit), what, _total(map(_rows_named, sources)))
+    return bar(read(sources, limit=limit, structures=structures), what, _total(map(_rows_named, sources)))
 
 
 def watch_descriptions(predictor: Predictor) -> None:
@@ -76,12 +79,13 @@ def watch_descriptions(predictor: Predictor) -> None:
         predictor.text_input.watch = watch
 
 
-def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
+def collect(src: str, limit: int, structures: Path | None = None) -> tuple[list[Crystal], list[Failure]]:
     """Read a data set into memory and say on stderr which rows cannot be used.
 
     Args:
         src: A bundled name, a file or a folder.
         limit: Atoms that a cell may have.
+        structures: Folder of the structure files that the rows of a table name; None if there is none.
 
     Returns:
         The crystals and the failures, each in order.
@@ -90,16 +94,17 @@ def collect(src: str, limit: int) -> tuple[list[Crystal], list[Failure]]:
         DataError: The source as a whole cannot be read.
     """
     failures: list[Failure] = []
-    return list(usable(src, limit, failures)), failures
+    return list(usable(src, limit, failures, structures)), failures
 
 
-def usable(src: str, limit: int, failures: list[Failure]) -> Iterator[Crystal]:
+def usable(src: str, limit: int, failures: list[Failure], structures: Path | None = None) -> Iterator[Crystal]:
     """Read the crystals of a data set, and say on stderr in the end which rows cannot be used.
 
     Args:
         src: A bundled name, a file or a folder.
         limit: Atoms that a cell may have.
         failures: List that the rows that cannot be used are added to.
+        structures: Folder of the structure files that the rows of a table name; None if there is none.
 
     Returns:
         The crystals as they are read, in order.
@@ -109,7 +114,7 @@ def usable(src: str, limit: int, failures: list[Failure]) -> Iterator[Crystal]:
     """
     from cryskit.data.read import read
 
-    return _usable(read(src, limit=limit), _rows_named(src), failures)
+    return _usable(read(src, limit=limit, structures=structures), _rows_named(src), failures)
 
 
 def _usable(items: Iterable[Crystal | Failure], total: int | None, failures: list[Failure]) -> Iterator[Crystal]:

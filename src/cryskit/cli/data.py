@@ -35,6 +35,7 @@ def list_sources(as_json: options.Json = False) -> None:
 def convert(
     src: options.Source,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .parquet file to write.")],
+    structures: options.Structures = None,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
@@ -43,7 +44,7 @@ def convert(
     from cryskit.data.interchange import write
     from cryskit.errors import DataError
 
-    crystals, failures = collect(src, limit)
+    crystals, failures = collect(src, limit, structures)
     if not crystals:
         raise DataError(f"{src} has no usable crystal", "Mend the rows named above")
     written = write(out, bar(crystals, "writing", len(crystals)))
@@ -81,6 +82,7 @@ def split(
         ),
     ] = None,
     seed: options.Seed = 0,
+    structures: options.Structures = None,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
@@ -97,7 +99,7 @@ def split(
         require(out, (".json",))
     from cryskit.data import splits
 
-    crystals, failures = collect(src, limit)
+    crystals, failures = collect(src, limit, structures)
     if folds:
         made = splits.folds(crystals, folds, kind.value, seed=seed)
         files = [out / f"fold{i}of{folds}.json" for i in range(1, folds + 1)]
@@ -119,12 +121,17 @@ def split(
 
 
 @app.command("audit")
-def audit(src: options.Source, limit: options.Limit = options.LIMIT, as_json: options.Json = False) -> None:
+def audit(
+    src: options.Source,
+    structures: options.Structures = None,
+    limit: options.Limit = options.LIMIT,
+    as_json: options.Json = False,
+) -> None:
     """Look for repeated crystals and doubtful or missing labels."""
     from cryskit.data.audit import audit as look
     from cryskit.data.read import read
 
-    found = look(bar(read(src, limit=limit), "auditing"))
+    found = look(bar(read(src, limit=limit, structures=structures), "auditing"))
     if as_json:
         print_json(_plain(found))
     else:

@@ -14,8 +14,16 @@ from cryskit.predict.published import DEFAULT
 
 def embed(
     sources: options.Sources,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write the table to a .parquet or .json file.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write the table to a .parquet, .json or .csv file, or the vectors to an .npy file and the ids to a .csv file of the same name.",
+        ),
+    ],
     model: options.Model = DEFAULT,
+    structures: options.Structures = None,
     atoms: Annotated[
         bool, typer.Option("--atoms", help="Write the vectors of all atoms, for `train --teacher`.")
     ] = False,
@@ -28,13 +36,16 @@ def embed(
     One row per structure, in order: its id, its vector (or `vectors`, atom by atom in a row), status (ok, warned or
     failed) and reason.
     """
-    require(out, (".parquet", ".json"))
+    endings = (".parquet", ".json") if atoms else (".parquet", ".json", ".csv", ".npy")
+    require(out, endings)
     keep_pages()
-    from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS
+    from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, flat_embeddings, flat_row
 
     predictor = options.load_predictor(model, accelerator, batch_edges)
     schema = ATOM_EMBEDDINGS if atoms else EMBEDDINGS
     embedded = predictor.stream_atom_embeddings if atoms else predictor.stream_embeddings
-    rows = embedded(stream(sources, limit, "embedding"))
+    rows = embedded(stream(sources, limit, "embedding", structures))
+    if out.suffix.lower() == ".csv":
+        schema, rows = flat_embeddings(predictor.encoder.width), map(flat_row, rows)
     if output_rows(rows, schema, predictor.facts(schema), out, as_json=False).failed:
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 """`cryskit evaluate`: compare predictions with known properties."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from cryskit.cli import options, training
 from cryskit.cli.crystals import bar, collect
-from cryskit.cli.figures import print_figures
+from cryskit.cli.figures import print_coverage, print_figures
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, require, write_text
 from cryskit.errors import counted
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal, Failure
 
 
+class Figures(StrEnum):
+    """The formats of files of figures."""
+
+    PNG = "png"
+    PDF = "pdf"
+    SVG = "svg"
+
+
 def evaluate(
     data: options.Data,
     model: options.Model,
+    structures: options.Structures = None,
     properties: options.Properties = None,
     split: Annotated[
         Path | None,
@@ -39,9 +49,11 @@ def evaluate(
     plots: Annotated[
         Path | None,
         typer.Option(
-            "--plots", metavar="DIR", help="Write a parity plot per property; of a class reliability and confusion."
+            "--plots", metavar="DIR", help="Plot predictions, reliability of classes, and errors over intervals."
         ),
     ] = None,
+    interval: options.Interval = options.LEVEL,
+    form: Annotated[Figures, typer.Option("--format", help="Format of the plots.")] = Figures.PNG,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
     accelerator: options.Accelerator = options.Hardware.AUTO,
@@ -50,9 +62,9 @@ def evaluate(
     """Compare predictions with known properties.
 
     MAE: mean absolute error; RMSE: root mean square error; R2: coefficient of determination; MAD: what the MAE would be if
-    the mean of the labels were always guessed. Of classes: balanced accuracy (mean over classes), accuracy, and what always
-    guessing the most frequent class would have; ROC-AUC, F1, log loss; how often prediction sets have the true class, and how
-    many classes they have.
+    the mean of the labels were always guessed. Intervals of a calibrated model: share of labels that they cover, their mean width,
+    and the rank correlation of width and size of the error. Of classes: balanced accuracy (mean over classes), accuracy, and what
+    always guessing the most frequent class would have; ROC-AUC, F1, log loss; how often sets have the true class, and their size.
     """
     if part and not split:
         raise typer.BadParameter("needs --split, whose part it is", param_hint="'--part'")
@@ -64,22 +76,32 @@ def evaluate(
     from cryskit.predict.published import path_of
 
     predictor = options.load_predictor(model, accelerator, batch_edges)
-    crystals, failures = collect(data, limit)
+    crystals, failures = collect(data, limit, structures)
     used = Split.load(split) if split else None
     judged = _part(crystals, used, part) if used else crystals
     _warn(predictor.card, crystals, judged, used, training.place_of(path_of(model), None) / training.SPLIT)
     chosen: Sequence[Crystal | Failure] = judged if used else [*crystals, *failures]
-    found = run(predictor, bar(chosen, "predicting", len(chosen)), properties, digest=digest(path_of(model)))
+    shown = bar(chosen, "predicting", len(chosen))
+    found = run(predictor, shown, properties, interval=interval, digest=digest(path_of(model)))
     if out is not None:
         write_text(found.to_json(), out)
     if plots is not None:
-        _plot(found, predictor.card, plots)
+        _plot(found, predictor.card, plots, form, _part_of(data, part) if used else Path(data).name)
+    _print(found, as_json=as_json)
+    if found.failed or failures:
+        raise typer.Exit(1)
+
+
+def _print(found: "Evaluation", *, as_json: bool) -> None:
     if as_json:
         typer.echo(found.to_json())
     else:
         print_figures(found.metrics, found.units)
-    if found.failed or failures:
-        raise typer.Exit(1)
+        print_coverage(found.coverage, found.units, found.interval)
+
+
+def _part_of(data: str, part: options.Part | None) -> str:
+    return f"the {part or options.Part.TEST} part of {Path(data).name}"
 
 
 def _part(crystals: "Sequence[Crystal]", split: "Split", part: options.Part | None) -> "Sequence[Crystal]":
@@ -112,9 +134,15 @@ def _warn(
     note(f"{' and '.join(said)}, so the figures flatter it; to judge it on others, {cure}")
 
 
-def _plot(found: "Evaluation", card: "Card", folder: Path) -> None:
+def _plot(found: "Evaluation", card: "Card", folder: Path, form: Figures, of: str) -> None:
+    from cryskit.plots.intervals import plot_intervals
     from cryskit.plots.judged import plot_judged
 
+    of = f"{card.full_name} on {of}"
     for prop in card.properties:
         if prop.name in found.metrics:
-            note(f"plot  {plot_judged(found.table, prop, folder)}")
+            note(f"plot  {plot_judged(found.table, prop, folder, form=form, of=of)}")
+        if prop.name in found.coverage:
+            path = folder / f"intervals-{prop.name}.{form}"
+            plot_intervals(found.table, prop, found.interval, path)
+            note(f"plot  {path}")

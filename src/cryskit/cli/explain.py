@@ -19,6 +19,7 @@ def explain(
         Path, typer.Option("--out", metavar="FILE", help="Write a page (.html, works offline) or the numbers (.json).")
     ],
     model: options.Model = DEFAULT,
+    structures: options.Structures = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -45,7 +46,7 @@ def explain(
     from cryskit.predict.published import path_of
 
     explainer = Explainer(options.load_predictor(model, accelerator, batch_edges), name, edges=batch_edges)
-    rows = [row(found) for found in explainer.stream(stream(sources, limit, "explaining"))]
+    rows = [row(found) for found in explainer.stream(stream(sources, limit, "explaining", structures))]
     whole = document(explainer, rows, digest(path_of(model)))
     drawn = out.suffix.lower() == ".html"
     write_text(page(whole) if drawn else json.dumps(whole, indent=1, allow_nan=False), out)

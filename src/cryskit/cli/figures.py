@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from cryskit.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _CLASS_COLUMNS = {
     "set_size": "set size",
 }
 _LOG = "_log10"
+_OF_INTERVALS = {"crystals": "crystals", "coverage": "coverage", "width": "width", "rank": "rank correlation"}
 
 
 def print_figures(metrics: Mapping[str, Mapping[str, float]], units: Mapping[str, str]) -> None:
@@ -45,6 +48,26 @@ def print_figures(metrics: Mapping[str, Mapping[str, float]], units: Mapping[str
             for name, found in classes.items()
         ]
         print_table(["property", *_CLASS_COLUMNS.values()], counts)
+
+
+def print_coverage(
+    coverage: Mapping[str, Mapping[str, Mapping[str, float]]], units: Mapping[str, str], level: float
+) -> None:
+    """Print how well intervals cover labels, a line for each property and kind of crystals; nothing if there are none.
+
+    Args:
+        coverage: Property to kind of crystals to figure to value, as `cryskit.evaluate.coverage` names them.
+        units: Property to unit.
+        level: Share of labels that the intervals should cover.
+    """
+    rows = [
+        [name, kind, *(found.get(key) for key in _OF_INTERVALS), units.get(name, "")]
+        for name, kinds in coverage.items()
+        for kind, found in kinds.items()
+    ]
+    if rows:
+        typer.echo(f"\nIntervals of the level {level:g}:\n")
+        print_table(["property", "of", *_OF_INTERVALS.values(), "unit of the width"], rows)
 
 
 def _rows(name: str, found: Mapping[str, float], unit: str) -> Iterator[list[object]]:

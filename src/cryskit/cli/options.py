@@ -15,6 +15,8 @@ LIMIT = 500
 """Atoms that a cell may have unless the caller says otherwise, as for `cryskit.read`."""
 BATCH_EDGES = 30_000
 """Edges in a batch unless the caller says otherwise, as for `cryskit.Predictor`."""
+LEVEL = 0.9
+"""Level of intervals unless the caller says otherwise, as for `cryskit.Predictor`."""
 
 
 class Part(StrEnum):
@@ -64,7 +66,7 @@ Sources = Annotated[
     typer.Argument(
         metavar="SRC...",
         callback=_required,
-        help=f"{NAMES} files, folders of structure files, or bundled data sets (`cryskit data list`).",
+        help=f"{NAMES} files, folders of structure files (with the folders in them), or bundled data sets (`cryskit data list`).",
     ),
 ]
 Source = Annotated[
@@ -73,6 +75,15 @@ Source = Annotated[
 Data = Annotated[
     str,
     typer.Option("--data", metavar="SRC", help="A bundled data set (`cryskit data list`), a file or a folder."),
+]
+Structures = Annotated[
+    Path | None,
+    typer.Option(
+        "--structures",
+        metavar="DIR",
+        help="Folder of the structure files that the rows of a table name, by id or file name.",
+        show_default=False,
+    ),
 ]
 Model = Annotated[
     str,
@@ -86,12 +97,21 @@ Properties = Annotated[
         "--property", metavar="NAME", help="Only this property; may be given several times.", show_default=False
     ),
 ]
+Interval = Annotated[
+    float,
+    typer.Option(
+        "--interval",
+        metavar="LEVEL",
+        help="Share of crystals whose labels the intervals should cover, 0.5 to 0.99, of a model that gives intervals.",
+    ),
+]
 Table = Annotated[
     Path | None,
     typer.Option(
-        "--out", metavar="FILE", help="Write the table to a .csv, .json or .parquet file.", show_default=False
+        "--out", metavar="FILE", help="Write the table to a .csv, .xlsx, .json or .parquet file.", show_default=False
     ),
 ]
+Units = Annotated[bool, typer.Option("--units", help="Write units into the names of columns: band_gap (eV).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Atoms that a cell may have.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of the random order.")]

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from cryskit.types import Failure
 
-TABLES = (".csv", ".json", ".parquet")
+TABLES = (".csv", ".json", ".parquet", ".xlsx")
 """The endings of files that a table can be written to."""
 
 _SHOWN = 10
+_ORIGIN = ("path", "formula")  # columns for files, too wide for a terminal
 
 
 class Column(NamedTuple):
@@ -147,32 +148,52 @@ def output_rows(
         rows: Column to value; each has a status.
         schema: Columns of the table.
         facts: Values that hold for the whole table: `model`, `units`.
-        out: File that ends in one of TABLES, or None.
+        out: File that ends in one of TABLES, or in .npy for rows with a vector, or None.
         as_json: Whether to print JSON.
     """
-    from cryskit.predict.writers import json_rows, table_writer
+    from cryskit.predict.writers import json_rows, table_writer, vector_writer
 
     shown: list[Mapping[str, Any]] = []
     count, failed = 0, 0
     with ExitStack() as stack:
         stack.enter_context(exit_on_sigterm())
-        writers = [stack.enter_context(table_writer(out, schema, facts))] if out else []
+        writers = []
+        if out is not None:
+            is_array = out.suffix.lower() == ".npy"
+            opened = vector_writer(out, schema) if is_array else table_writer(out, schema, facts)
+            writers.append(stack.enter_context(opened))
         writers += [stack.enter_context(json_rows(sys.stdout, schema.names, facts))] if as_json else []
         for row in rows:
             count, failed = count + 1, failed + (row["status"] == "failed")
             for write in writers or [shown.append]:
                 write(row)
     if not writers:
-        _show(shown, schema.names, facts["units"])
+        _show(shown, schema.names, facts)
     place = f", written to {out}" if out else ""
-    note(f"{counted(count, 'row')}, {failed} failed, by {facts['model']}{place}")
+    level = f", intervals of {100 * facts['interval']:g} %" if "interval" in facts else ""
+    note(f"{counted(count, 'row')}, {failed} failed, by {facts['model']}{level}{place}")
     return Counts(count, failed)
 
 
-def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], units: Mapping[str, str]) -> None:
-    """Print rows; a column `reason` is left out where nothing stands in it."""
-    shown = [name for name in names if name != "reason" or any(row[name] for row in rows)]
-    print_table([Column(name, units.get(name, "")) for name in shown], ([row.get(n) for n in shown] for row in rows))
+def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Print rows: both ends of an interval in one column, without standard deviations, path and formula, `reason` only where there is one.
+
+    Args:
+        rows: Column to value.
+        names: Columns of the rows.
+        facts: Values that hold for the whole table: `units`, and `interval`, the level of the intervals if there are any.
+    """
+    units, headings = facts["units"], dict.fromkeys(_ORIGIN, "")
+    for name in [name.removesuffix("_lo") for name in names if "interval" in facts and name.endswith("_lo")]:
+        headings |= {f"{name}_std": "", f"{name}_lo": f"{100 * facts['interval']:g} %", f"{name}_hi": ""}
+        rows = [{**row, f"{name}_lo": _bracket(row.get(f"{name}_lo"), row.get(f"{name}_hi"))} for row in rows]
+    shown = [name for name in names if headings.get(name, name) and (name != "reason" or any(r[name] for r in rows))]
+    columns = [Column(headings.get(name, name), units.get(name, "")) for name in shown]
+    print_table(columns, ([row.get(name) for name in shown] for row in rows))
+
+
+def _bracket(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{_cell(low)} to {_cell(high)}"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import typer
 
 from cryskit.cli import options
 from cryskit.cli.output import note
-from cryskit.errors import counted, shortened
+from cryskit.errors import counted, shortened, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,9 +75,10 @@ def plan_of(
         "start": begin,
     }
     values = {name: value for name, value in values.items() if value != {}}
-    if labels and "properties" not in values:
+    plan = Plan.make(values, str(config) if config else "the plan")
+    if labels and not plan.properties:
         raise typer.BadParameter("name at least one property to learn", param_hint="'--property'")
-    settled = settle(Plan.make(values, str(config) if config else "the plan"), labels=labels)
+    settled = settle(plan, labels=labels)
     return with_text_encoder(settled, text_encoder) if text_encoder else settled
 
 
@@ -100,8 +101,10 @@ def divide(crystals: Sequence[Crystal], split: str, seed: int, train_fraction: f
     if split in kinds:
         return make(crystals, kinds[split].value, train_fraction=train_fraction, seed=seed)
     if not _is_file(split):
+        meant = suggestion(split, kinds, "")
         raise typer.BadParameter(
-            f"{shortened(split)!r} is neither {', '.join(kinds)} nor a file", param_hint="'--split'"
+            f"{shortened(split)!r} is neither {', '.join(kinds)} nor a file{f'. {meant}' if meant else ''}",
+            param_hint="'--split'",
         )
     return Split.load(split).first(train_fraction)
 

@@ -1,5 +1,7 @@
 """`cryskit predict`: crystals in, properties out."""
 
+from typing import TYPE_CHECKING, Any
+
 import typer
 
 from cryskit.cli import options
@@ -8,12 +10,18 @@ from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import TABLES, output_rows, require
 from cryskit.predict.published import DEFAULT
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 
 def predict(
     sources: options.Sources,
     model: options.Model = DEFAULT,
+    structures: options.Structures = None,
     properties: options.Properties = None,
+    interval: options.Interval = options.LEVEL,
     out: options.Table = None,
+    units: options.Units = False,
     as_json: options.Json = False,
     limit: options.Limit = options.LIMIT,
     accelerator: options.Accelerator = options.Hardware.AUTO,
@@ -21,14 +29,23 @@ def predict(
 ) -> None:
     """Predict properties of crystals.
 
-    One row per structure, in order: its id, each property in its own unit, status (ok, warned or failed) and reason.
+    One row per structure, in order: its id, each property in its own unit, status (ok, warned or failed) and reason. A calibrated model
+    gives each property's standard deviation (_std) and interval (_lo, _hi), and the domain (in, edge or out), too. Files and JSON also have the
+    path of each crystal that was read from a file, and its formula.
     """
     require(out, TABLES)
     keep_pages()
-    from cryskit.predict.tables import prediction_row
+    from cryskit.data.read import from_files
+    from cryskit.predict.tables import prediction_row, renamed, traced, with_units
+    from cryskit.reliability.intervals import require_level
 
+    require_level(interval)
     predictor = options.load_predictor(model, accelerator, batch_edges)
-    schema = predictor.schema(properties)
-    rows = map(prediction_row, predictor.stream(stream(sources, limit, "predicting")))
-    if output_rows(rows, schema, predictor.facts(schema), out, as_json=as_json).failed:
+    schema = traced(predictor.schema(properties), path=from_files(sources))
+    rows: Iterable[Mapping[str, Any]] = map(
+        prediction_row, predictor.stream(stream(sources, limit, "predicting", structures), interval)
+    )
+    if units:
+        rows, schema = renamed(rows, schema, with_units(schema)), with_units(schema)
+    if output_rows(rows, schema, predictor.facts(schema, interval), out, as_json=as_json).failed:
         raise typer.Exit(1)

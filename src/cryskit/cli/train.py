@@ -46,8 +46,8 @@ Parts = Annotated[
     str | None,
     typer.Option(
         "--start-parts",
-        metavar="encoder|convolutions",
-        help="Move all of its encoder, or all but the embedding of the elements.",
+        metavar="encoder|convolutions|model",
+        help="Move all of its encoder, all but the embedding of the elements, or the encoder and the heads of shared properties.",
     ),
 ]
 Freeze = Annotated[
@@ -96,6 +96,7 @@ Penalty = Annotated[
 def train(
     common: training.Common,
     data: options.Data,
+    structures: options.Structures = None,
     properties: Properties = None,
     kind: Kind = None,
     split: Division = "random",
@@ -108,6 +109,10 @@ def train(
     delta: Delta = None,
     selector: Selector = False,
     selector_penalty: Penalty = None,
+    intervals: Annotated[
+        bool,
+        typer.Option("--intervals/--no-intervals", help="Give the model intervals and a domain for its predictions."),
+    ] = True,
 ) -> None:
     """Train a model on crystals whose properties are known.
 
@@ -122,12 +127,14 @@ def train(
     top |= {"kinds": kind.value if kind else None}
     asked: dict[str, Any] = {"objective": objective, "start": begin, "text_encoder": common.reader}
     settled = plan_of(common.config, top, network, common.loop, **asked)
-    crystals, failures = collect(data, common.limit)
+    crystals, failures = collect(data, common.limit, structures)
     crystals = list(described(crystals, common.text))
     check_labels(crystals, settled.plan)
     division = divide(crystals, split, settled.plan.optimisation.seed, train_fraction)
     automatic = selector_penalty == AUTO
-    card, place = _run(settled, crystals, division, common.out, common.place, data, automatic=automatic)
+    card, place = _run(
+        settled, crystals, division, common.out, common.place, data, automatic=automatic, judging=intervals
+    )
     if is_main_process():
         division.save(place / training.SPLIT)
         _show(card, common.out, place, as_json=common.as_json)
@@ -144,12 +151,13 @@ def _run(
     source: str,
     *,
     automatic: bool,
+    judging: bool,
 ) -> "tuple[Card, Path]":
     """Train once, or once per penalty of the selector; return the card of the model and the folder of its run."""
     from cryskit.training import sparsity
     from cryskit.training import train as supervised
 
-    settings: dict[str, Any] = {"source": source, "progress": on_terminal()}
+    settings: dict[str, Any] = {"source": source, "judging": judging, "progress": on_terminal()}
     with training.quietly(place):
         if automatic:
             return sparsity.train_sparsest(settled, crystals, division, out, place, **settings)
@@ -181,6 +189,8 @@ def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
         f"Trained on {counted(card.rows['training'], 'crystal')}; errors on {counted(card.rows['validation'], 'validation crystal')}:\n"
     )
     print_figures(card.metrics, units)
+    if card.calibration:
+        typer.echo(f"\nintervals  calibrated on the {card.calibration['origin']}")
     if left:
         _show_features(left)
     if transfer:

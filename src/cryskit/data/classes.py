@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cryskit import properties
 from cryskit.data.targets import property_name
-from cryskit.errors import DataError, UnknownNameError, counted, shortened
+from cryskit.errors import DataError, UnknownNameError, counted, shortened, suggestion
 from cryskit.types import Crystal, Property
 
 if TYPE_CHECKING:
@@ -201,7 +201,8 @@ def _registered(column: str) -> Property | None:
 def _absent(name: str, crystals: Sequence[Crystal], known: Property | None) -> DataError:
     columns = sorted({name for crystal in crystals for name in (*crystal.targets, *crystal.labels)})
     what = "label of" if known else "column"
-    return DataError(f"The data has no {what} {name}", f"It has {', '.join(columns) or 'no labels at all'}")
+    cure = suggestion(name, columns, f"It has {', '.join(columns) or 'no labels at all'}")
+    return DataError(f"The data has no {what} {name}", cure)
 
 
 def said(found: Found, crystals: Iterable[Crystal]) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
+    from cryskit.data.readers.named_files import NamedFiles
+
 STRUCTURE_BYTES = 10_000_000
 """A CIF or POSCAR larger than this is not parsed."""
 HELD_BYTES = 4_000_000_000
@@ -41,11 +43,13 @@ class InputFile:
             ".gz" at its end that the bytes are packed.
         id: Id of the crystal in it; where there are several and they have no ids of their own, what their ids begin with.
         stream: Opened file, in bytes or text, which is read from where it stands and never closed; None to open `name`.
+        files: Structure files that the rows of a table may name; None where they may name none.
     """
 
     name: str
     id: str
     stream: IO[bytes] | IO[str] | None = None
+    files: NamedFiles | None = None
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:

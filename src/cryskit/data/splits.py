@@ -20,7 +20,7 @@ import numpy as np
 from cryskit.atomic_write import replacing
 from cryskit.data.interchange import manifest
 from cryskit.elements import chemical_system, formula
-from cryskit.errors import DataError, PlanError, counted, shortened
+from cryskit.errors import DataError, PlanError, counted, shortened, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,7 +185,7 @@ def make(
             f"The fractions {', '.join(f'{one:g}' for one in fractions)} are not positive shares of 1", meant
         )
     ids, middles = _order(crystals, kind, seed)
-    part_of = _parts(middles, fractions)
+    part_of = _parts(middles, fractions, kind)
     train, validation, test, calibration = (tuple(ids[i] for i in np.flatnonzero(part_of == part)) for part in range(4))
     split = Split(name or f"{kind}-seed{seed}", kind, seed, train, validation, test, manifest(crystals), calibration)
     return split.first(train_fraction)
@@ -207,7 +207,7 @@ def shares(count: int, fractions: Sequence[float], seed: int) -> np.ndarray:
     """
     part_of = np.empty(count, dtype=np.int8)
     part_of[np.random.default_rng(seed).permutation(count)] = _parts(
-        (np.arange(count) + 0.5) / max(count, 1), fractions
+        (np.arange(count) + 0.5) / max(count, 1), fractions, "random"
     )
     return part_of
 
@@ -266,7 +266,8 @@ def _order(crystals: Sequence[Crystal], kind: str, seed: int) -> tuple[list[str]
     """Return the ids with their groups in random order, and for each id where the middle of its group is in 0..1."""
     _refuse_repeats([crystal.id for crystal in crystals], "the data")
     if kind not in get_args(Kind):
-        raise PlanError(f"There is no split by {shortened(kind)!r}", f"Choose one of {', '.join(get_args(Kind))}")
+        cure = suggestion(kind, get_args(Kind), f"Choose one of {', '.join(get_args(Kind))}")
+        raise PlanError(f"There is no split by {shortened(kind)!r}", cure)
     groups: dict[str, list[str]] = {}
     for crystal in sorted(crystals, key=lambda crystal: crystal.id):
         groups.setdefault(_group(crystal, kind), []).append(crystal.id)
@@ -277,14 +278,17 @@ def _order(crystals: Sequence[Crystal], kind: str, seed: int) -> tuple[list[str]
     return [name for members in order for name in members], middles
 
 
-def _parts(middles: np.ndarray, fractions: Sequence[float]) -> np.ndarray:
+def _parts(middles: np.ndarray, fractions: Sequence[float], kind: str) -> np.ndarray:
     """Return for each middle of a group the part in which it falls."""
     part_of = np.searchsorted(np.cumsum(fractions[:-1]), middles, side="right")
     for part, name in enumerate(_PARTS[: len(fractions)]):
         if fractions[part] > 0 and not (part_of == part).any():
+            groups = len(np.unique(middles))
             raise DataError(
-                f"No crystal is left for {name}: {len(middles)} crystals lie in {len(np.unique(middles))} groups",
-                "Use more crystals, a larger share, or the kind 'random'",
+                f"No crystal is left for {name}: {counted(len(middles), 'crystal')} in {counted(groups, 'group')} of the kind {kind!r}",
+                "Give more crystals or a larger share"
+                if kind == "random"
+                else "Give more crystals, a larger share, or the kind 'random'",
             )
     return part_of
 

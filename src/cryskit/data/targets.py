@@ -19,6 +19,8 @@ IDS = ("id", "material_id", "jid", "mpid", "mp_id", "cif_id", "entry_id")
 """Columns that hold the id of a row, the first that is there."""
 TEXTS = ("text", "description")
 """Columns that hold a description, the first that is there."""
+PATHS = ("cif_path", "structure_path", "poscar_path", "cif_file", "structure_file", "filename", "file")
+"""Columns that hold the path of a structure file, the first that is there."""
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-"})
 """How files say that a value is unknown, in lower case."""
 _LONGEST = 40  # characters of a label in words; longer texts are descriptions or structures

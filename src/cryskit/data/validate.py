@@ -34,6 +34,7 @@ THINNEST = 0.2
 NEAREST = 0.1
 """Angstrom: atoms nearer than this lie on one another; half of THINNEST, so that one image of a pair can be so near."""
 
+_NAMED = 118  # atomic number of the heaviest element that has a name
 _LOG = logging.getLogger("cryskit")
 _SHOWN = 200  # characters of an error that was not foreseen
 _SHIFTS = np.array([[[0.0]], [[0.5]]])
@@ -126,13 +127,24 @@ def validate(crystal: Crystal, limit: int = LIMIT) -> Crystal:
     lightest, heaviest = min(present), max(present)
     if lightest < 1 or heaviest > HEAVIEST:
         strange = lightest if lightest < 1 else heaviest
-        raise ElementError(
-            f"Atomic number {strange} is not between 1 and {HEAVIEST}", "Name a known element", crystal.id
-        )
+        raise ElementError(_strange(strange), "Name an element from H to Fm", crystal.id)
     if not np.abs(crystal.fractional).max() < _FARTHEST:
         raise CoordinatesError("A coordinate is no finite number", "Give three coordinates for each atom", crystal.id)
     _validate_distances(crystal, NEAREST / np.array(heights))
     return crystal
+
+
+def _strange(number: int) -> str:
+    """Return why there are no features of an element."""
+    if HEAVIEST < number <= _NAMED:
+        return f"{_symbol(number)} (atomic number {number}) is heavier than Fm, the heaviest element with features"
+    return f"Atomic number {number} is that of no element"
+
+
+def _symbol(number: int) -> str:
+    from ase.data import chemical_symbols  # noqa: PLC0415 - for messages only
+
+    return str(chemical_symbols[number])
 
 
 def validate_size(atoms: int, limit: int, source: str = "") -> None:
@@ -195,7 +207,7 @@ def _validate_distances(crystal: Crystal, reach: np.ndarray) -> None:
     if distances[worst] < NEAREST:
         i, j = int(first[worst]), int(second[worst])
         raise CoordinatesError(
-            f"Atoms {i + 1} and {j + 1} (atomic numbers {crystal.numbers[i]} and {crystal.numbers[j]}) are "
+            f"Atoms {i + 1} and {j + 1} ({_symbol(crystal.numbers[i])} and {_symbol(crystal.numbers[j])}) are "
             f"{distances[worst]:.3g} angstrom apart, expected at least {NEAREST}",
             "Remove the duplicate, or mend the coordinates or the symmetry operations",
             crystal.id,

@@ -13,7 +13,9 @@ from cryskit.data.interchange import manifest
 from cryskit.data.targets import one_or_many, property_name
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.class_metrics import class_metrics
+from cryskit.evaluate.coverage import coverage
 from cryskit.evaluate.metrics import metrics
+from cryskit.predict.predictor import LEVEL
 from cryskit.predict.tables import frame, prediction_row, records
 from cryskit.predict.writers import json_rows
 from cryskit.types import Crystal
@@ -37,6 +39,8 @@ class Evaluation:
         data: Manifest hash of the crystals it was evaluated on.
         units: Property name to unit.
         metrics: Property to figure to value (see `metrics` and `class_metrics`), for the properties that have labels.
+        coverage: Property to kind of crystals to figures of its intervals (see `coverage.coverage`), for those that have any.
+        interval: Level of the intervals: the share of labels that they should cover.
         rows: Crystals and failures.
         failed: Rows without a prediction.
         table: One row per item in order: id, for each property its prediction and `<property>_true`, status, reason.
@@ -47,6 +51,8 @@ class Evaluation:
     data: str
     units: dict[str, str]
     metrics: dict[str, dict[str, float]]
+    coverage: dict[str, dict[str, dict[str, float]]]
+    interval: float
     rows: int
     failed: int
     table: pd.DataFrame
@@ -66,6 +72,7 @@ def evaluate(
     items: Iterable[Crystal | Failure],
     properties: str | Sequence[str] | None = None,
     *,
+    interval: float = LEVEL,
     digest: str = "",
 ) -> Evaluation:
     """Predict for crystals whose properties are known, and compare.
@@ -75,6 +82,7 @@ def evaluate(
         items: Crystals with targets; failures keep their place and have no prediction.
         properties: Names or aliases to evaluate, one or many, each of which needs labels; by default all that the model predicts, of which
             one needs labels.
+        interval: Level of the intervals, from 0.5 to 0.99.
         digest: SHA-256 of the model file, to be kept with the result.
 
     Raises:
@@ -83,11 +91,11 @@ def evaluate(
     """
     chosen = _chosen(predictor, properties)
     seen: list[Crystal | Failure] = []
-    predictions = list(predictor.stream(_remembered(items, seen)))
+    predictions = list(predictor.stream(_remembered(items, seen), interval))
     seen = labelled_rows(seen, chosen.values())
     rows = (prediction_row(p) | _truth(item, chosen) for p, item in zip(predictions, seen, strict=True))
     schema = predictor.schema(list(chosen))
-    table = frame(rows, _with_truth(schema, chosen), predictor.facts(schema))
+    table = frame(rows, _with_truth(schema, chosen), predictor.facts(schema, interval))
     labelled = [name for name in chosen if table[f"{name}_true"].notna().any()]
     missing = sorted(set(chosen) - set(labelled))
     if not labelled or (properties is not None and missing):
@@ -98,6 +106,8 @@ def evaluate(
         data=manifest(item for item in seen if isinstance(item, Crystal)),
         units={name: p.unit for name, p in chosen.items() if not p.classes},
         metrics={name: _metrics(chosen[name], table, predictions, seen) for name in labelled},
+        coverage=_coverage(table, [chosen[name] for name in labelled], seen),
+        interval=interval,
         rows=len(seen),
         failed=sum(p.status == "failed" for p in predictions),
         table=table,
@@ -113,6 +123,13 @@ def _chosen(predictor: Predictor, properties: str | Sequence[str] | None) -> dic
         if name not in known:
             raise UnknownNameError(f"property of the model {predictor.card.name}", name, known)
     return {name: known[name] for name in names}
+
+
+def _coverage(
+    table: pd.DataFrame, wanted: Sequence[Property], items: Sequence[Crystal | Failure]
+) -> dict[str, dict[str, dict[str, float]]]:
+    found = {p.name: coverage(table, p, items) for p in wanted if f"{p.name}_lo" in table}
+    return {name: kinds for name, kinds in found.items() if kinds}
 
 
 def _remembered(items: Iterable[Crystal | Failure], seen: list[Crystal | Failure]) -> Iterator[Crystal | Failure]:

@@ -27,6 +27,7 @@ from cryskit.errors import CrystalError, ModelError, UnknownNameError
 from cryskit.explain.gradients import EDGES, learned_values, mean_gradient
 from cryskit.explain.parts import FEATURES, Baseline, Parts, baseline_of, by_block, parts_of
 from cryskit.graphs.build import build_numbered
+from cryskit.predict.outcome import Remarks, predictions_of
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -99,12 +100,12 @@ class ModelInput(NamedTuple):
     Attributes:
         graph: The graph of the crystal, with the vectors of its description if the model reads it, on the CPU.
         node_of_atom: (N,) node of the graph that each atom of the crystal is.
-        reason: Why there is no description although the model reads it; "" if nothing is missing.
+        remarks: Whether the crystal can be, and what the model lacks of it.
     """
 
     graph: Graph
     node_of_atom: np.ndarray
-    reason: str
+    remarks: Remarks
 
 
 class Explainer:
@@ -122,6 +123,11 @@ class Explainer:
 
     def __init__(self, predictor: Predictor, name: str | None = None, *, edges: int = EDGES) -> None:
         predictor.require_heads()
+        if not getattr(predictor.heads, "differentiable", True):
+            raise ModelError(
+                f"{predictor.card.name} holds boosted trees, which have no derivative",
+                "Explain a model without them",
+            )
         names = {alias: p.name for p in predictor.card.properties for alias in (*p.aliases, p.name)}
         if name is not None and name not in names:
             raise UnknownNameError(f"property of the model {predictor.card.name}", name, predictor.properties)
@@ -167,8 +173,8 @@ class Explainer:
             CrystalError: No graph can be built of it.
         """
         graph, node_of_atom = build_numbered(crystal, self.predictor.card.spec)
-        graph, (reason,) = self.predictor.complete(graph, [crystal])
-        return ModelInput(graph, node_of_atom, reason)
+        graph, (remarks,) = self.predictor.complete(graph, [crystal])
+        return ModelInput(graph, node_of_atom, remarks)
 
     def path(self, graph: Graph) -> Path:
         """Integrate from the baseline to a crystal.
@@ -190,9 +196,9 @@ class Explainer:
 
     def _found(self, crystal: Crystal) -> Explanation | Prediction:
         """Predict a crystal and explain that; a prediction that failed has no explanation."""
-        graph, node_of_atom, reason = self.model_input(crystal)
+        graph, node_of_atom, remarks = self.model_input(crystal)
         (values,) = self.predictor.values(graph)
-        prediction = self.predictor.prediction_of(crystal, values, reason)
+        (prediction,) = predictions_of(self.predictor.card, [crystal], values[None], [remarks])
         if prediction.status == "failed":
             return prediction
         path = self.path(graph)

@@ -41,6 +41,7 @@ class Contrast(nn.Module, Objective):
     """
 
     encoder: TextEncoder
+    aligns_words: ClassVar[bool] = True
     default_encoder: ClassVar[Mapping[str, Any]] = MappingProxyType({"name": "fused"})
 
     def __init__(self, encoder: TextEncoder, temperature: float = 0.07) -> None:

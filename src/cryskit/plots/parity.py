@@ -25,7 +25,7 @@ _MANY = 1500
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#b3cbe2", BLUE, "#0c2b49"])
 
 
-def plot_parity(truth: ArrayLike, values: ArrayLike, prop: Property, path: Path) -> None:
+def plot_parity(truth: ArrayLike, values: ArrayLike, prop: Property, path: Path, *, of: str = "") -> None:
     """Draw predictions against labels; rows without a label or a prediction are left out.
 
     The axes are logarithmic where the property is learned as its logarithm; rows that are not positive are then counted
@@ -35,21 +35,23 @@ def plot_parity(truth: ArrayLike, values: ArrayLike, prop: Property, path: Path)
         truth: (n,) the labels, in the unit of the property, NaN where unknown.
         values: (n,) the predictions, in the same unit, NaN where there is none.
         prop: The property that is predicted.
-        path: The PNG file to write.
+        path: The PNG, PDF or SVG file to write.
+        of: Words under the title that name the model and the part of the data: "cryskit-mp on the test part".
 
     Raises:
         DataError: There is no row to draw.
     """
-    save(draw_parity(truth, values, prop), path)
+    save(draw_parity(truth, values, prop, of=of), path)
 
 
-def draw_parity(truth: ArrayLike, values: ArrayLike, prop: Property) -> Figure:
+def draw_parity(truth: ArrayLike, values: ArrayLike, prop: Property, *, of: str = "") -> Figure:
     """Return a parity plot as a figure.
 
     Args:
         truth: (n,) the labels, in the unit of the property, NaN where unknown.
         values: (n,) the predictions, in the same unit, NaN where there is none.
         prop: The property that is predicted.
+        of: Words under the title that name the model and the part of the data.
 
     Raises:
         DataError: There is no row to draw.
@@ -69,14 +71,17 @@ def draw_parity(truth: ArrayLike, values: ArrayLike, prop: Property) -> Figure:
     limits = _limits(known, predicted, logarithmic=logarithmic)
     _main(main, known, predicted, limits, logarithmic=logarithmic)
     name = f"{title(prop.name)} {symbol(prop)}".rstrip()
-    quantity = f"({unit(prop)})" if prop.unit else ""
-    main.set_xlabel(f"label {quantity}".rstrip())
-    main.set_ylabel(f"prediction {quantity}".rstrip())
+    quantity = symbol(prop) or title(prop.name)
+    behind = f" ({unit(prop)})" if prop.unit else ""
+    main.set_xlabel(f"{quantity} label{behind}")
+    main.set_ylabel(f"{quantity} prediction{behind}")
     bins = (np.geomspace if logarithmic else np.linspace)(*limits, int(np.clip(len(known) / 6, 12, 60)))
     _margin(figure.add_subplot(grid[0, 0], sharex=main), known, bins, upright=True)
     _margin(figure.add_subplot(grid[1, 1], sharey=main), predicted, bins, upright=False)
-    figure.suptitle(f"{name}\n", x=0.02, ha="left", size=12, weight="bold", color=INK)
-    figure.text(0.02, 0.945, _summary(found, unit(prop)), ha="left", va="center", size=9.5, color=FAINT)
+    lines = [*[of] * bool(of), _summary(found, unit(prop))]
+    figure.suptitle(name + "\n" * len(lines), x=0.02, ha="left", size=12, weight="bold", color=INK)
+    for place, line in enumerate(lines):
+        figure.text(0.02, 0.945 - 0.03 * place, line, ha="left", va="center", size=9.5, color=FAINT)
     return figure
 
 

@@ -20,21 +20,22 @@ if TYPE_CHECKING:
     from cryskit.types import Property
 
 
-def plot_classes(table: pd.DataFrame, wanted: Property, path: Path) -> None:
+def plot_classes(table: pd.DataFrame, wanted: Property, path: Path, *, of: str = "") -> None:
     """Draw the reliability of the probabilities and the confusion matrix; rows without a label or a prediction are left out.
 
     Args:
         table: Columns `<property>`, `<property>_p` and `<property>_true`, as an evaluation has them.
         wanted: The property, a class.
-        path: The PNG file to write.
+        path: The PNG, PDF or SVG file to write.
+        of: Words under the title that name the model and the part of the data.
 
     Raises:
         DataError: There is no row to draw.
     """
-    save(draw_classes(table, wanted), path)
+    save(draw_classes(table, wanted, of=of), path)
 
 
-def draw_classes(table: pd.DataFrame, wanted: Property) -> Figure:
+def draw_classes(table: pd.DataFrame, wanted: Property, *, of: str = "") -> Figure:
     """Return the reliability of the probabilities and the confusion matrix as a figure.
 
     Of two classes it is the probability of the second that is compared with how often it is true, of more that of the predicted
@@ -43,6 +44,7 @@ def draw_classes(table: pd.DataFrame, wanted: Property) -> Figure:
     Args:
         table: Columns `<property>`, `<property>_p` and `<property>_true`, as an evaluation has them.
         wanted: The property, a class.
+        of: Words under the title that name the model and the part of the data.
 
     Raises:
         DataError: There is no row to draw.
@@ -64,9 +66,9 @@ def draw_classes(table: pd.DataFrame, wanted: Property) -> Figure:
         right, [wanted.classes.index(one) for one in truth], [wanted.classes.index(one) for one in found], wanted
     )
     accuracy = float(np.mean(found == truth))
-    figure.suptitle(
-        f"{title(name)}: {accuracy:.1%} of {len(known):,} crystals right", x=0.02, ha="left", weight="bold", color=INK
-    )
+    line = f"{title(name)}: {accuracy:.1%} of {len(known):,} crystals right"
+    figure.suptitle(line + "\n" * bool(of), x=0.02, ha="left", weight="bold", color=INK)
+    figure.text(0.02, 0.93, of, ha="left", va="center", size=9.5, color=FAINT)
     return figure
 
 

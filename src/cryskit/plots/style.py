@@ -1,4 +1,4 @@
-"""The common style of all figures: colours, axes, names with units, and the PNG file."""
+"""The common style of all figures: colours, axes, names with units, and files of figures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cryskit.atomic_write import replacing
+from cryskit.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,10 @@ INK, FAINT, GRID = "#22272e", "#6b7480", "#e3e6ea"
 BLUE, ORANGE = "#2a6099", "#d5691e"
 """Colours of predictions and training, and of validation."""
 
-_DPI = 150
+FIGURES = (".png", ".pdf", ".svg")
+"""Endings of the files that a figure can be written to."""
+
+_DPI = 300
 _GREEK = {"dH": r"\Delta H", "eps": r"\varepsilon", "eta": r"\eta", "nu": r"\nu", "omega": r"\omega"}
 _UNITS = {"mu_B": "µ$_B$", "angstrom": "Å", "cm-1": "cm$^{-1}$", "m_0": "m$_0$"}
 _POWERS = {"C/m2": "C/m²", "uV/K": "µV/K", "uW/(m K2)": "µW/(m K²)", "1e21 V/m2": "10²¹ V/m²"}
@@ -54,14 +58,17 @@ def plain_axes(axes: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file, whole or not at all.
+    """Write a figure as a file, whole or not at all; pixels are at 300 per inch.
 
     Args:
         figure: The figure.
-        path: The PNG file to write.
+        path: File whose ending, one of FIGURES, says the format.
     """
+    kind = path.suffix.lower()
+    if kind not in FIGURES:
+        raise DataError(f"{path.name} is no file of a figure", f"Let its name end in {' or '.join(FIGURES)}")
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=_DPI)
+        figure.savefig(temporary, format=kind[1:], dpi=_DPI)
 
 
 def symbol(prop: Property) -> str:

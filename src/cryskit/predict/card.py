@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
-from cryskit.errors import ModelError
+from cryskit.errors import ModelError, shortened
 from cryskit.predict.classes import ClassCalibration
 from cryskit.predict.published import version_of
 from cryskit.types import GraphSpec, Property
@@ -30,8 +30,8 @@ FIRST_FORMAT = "1.0"
 """Format of the cards that do not name theirs: these were written before formats had numbers."""
 FORMAT = "2.1"
 """Format that this version of cryskit writes. 1.1 added `format` and `version`; in 2.0 `neighbours` of an encoder is the kind of its
-neighbourhoods and `count` their number, which was `neighbours` before; 2.1 added `class_calibration` and properties that are
-classes."""
+neighbourhoods and `count` their number, which was `neighbours` before. 2.1 added `reliability`, `calibration`,
+`class_calibration` and properties that are classes."""
 
 _FILES = ("file", "source")  # facts that may be paths
 _NAMED_NEIGHBOURHOODS = (2, 0)
@@ -51,6 +51,9 @@ class Card(BaseModel):
         spec: The graph it was trained on, so that prediction can never build another.
         properties: Properties it predicts, with units, in the order of the heads; none if it was pre-trained, without labels.
         elements: Atomic numbers in the training crystals; others are warned of.
+        reliability: Sizes of the parts that judge predictions (`reliability`); empty if the model was not calibrated.
+        calibration: On what its intervals were calibrated: the part of the split or the data, and the number of crystals of each
+            property.
         plan: The plan of the run.
         start: The file its encoder started from, and how many tensors were moved, reinitialised and left.
         teacher: The file whose vectors it learned besides labels, and that file's digest.
@@ -82,6 +85,8 @@ class Card(BaseModel):
     spec: GraphSpec
     properties: list[Property]
     elements: list[int] = Field(default_factory=list)
+    reliability: dict[str, Any] = Field(default_factory=dict)
+    calibration: dict[str, Any] = Field(default_factory=dict)
     plan: dict[str, Any] = Field(default_factory=dict)
     start: dict[str, Any] = Field(default_factory=dict)
     teacher: dict[str, Any] = Field(default_factory=dict)
@@ -127,6 +132,23 @@ class Card(BaseModel):
     def full_name(self) -> str:
         """Name and version of the model, as in `cryskit-mp@2026.11`; the name alone if it has no version."""
         return f"{self.name}@{self.version}" if self.version else self.name
+
+    @property
+    def columns(self) -> list[str]:
+        """Name of the property that each output of the heads belongs to, in order."""
+        return [each.name for each in self.properties for _ in range(each.outputs)]
+
+    def __repr__(self) -> str:
+        """Return name, network, properties with units and what it was trained on, in at most three lines."""
+        known = [f"{each.name} ({each.unit})" if each.unit else each.name for each in self.properties[:8]]
+        more = [f"{len(self.properties) - 8} more"] * (len(self.properties) > 8)
+        predicts = f"predicts {', '.join([*known, *more])}" if known else "pre-trained, predicts nothing"
+        count = f" on {self.rows['training']:,} crystals" if "training" in self.rows else ""
+        source = f" of {shortened(self.data['source'])}" if self.data.get("source") else ""
+        trained = [f"trained{count}{source}"] if count or source else []
+        return "\n  ".join([f"{self.full_name} ({self.encoder.get('name')})", predicts, *trained])
+
+    __str__ = __repr__
 
     def to_json(self) -> str:
         """Return the card as a model file holds it, in this version's format or, if that is newer, its own.

@@ -12,7 +12,7 @@ import inspect
 from dataclasses import fields, replace
 from math import prod
 from reprlib import repr as shortened
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,14 +21,15 @@ from torch.overrides import TorchFunctionMode
 
 from cryskit import arguments
 from cryskit.errors import ModelError, PlanError, UnknownNameError
-from cryskit.layers.heads import PropertyHeads
 from cryskit.predict.card import read_card
-from cryskit.registry import ENCODERS
+from cryskit.registry import ENCODERS, Registry
+from cryskit.reliability.reliability import Reliability
 from cryskit.types import GraphSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
     from cryskit.protocols import Encoder
 
@@ -41,14 +42,35 @@ BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeE
 _AGAIN = "Get the file again, from somebody whom you trust"
 _LEAST = 4_000_000  # numbers that a network may hold besides its tensors, such as grids of distances
 _CALLS = 300  # of torch's functions for each tensor of a network, amply
-_HEADS = tuple(inspect.signature(PropertyHeads).parameters.keys() - {"width", "properties"})
+_DEFAULT = "perceptrons"  # the kind of heads where a card names none
 _FILLED = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
 _FREE = ("shells", "reduce")  # fields of a graph that nothing in an encoder of directed edges depends on
 _ADDED = ("symmetry", "origins")  # fields that a graph may have in addition
 
 
-def build_network(card: Card) -> tuple[Encoder, PropertyHeads | None]:
-    """Return the encoder and the heads that a card describes, with fresh weights; no heads if it names no properties.
+HEADS = Registry(
+    "kind of heads",
+    {_DEFAULT: "cryskit.layers.heads:PropertyHeads", "regressors": "cryskit.layers.regressors:RegressorHeads"},
+)
+"""Kinds of heads by the "name" that a card gives its heads."""
+
+
+class Network(NamedTuple):
+    """The parts of a model whose tensors are in its file.
+
+    Attributes:
+        encoder: The encoder.
+        heads: The heads, one per property; None if the model was trained without labels.
+        reliability: What the model knows of its own errors; None if it was not calibrated.
+    """
+
+    encoder: Encoder
+    heads: PropertyHeads | None
+    reliability: Reliability | None
+
+
+def build_network(card: Card) -> Network:
+    """Return the parts that a card describes, with fresh weights; no heads if it names no properties.
 
     Args:
         card: Card of a model.
@@ -57,12 +79,18 @@ def build_network(card: Card) -> tuple[Encoder, PropertyHeads | None]:
         PlanError: An argument has the wrong type or cannot be.
         UnknownNameError: There is no such encoder or no such argument.
     """
-    for name in card.heads:
-        if name not in _HEADS:
-            raise UnknownNameError("argument of the heads", name, _HEADS)
-    arguments.check("the heads", PropertyHeads, card.heads)
+    settings = dict(card.heads)
+    kind = HEADS[str(settings.pop("name", _DEFAULT))]
+    known = inspect.signature(kind).parameters.keys() - {"width", "properties"}
+    for name in settings:
+        if name not in known:
+            raise UnknownNameError("argument of the heads", name, known)
+    arguments.check("the heads", kind, settings)
     encoder = ENCODERS.build(card.encoder)
-    return encoder, PropertyHeads(encoder.width, card.properties, **card.heads) if card.properties else None
+    if not card.properties:
+        return Network(encoder, None, None)
+    heads = kind(encoder.width, card.properties, **settings)
+    return Network(encoder, heads, Reliability(len(card.columns), **card.reliability) if card.reliability else None)
 
 
 def matching_card(path: Path) -> Card:
@@ -80,7 +108,8 @@ def matching_card(path: Path) -> Card:
     numbers = max(sum(map(prod, shapes.values())), _LEAST)
     try:
         _require_graph(path, card)
-        _require_bounded(path, {"encoder": card.encoder, "heads": card.heads}, numbers)
+        said = {"encoder": card.encoder, "heads": card.heads, "reliability": card.reliability}
+        _require_bounded(path, said, numbers)
         sketched = _sketch(card, 4 * numbers, _CALLS * (len(shapes) + 10))
     except (ModelError, UnknownNameError):
         raise
@@ -137,11 +166,11 @@ def _sketch(card: Card, numbers: int, calls: int) -> dict[str, tuple[int, ...]]:
         calls: Largest number of functions of torch that are called.
     """
     with _Sketching(numbers, calls):
-        encoder, heads = build_network(card)
-    parts: dict[str, Any] = {"encoder": encoder} if heads is None else {"encoder": encoder, "heads": heads}
+        network = build_network(card)._asdict()
     return {
         f"{part}.{name}": tuple(tensor.shape)
-        for part, module in parts.items()
+        for part, module in network.items()
+        if module is not None
         for name, tensor in module.state_dict().items()
     }
 

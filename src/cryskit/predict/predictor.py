@@ -7,7 +7,8 @@ from Python and from a reloaded file. No part of the file is executed.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain, islice
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +17,27 @@ import torch
 from torch import nn
 
 from cryskit.batching import Batcher, to
-from cryskit.data.read import read
+from cryskit.data.read import from_files, read
 from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
-from cryskit.graphs.build import build_usable
 from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
-from cryskit.predict.classes import parted
+from cryskit.predict.chunks import chunks
 from cryskit.predict.descriptions import TextInput
 from cryskit.predict.network import build_network
-from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
-from cryskit.types import Crystal, Failure, Prediction
+from cryskit.predict.outcome import Remarks, failed, predictions_of
+from cryskit.predict.tables import (
+    ATOM_EMBEDDINGS,
+    EMBEDDINGS,
+    frame,
+    prediction_row,
+    prediction_schema,
+    traced,
+    units_of,
+)
+from cryskit.reliability.intervals import ONE_DEVIATION, require_level
 from cryskit.weights import save_tensors
 
 if TYPE_CHECKING:
@@ -37,16 +46,18 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from cryskit.errors import CrystalError
     from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
     from cryskit.protocols import Encoder
-    from cryskit.types import Graph, GraphSpec
+    from cryskit.reliability.reliability import Reliability
+    from cryskit.types import Crystal, Failure, Graph, GraphSpec, Prediction
 
 CHUNK = 512
 """Crystals whose graphs are held at a time unless the caller says otherwise."""
 BATCH_EDGES = 30_000
 """Edges in a batch unless the caller says otherwise."""
+LEVEL = 0.9
+"""Share of crystals whose labels an interval should cover unless the caller says otherwise."""
 
 
 class Predictor(nn.Module):
@@ -56,6 +67,7 @@ class Predictor(nn.Module):
         encoder: The network of the kind and size that the card names.
         heads: Its heads, one per property; None in a pre-trained model, which embeds crystals but predicts nothing.
         card: Everything that the model file says besides its weights.
+        reliability: What it knows of its own errors; None if it was not calibrated, then it gives no intervals.
         cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
         chunk: Crystals whose graphs are held in memory at a time.
         batch_edges: Edges that are computed at a time; more need more memory.
@@ -69,6 +81,7 @@ class Predictor(nn.Module):
     """
 
     heads: PropertyHeads
+    reliability: Reliability | None
 
     def __init__(
         self,
@@ -77,6 +90,7 @@ class Predictor(nn.Module):
         card: Card,
         cache: Path | None = None,
         *,
+        reliability: Reliability | None = None,
         chunk: int = CHUNK,
         batch_edges: int = BATCH_EDGES,
     ) -> None:
@@ -85,6 +99,7 @@ class Predictor(nn.Module):
         self.batch_edges = batch_edges
         self.encoder = encoder
         self.register_module("heads", heads)
+        self.register_module("reliability", reliability)
         self.card = card
         self.text_input = TextInput(card.spec.text, card.text, cache) if card.spec.text else None
         self.eval()
@@ -98,8 +113,11 @@ class Predictor(nn.Module):
             cache: Folder where the vectors of descriptions are kept, for a model that reads them; None keeps none.
             sizes: `chunk` and `batch_edges` of the predictor.
         """
-        encoder, heads = build_network(card)
-        return cls(encoder, heads, card, cache, **sizes)
+        network = build_network(card)
+        return cls(network.encoder, network.heads, card, cache, reliability=network.reliability, **sizes)
+
+    def __repr__(self) -> str:
+        return f"Predictor {self.card!r}"
 
     @property
     def device(self) -> torch.device:
@@ -126,7 +144,12 @@ class Predictor(nn.Module):
         return self.heads.physical(self.heads(self.encoder(graph).crystals))
 
     def predict(
-        self, structures: Any, properties: str | Sequence[str] | None = None, *, limit: int = LIMIT
+        self,
+        structures: Any,
+        properties: str | Sequence[str] | None = None,
+        *,
+        interval: float = LEVEL,
+        limit: int = LIMIT,
     ) -> pd.DataFrame:
         """Predict and give a table.
 
@@ -134,19 +157,22 @@ class Predictor(nn.Module):
             structures: A path (file, folder, Parquet), the name of a bundled data set, a pymatgen Structure, an ASE Atoms, a
                 Crystal, a data frame, or any mixture of them in a list.
             properties: Names or aliases, one or many; all that the model knows by default.
+            interval: Share of crystals whose labels the intervals should cover, from 0.5 to 0.99.
             limit: Most atoms in a cell.
 
         Returns:
-            One row per structure in order: the columns of `schema(properties)`. `attrs` has the `model` with its version and
-            the `units` of the columns.
+            One row per structure in order: the columns of `schema(properties)` and, behind the id, the `path` where files are read, and
+            the reduced `formula`. `attrs` has the `model` with its version, the `units` of the columns and, for a calibrated
+            model, the level of the intervals as `interval`.
 
         Raises:
             ModelError: The model was pre-trained only.
+            PlanError: There are no intervals of this level.
             UnknownNameError: It does not predict one of the properties.
         """
-        schema = self.schema(properties)
-        rows = map(prediction_row, self.stream(read(structures, limit=limit)))
-        return frame(rows, schema, self.facts(schema))
+        schema = traced(self.schema(properties), path=from_files(structures))
+        rows = map(prediction_row, self.stream(read(structures, limit=limit), interval))
+        return frame(rows, schema, self.facts(schema, interval))
 
     def embed(self, structures: Any, *, limit: int = LIMIT) -> pd.DataFrame:
         """Return a table of crystal vectors: id, `vector` (width floats), status, reason; one row per structure."""
@@ -169,7 +195,10 @@ class Predictor(nn.Module):
         return frame(rows, ATOM_EMBEDDINGS, self.facts(ATOM_EMBEDDINGS))
 
     def schema(self, properties: str | Sequence[str] | None = None) -> pa.Schema:
-        """Return the columns of a table of predictions: id, one per property in its own unit, status, reason.
+        """Return the columns of a table of predictions: id, those of each property in its own unit, status, reason.
+
+        A calibrated model gives `<property>_std`, the standard deviation, `<property>_lo` and `<property>_hi`, the interval, and `domain`,
+        too.
 
         Args:
             properties: Names or aliases, one or many; all that the model knows by default.
@@ -184,34 +213,46 @@ class Predictor(nn.Module):
         for name in wanted:
             if name not in known:
                 raise UnknownNameError(f"property of the model {self.card.name}", name, self.properties)
-        return prediction_schema(dict.fromkeys(known[name] for name in wanted))
+        judges = self.reliability is not None
+        chosen = dict.fromkeys(known[name] for name in wanted)
+        domain = self.reliability is not None and self.reliability.domain is not None
+        return prediction_schema(chosen, deviations=judges, intervals=judges, domain=domain)
 
-    def facts(self, schema: pa.Schema) -> dict[str, Any]:
+    def facts(self, schema: pa.Schema, interval: float | None = None) -> dict[str, Any]:
         """Return what holds for a whole table of this model: the model with its version, the units of the columns.
 
         Args:
             schema: Columns of the table.
+            interval: Level of the intervals that the table may have.
         """
-        return {"model": self.card.full_name, "units": units_of(schema)}
+        level = {"interval": interval} if interval and self.reliability is not None else {}
+        return {"model": self.card.full_name, "units": units_of(schema), **level}
 
-    def stream(self, items: Iterable[Crystal | Failure]) -> Iterator[Prediction]:
+    def stream(self, items: Iterable[Crystal | Failure], interval: float = LEVEL) -> Iterator[Prediction]:
         """Predict for validated crystals as they come, with `chunk` of them in memory.
 
         Args:
             items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
+            interval: Share of crystals whose labels the intervals should cover, from 0.5 to 0.99.
 
         Yields:
             One prediction per item, in order; failed ones with their reason.
 
         Raises:
             ModelError: The model was pre-trained only.
+            PlanError: There are no intervals of this level.
         """
         self.require_heads()
-        for item, values, reason in self._outcomes(items, self, self.card.spec):
-            if isinstance(item, Failure) or values is None:
-                yield Prediction(item.id, {}, status="failed", reason=reason)
-            else:
-                yield self.prediction_of(item, values, reason)
+        require_level(interval)
+        judged, domain = partial(self._judged, interval=interval), self.reliability.domain if self.reliability else None
+        for chunk in chunks(items, self.chunk, self.card.spec, self.complete):
+            numbers, remarks = self._run(chunk.graph, judged), [*chunk.remarks.values()]
+            found = iter(predictions_of(self.card, chunk.usable, numbers, remarks, domain))
+            for position, item in enumerate(chunk.items):
+                if position in chunk.failures:
+                    yield failed(item, str(chunk.failures[position]))
+                else:
+                    yield next(found)
 
     def stream_embeddings(self, items: Iterable[Crystal | Failure]) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table that `embed` gives as crystals come.
@@ -240,15 +281,17 @@ class Predictor(nn.Module):
             yield {"id": item.id, "vectors": row, **size, **_outcome(row, reason)}
 
     def read_out(
-        self, items: Iterable[Crystal | Failure], what: Callable[[Graph], torch.Tensor]
+        self, items: Iterable[Crystal | Failure], what: Callable[[Graph], torch.Tensor], *, texts: bool = False
     ) -> Iterator[tuple[str, Any, str]]:
         """Yield for each item, in order, its id, what is read out of its graph, and why it is None where it failed.
 
         Args:
-            items: Crystals and failures; the descriptions of crystals are not read.
+            items: Crystals and failures.
             what: Function from a batch to a tensor with one row per crystal.
+            texts: Whether the descriptions of crystals are read, by a model that can.
         """
-        for item, value, reason in self._outcomes(items, what, replace(self.card.spec, text="")):
+        spec = self.card.spec if texts else replace(self.card.spec, text="")
+        for item, value, reason in self._outcomes(items, what, spec):
             yield item.id, value, reason
 
     def values(self, graph: Graph) -> np.ndarray:
@@ -275,24 +318,22 @@ class Predictor(nn.Module):
         """Write the model file, whole or not at all."""
         save_tensors(self.state_dict(), {CARD: self.card.to_json()}, Path(path))
 
-    def prediction_of(self, crystal: Crystal, values: np.ndarray, reason: str) -> Prediction:
-        """Return the prediction for a crystal whose values are known.
+    def _judged(self, graph: Graph, interval: float) -> torch.Tensor:
+        """Return predictions in the properties' own units and, of a calibrated model, what `outcome.predictions_of` reads behind them.
 
         Args:
-            crystal: The crystal.
-            values: (outputs,) what the model computed, as `forward` gives it.
-            reason: What the model lacked of the crystal; "" if nothing.
+            graph: B crystals.
+            interval: Level of the intervals.
         """
-        if not np.isfinite(values).all():
-            return Prediction(
-                crystal.id, {}, status="failed", reason="The model gives no finite number for this crystal"
-            )
-        named, classes = parted(self.card.properties, values, self.card.class_calibration)
-        strange = sorted(set(crystal.numbers.tolist()) - set(self.card.elements)) if self.card.elements else []
-        if strange:
-            absent = f"The training data has no element of atomic number {', '.join(map(str, strange))}"
-            reason = f"{absent}. {reason}" if reason else absent
-        return Prediction(crystal.id, named, status="warned" if reason else "ok", reason=reason, classes=classes)
+        encoding = self.encoder(graph)
+        learned = self.heads(encoding.crystals)
+        values = self.heads.physical(learned)
+        if self.reliability is None:
+            return values
+        (half, deviation), readings = self.reliability(encoding, learned, graph, (interval, ONE_DEVIATION))
+        low, high = (self.heads.physical(learned + sign * half) for sign in (-1, 1))
+        below, above = (self.heads.physical(learned + sign * deviation) for sign in (-1, 1))
+        return torch.cat([values, (above - below) / 2, low, high, readings], dim=1)
 
     def _outcomes(
         self,
@@ -310,35 +351,20 @@ class Predictor(nn.Module):
             spec: Which graph.
             per_atom: Whether `what` gives one row per atom; then each crystal has the rows of its atoms.
         """
-        for chunk, graph, failures, lacks in self._chunks(items, spec):
-            values = self._run(graph, what)
+        for chunk in chunks(items, self.chunk, spec, self.complete):
+            values, graph = self._run(chunk.graph, what), chunk.graph
             sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
             found = iter(np.split(values, np.cumsum(sizes)[:-1]) if per_atom else values)
-            for position, item in enumerate(chunk):
-                if position in failures:
-                    yield item, None, str(failures[position])
+            for position, item in enumerate(chunk.items):
+                if position in chunk.failures:
+                    yield item, None, str(chunk.failures[position])
                 else:
-                    yield item, next(found), lacks.get(position, "")
-
-    def _chunks(
-        self, items: Iterable[Crystal | Failure], spec: GraphSpec
-    ) -> Iterator[tuple[list[Crystal | Failure], Graph, dict[int, CrystalError], dict[int, str]]]:
-        """Yield some items, the graph of the usable ones, why others are not, and what the usable ones lack, by position."""
-        items = iter(items)
-        while chunk := list(islice(items, self.chunk)):
-            failures = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
-            read_well = {i: item for i, item in enumerate(chunk) if isinstance(item, Crystal)}
-            graph, errors = build_usable(list(read_well.values()), spec)
-            positions = list(read_well)
-            failures |= {positions[i]: error for i, error in errors.items()}
-            usable = [position for i, position in enumerate(positions) if i not in errors]
-            graph, reasons = self.complete(graph, [read_well[position] for position in usable], spec)
-            yield chunk, graph, failures, dict(zip(usable, reasons, strict=True))
+                    yield item, next(found), str(chunk.remarks[position])
 
     def complete(
         self, graph: Graph, crystals: Sequence[Crystal], spec: GraphSpec | None = None
-    ) -> tuple[Graph, list[str]]:
-        """Return a graph with descriptions if the model reads them, and what is doubtful about each crystal.
+    ) -> tuple[Graph, list[Remarks]]:
+        """Return a graph with descriptions if the model reads them, and what is to be said of each crystal.
 
         Args:
             graph: B crystals.
@@ -346,14 +372,14 @@ class Predictor(nn.Module):
             spec: Which graph it is, that of the model by default.
 
         Returns:
-            The graph, and for each crystal sentences without the last full stop: what its file contradicts, whether it can be,
-            what it lacks; "" if nothing is doubtful.
+            The graph, and for each crystal whether it can be, what its file contradicts and what it lacks.
         """
-        reasons = [[*c.warnings, doubt] for c, doubt in zip(crystals, doubts_of(crystals, graph), strict=True)]
+        others = [list(crystal.warnings) for crystal in crystals]
         if self.text_input and (spec or self.card.spec).text:
             graph, lacking = self.text_input.attach_or_describe(graph, crystals)
-            reasons = [[*found, lack] for found, lack in zip(reasons, lacking, strict=True)]
-        return graph, [". ".join(filter(None, found)) for found in reasons]
+            others = [[*found, lack] for found, lack in zip(others, lacking, strict=True)]
+        said = [". ".join(filter(None, found)) for found in others]
+        return graph, [Remarks(*both) for both in zip(doubts_of(crystals, graph), said, strict=True)]
 
     @torch.inference_mode()
     def _run(self, graph: Graph, what: Callable[[Graph], torch.Tensor]) -> np.ndarray:

@@ -9,6 +9,7 @@ from torch.nn.functional import cosine_similarity
 
 from cryskit.errors import ModelError, PlanError
 from cryskit.predict.tables import RANKING, frame
+from cryskit.registry import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,13 +32,19 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
         id, similarity (cosine, -1 to 1), status and reason; the best first, what could not be used last.
 
     Raises:
-        ModelError: The model knows nothing of words, or its text encoder is not on this computer.
+        ModelError: The model knows nothing of words, was not trained to compare them with crystals, or its text encoder is not on this computer.
         PlanError: There are no words.
     """
     if predictor.text_input is None:
         raise ModelError(
             f"The model {predictor.card.name} knows nothing of words",
             "Train one that does: `cryskit pretrain contrast --data SRC --text FILE`",
+        )
+    if not _is_aligned(predictor):
+        raise ModelError(
+            f"The model {predictor.card.name} reads descriptions, but no contrast objective has brought crystals and words into one "
+            "space: what it would rank is meaningless",
+            "Train one that can search: `cryskit pretrain contrast --data SRC --text FILE`",
         )
     if not words.strip():
         raise PlanError("There are no words to search for", "Say what is looked for")
@@ -54,3 +61,9 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
     ]
     table = frame(rows, RANKING, predictor.facts(RANKING))
     return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True)
+
+
+def _is_aligned(predictor: Predictor) -> bool:
+    """Return whether the last training of a model brought crystals and words into one space."""
+    name = predictor.card.plan.get("objective", {}).get("name")
+    return name in OBJECTIVES and bool(getattr(OBJECTIVES[name], "aligns_words", False))

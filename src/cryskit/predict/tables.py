@@ -15,7 +15,7 @@ import pyarrow as pa
 from cryskit.predict.classes import cells_of, fields_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -41,14 +41,15 @@ RANKING = pa.schema([("id", pa.string()), ("similarity", pa.float64()), *_OUTCOM
 
 
 def prediction_schema(
-    properties: Iterable[Property], *, deviations: bool = False, intervals: bool = False
+    properties: Iterable[Property], *, deviations: bool = False, intervals: bool = False, domain: bool = False
 ) -> pa.Schema:
-    """Return the columns of predictions: id, those of each property, status, reason; of a class its name, `_p` and `_set`.
+    """Return the columns of predictions: id, those of each property, domain, status, reason; of a class its name, `_p` and `_set`.
 
     Args:
         properties: Properties in the order of their columns.
         deviations: Whether the model gives standard deviations; then each property has a column `<property>_std`.
         intervals: Whether the model gives intervals; then each property has columns `<property>_lo` and `<property>_hi`.
+        domain: Whether the model has a domain.
     """
     endings = ["", *["_std"] * deviations, *["_lo", "_hi"] * intervals]
     values = [
@@ -60,7 +61,57 @@ def prediction_schema(
             else [pa.field(f"{wanted.name}{end}", pa.float64(), metadata={_UNIT: wanted.unit}) for end in endings]
         )
     ]
-    return pa.schema([("id", pa.string()), *values, *_OUTCOME])
+    return pa.schema([("id", pa.string()), *values, *[("domain", pa.string())] * domain, *_OUTCOME])
+
+
+def traced(schema: pa.Schema, *, path: bool) -> pa.Schema:
+    """Return the columns of predictions with those that say of which crystal they are: `path` and `formula`, behind the id.
+
+    Args:
+        schema: Columns of predictions.
+        path: Whether crystals are read from files, so that there is a column with the path of each.
+    """
+    names = [*["path"] * path, "formula"]
+    return pa.schema([schema.field(0), *((name, pa.string()) for name in names), *list(schema)[1:]])
+
+
+def with_units(schema: pa.Schema) -> pa.Schema:
+    """Return columns whose names have the unit behind them, "band_gap (eV)", where there is one.
+
+    Args:
+        schema: Columns of a table.
+    """
+    units = units_of(schema)
+    names = [f"{name} ({units[name]})" if units.get(name) else name for name in schema.names]
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
+
+
+def renamed(rows: Iterable[Mapping[str, Any]], before: pa.Schema, after: pa.Schema) -> Iterator[dict[str, Any]]:
+    """Yield rows with the names that columns have now.
+
+    Args:
+        rows: Column to value.
+        before: Columns that the rows have.
+        after: The same columns in the same order, under other names.
+    """
+    names = list(zip(before.names, after.names, strict=True))
+    for row in rows:
+        yield {**row, **{now: row.get(was) for was, now in names}}
+
+
+def flat_embeddings(width: int) -> pa.Schema:
+    """Return the columns of one vector per crystal with a column `vector_0`, `vector_1` ... for each of its numbers.
+
+    Args:
+        width: Length of the vectors.
+    """
+    return pa.schema([EMBEDDINGS.field(0), *((f"vector_{i}", pa.float32()) for i in range(width)), *_OUTCOME])
+
+
+def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of EMBEDDINGS as one of `flat_embeddings`."""
+    vector = () if row["vector"] is None else row["vector"]
+    return {**row, **{f"vector_{i}": value for i, value in enumerate(vector)}}
 
 
 def units_of(schema: pa.Schema) -> dict[str, str]:
@@ -70,12 +121,14 @@ def units_of(schema: pa.Schema) -> dict[str, str]:
 
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as a row: column to value, for all that the model gives."""
-    row: dict[str, Any] = {"id": prediction.id, **prediction.values}
+    row: dict[str, Any] = {"id": prediction.id, "path": prediction.path or None, "formula": prediction.formula or None}
+    row |= prediction.values
     row |= {f"{name}_std": deviation for name, deviation in prediction.deviations.items()}
     for name, (low, high) in prediction.intervals.items():
         row |= {f"{name}_lo": low, f"{name}_hi": high}
     for name, found in prediction.classes.items():
         row |= cells_of(name, found)
+    row |= {"domain": prediction.domain or None}
     return row | {"status": prediction.status, "reason": prediction.reason}
 
 
@@ -123,12 +176,26 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it; what is missing, NaN or infinite is None, an array is a list."""
+    """Return a value as JSON can hold it; what is missing, NaN or infinite is None, an array is a list.
+
+    Numbers of 32 bits have the fewest digits from which they are read back.
+    """
     if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+        value = shortest(value) if value.dtype == np.float32 else value.tolist()
     if isinstance(value, list):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def shortest(values: np.ndarray | np.generic) -> Any:
+    """Return numbers as Python has them, with the fewest digits from which the same numbers of their precision are read back.
+
+    Args:
+        values: Array of any shape, which becomes nested lists; a scalar becomes a float.
+    """
+    if isinstance(values, np.ndarray) and values.ndim:
+        return [shortest(value) for value in values]
+    return float(str(values))
 
 
 def plain_row(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

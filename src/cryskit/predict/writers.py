@@ -1,4 +1,4 @@
-"""Tables as files, written row by row: CSV, JSON and Parquet, each whole in the end or absent."""
+"""Tables as files: CSV, JSON and Parquet, written row by row, Excel, and vectors as NumPy arrays; each whole in the end or absent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryskit.atomic_write import replacing
 from cryskit.data.spreadsheet import guard
+from cryskit.errors import DataError
 from cryskit.predict.tables import arrow_table, plain_row
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 GROUP = 4096
 """Rows of a row group in a Parquet file unless the caller says otherwise."""
+_EXCEL = 1_048_575  # rows of a sheet below its head
 _NUMBERS = 2**22  # in a row group, so that a group of long vectors stays small in memory
 
 
@@ -29,14 +32,17 @@ _NUMBERS = 2**22  # in a row group, so that a group of long vectors stays small 
 def table_writer(path: Path, schema: pa.Schema, facts: Mapping[str, Any], *, group: int = GROUP) -> Iterator[Write]:
     """Give a function that writes one row to a file; the file takes its place when the block ends without an error.
 
-    Rows are written as they come and none is kept. A block that fails leaves nothing behind.
+    Rows are written as they come and none is kept, but for Excel. A block that fails leaves nothing behind.
 
     Args:
-        path: File whose ending, .csv, .json or .parquet, says the format.
+        path: File whose ending, .csv, .json, .parquet or .xlsx, says the format.
         schema: Columns of the file; what a row lacks is missing, what is no column is left out.
         facts: Values that hold for the whole table: the head of a JSON file, the metadata of a Parquet file. A CSV file has no
             place for them, and a text in it that a spreadsheet would run as a formula gets an apostrophe in front.
         group: Rows of a row group in a Parquet file.
+
+    Raises:
+        DataError: The table has more rows than an Excel sheet, or the library for such files is not installed.
     """
     rows_of = _FORMATS[path.suffix.lower()]
     with replacing(path) as temporary, rows_of(temporary, schema, facts, group) as write:
@@ -123,4 +129,57 @@ def _parquet_rows(path: Path, schema: pa.Schema, facts: Mapping[str, Any], group
             flush()
 
 
-_FORMATS = {".csv": _csv_rows, ".json": _json_rows, ".parquet": _parquet_rows}
+@contextmanager
+def _excel_rows(path: Path, schema: pa.Schema, facts: Mapping[str, Any], _group: int) -> Iterator[Write]:
+    import pandas as pd  # noqa: PLC0415 - here and below: only such files need it
+
+    try:
+        import openpyxl  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise DataError(f"{path.name} cannot be written without openpyxl", "pip install 'cryskit[xlsx]'") from error
+    rows: list[list[Any]] = []
+
+    def write(row: Mapping[str, Any]) -> None:
+        if len(rows) >= _EXCEL:
+            raise DataError(f"An Excel sheet holds {_EXCEL:,} rows, the table has more", "Write it as .csv or .parquet")
+        rows.append([guard(value) for value in plain_row(row, schema.names).values()])
+
+    yield write
+    about = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in facts.items()]
+    with path.open("wb") as file, pd.ExcelWriter(file, engine="openpyxl") as book:
+        pd.DataFrame(rows, columns=schema.names).to_excel(book, sheet_name="rows", index=False)
+        pd.DataFrame(about, columns=["what", "value"]).to_excel(book, sheet_name="about", index=False)
+
+
+@contextmanager
+def vector_writer(path: Path, schema: pa.Schema) -> Iterator[Write]:
+    """Give a function that writes one row with a vector; both files take their places when the block ends without an error.
+
+    Args:
+        path: File that ends in .npy: (rows, width) float32, NaN for rows without a vector. The other columns are written to
+            the CSV file of the same name.
+        schema: Columns of the rows, one of which is a list of numbers.
+    """
+    (name,) = (field.name for field in schema if pa.types.is_list(field.type))
+    others = pa.schema([field for field in schema if field.name != name])
+    vectors: list[Any] = []
+    with replacing(path) as temporary:
+        with table_writer(path.with_suffix(".csv"), others, {}) as write_others:
+
+            def write(row: Mapping[str, Any]) -> None:
+                vectors.append(row.get(name))
+                write_others(row)
+
+            yield write
+        width = next((len(vector) for vector in vectors if vector is not None), 0)
+        filled = [np.full(width, np.nan) if vector is None else vector for vector in vectors]
+        with temporary.open("wb") as file:
+            np.save(file, np.array(filled, dtype=np.float32).reshape(len(vectors), width))
+
+
+_FORMATS = {
+    ".csv": _csv_rows,
+    ".json": _json_rows,
+    ".parquet": _parquet_rows,
+    ".xlsx": _excel_rows,
+}

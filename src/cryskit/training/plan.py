@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cryskit.errors import PlanError
+from cryskit.training.plan_problems import problems
 from cryskit.yaml_files import read_mapping
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class Plan(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise PlanError(f"{origin} is not valid ({problems(error)})", "Correct these keys") from error
+            raise PlanError(f"{origin} is not valid ({problems(error, cls)})", "Correct these keys") from error
 
     @classmethod
     def from_yaml(cls, path: Path) -> Plan:
@@ -217,8 +218,3 @@ class Plan(BaseModel):
             PlanError: The file is missing, no YAML, or no plan.
         """
         return cls.make(read_mapping(path, PlanError), str(path))
-
-
-def problems(error: ValidationError) -> str:
-    """Return every wrong key of a plan with what is wrong with it."""
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

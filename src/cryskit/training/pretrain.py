@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,13 +18,13 @@ from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim
+from cryskit.training.inputs import folder_of, read_all
 from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, identity_of, note_plan, start_from, text_hash
 from cryskit.training.settle import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cryskit.batching import Batcher
     from cryskit.data.splits import Split
@@ -63,9 +65,9 @@ class _Data(NamedTuple):
 
 def pretrain(
     plan: Plan | SettledPlan,
-    sources: Mapping[str, Iterable[Crystal]],
-    out: Path,
-    folder: Path,
+    sources: Mapping[str, Iterable[Crystal]] | Sequence[str] | str,
+    out: Path | str = "model.safetensors",
+    folder: Path | str | None = None,
     *,
     splits: Sequence[Split] = (),
     name: str | None = None,
@@ -81,9 +83,9 @@ def pretrain(
 
     Args:
         plan: Objective and network, and how the one is minimised.
-        sources: Name or path of each data set to its crystals; 90 % train and 10 % choose the epoch.
+        sources: Name or path of each data set to its crystals, or the names or paths alone, one or many; 90 % train and 10 % choose the epoch.
         out: The model file to write.
-        folder: Folder of the run, for plan, log, checkpoints, loss curve.
+        folder: Folder of the run, for plan, log, checkpoints, loss curve; `<out>.run` by default.
         splits: Splits of those data sets that have one: training crystals train, validation crystals choose the epoch, and
             test crystals are held out, with all of the same structure in the other data sets.
         name: Name of the model; the stem of `out` by default.
@@ -120,7 +122,9 @@ def pretrain(
         >>> len(table["vector"][0])
         8
     """
-    settled, cache = settle(plan, labels=False), cache or folder
+    settled, out = settle(plan, labels=False), Path(out)
+    folder = folder_of(out, folder)
+    cache, sources = cache or folder, sources if isinstance(sources, Mapping) else read_all(sources)
     chosen = settled.plan
     begun = card_of(chosen, [], name or out.stem)
     with seeded(chosen.optimisation.seed):

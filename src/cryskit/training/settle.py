@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cryskit.errors import PlanError
+from cryskit.predict.device import device_of
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.training.start import with_start_resolved
 from cryskit.training.teacher import Vectors
@@ -55,15 +56,17 @@ def settle(plan: Plan | SettledPlan, *, labels: bool = True) -> SettledPlan:
     Raises:
         DataError: The teacher is no table of vectors.
         ModelError: A file that the plan names is missing or no model.
-        PlanError: The plan contradicts itself or the kind of run, or a file was changed since the plan was made.
+        PlanError: The plan contradicts itself or the kind of run, its hardware is not there, or a file was changed since the plan was made.
         UnknownNameError: There is no such objective, no such encoder, or the encoder has no such argument.
     """
     if isinstance(plan, SettledPlan):
         return plan
+    device_of(plan.optimisation.accelerator)
     name = str(plan.objective.get("name"))
     _check(name, plan, labels=labels)
     resolved = with_start_resolved(plan if labels else plan.model_copy(update={"properties": ()}))
     ENCODERS.complete(resolved.encoder)  # names and arguments are checked here
+    OBJECTIVES.complete(resolved.objective)
     if plan.teacher is None:
         return SettledPlan(resolved)
     teacher = Vectors(plan.teacher)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,15 +12,19 @@ import numpy as np
 from cryskit.batching import collate, with_targets
 from cryskit.data.classes import prepared
 from cryskit.data.interchange import manifest
+from cryskit.data.splits import Split
+from cryskit.errors import DataError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
 from cryskit.plots.judged import plot_judged
 from cryskit.plots.loss_curves import plot_curves
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
+from cryskit.training.calibrate import calibrate, calibrated
 from cryskit.training.class_calibration import class_calibrations
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
+from cryskit.training.inputs import SPLIT, crystals_of, folder_of, plan_of, split_of
 from cryskit.training.labels import COUNT, note_impossible, without_impossible
 from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, identity_of, note_plan, start_from, start_heads, text_hash
@@ -27,14 +33,11 @@ from cryskit.training.teacher import taught
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from cryskit.data.splits import Divided, Split
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
     from cryskit.protocols import Objective
     from cryskit.training.identity import Identity
-    from cryskit.training.plan import Plan
     from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, Graph, GraphSpec, Property
 
@@ -55,24 +58,27 @@ class _Learned(NamedTuple):
     """A run that has ended.
 
     Attributes:
+        training: The crystals with labels that were learned from.
         validation: The crystals that chose the epoch.
         facts: What its card says of it.
     """
 
+    training: list[Crystal]
     validation: list[Crystal]
     facts: dict[str, Any]
 
 
 def train(
-    plan: Plan | SettledPlan,
-    crystals: Sequence[Crystal],
-    split: Split,
-    out: Path,
-    folder: Path,
+    plan: Any,
+    crystals: Any,
+    split: Split | str | Path | None = None,
+    out: Path | str = "model.safetensors",
+    folder: Path | str | None = None,
     *,
     name: str | None = None,
     source: str = "",
     cache: Path | None = None,
+    judging: bool = True,
     progress: bool = False,
 ) -> Card:
     """Train a model and write its file.
@@ -80,14 +86,15 @@ def train(
     Labels outside the physical range of their property are left out and listed in `folder`. The test crystals of the split are not looked at. A run that was killed goes on from its last checkpoint in `folder`.
 
     Args:
-        plan: What is learned, by which network, and how.
-        crystals: The whole data set that the split divides.
-        split: Which crystals train and which choose the epoch.
+        plan: What is learned, by which network, and how: a Plan, a mapping of its values, a YAML file, or just the properties, one or many.
+        crystals: The whole data set that the split divides: crystals, or whatever `cryskit.read` takes.
+        split: Which crystals train and which choose the epoch: a Split, its kind ("random", "formula", "system"; None for "random"), or its file. One that is made here is kept in the folder.
         out: The model file to write.
-        folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals.
+        folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals; `<out>.run` by default.
         name: Name of the model; the stem of `out` by default.
-        source: Where the data came from, for the card.
+        source: Where the data came from, for the card; the path or name by default, where `crystals` is one.
         cache: Where built graphs are kept; `folder` by default.
+        judging: Give the model intervals and a domain, by the calibration part of the split or, without one, by the validation part.
         progress: Show a progress bar.
 
     Returns:
@@ -99,6 +106,7 @@ def train(
 
     Warns:
         FewValidationCrystals: Fewer than 20 crystals choose the epoch.
+        UnusableRowsWarning: Some rows are no crystals and were left out.
 
     Example:
         A small network, trained for one epoch on sixty crystals that come with the package:
@@ -118,26 +126,25 @@ def train(
         >>> [prop.name for prop in card.properties]
         ['bulk_modulus']
     """
-    settled, cache = settle(plan), cache or folder
-    divided, wanted = _divided(settled.plan, crystals, split)
+    settled, out, folder = settle(plan_of(plan)), Path(out), folder_of(Path(out), folder)
+    source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
+    cache, crystals = cache or folder, crystals_of(crystals)
+    split, is_new = split_of(split, crystals, settled.plan.optimisation.seed), not isinstance(split, Split)
+    named, wanted = prepared(crystals, settled.plan.properties, settled.plan.kinds)
     begun = card_of(settled.plan, wanted, name or out.stem)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
+        divided = split.divide(named)
         learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress)
-        calibration = class_calibrations(predictor, learned.validation, divided.calibration)
-        predictor.card = begun.model_copy(update={"class_calibration": calibration})
+        _calibrate(predictor, learned, divided.calibration, judging=judging)
         judged = evaluate(predictor, learned.validation)
-    predictor.card = begun.model_copy(
-        update={
-            **learned.facts,
-            "class_calibration": calibration,
-            "split": {"name": split.name, "hash": split.hash},
-            "data": {"source": source, "manifest": manifest(crystals)},
-            "metrics": judged.metrics,
-        }
-    )
+    if is_new:
+        split.save(folder / SPLIT)
+    data = {"source": source, "manifest": manifest(crystals)}
+    facts = {"split": {"name": split.name, "hash": split.hash}, "data": data, "metrics": judged.metrics}
+    predictor.card = predictor.card.model_copy(update={**learned.facts, **facts})
     predictor.save(out)
-    _plot(judged, begun.properties, folder)
+    _plot(judged, begun.properties, folder, f"{predictor.card.full_name} on the validation part")
     return predictor.card
 
 
@@ -170,6 +177,7 @@ def _learn(
     training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in parts)
     elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
     rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
+    labelled = training.crystals
     unusable = training.unusable | validation.unusable
     unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache) if teacher else None
     if unlabelled:
@@ -186,21 +194,40 @@ def _learn(
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
     epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=start.rates, progress=progress)
-    counts = {
-        "unusable": len(unusable),
-        COUNT: sum(map(len, impossible)),
-        "unlabelled": len(unlabelled[0]) if unlabelled else 0,
-        "without text": texts.count(None) if predictor.text_input else 0,
-    }
+    rows |= {"unusable": len(unusable), COUNT: sum(map(len, impossible))}
+    rows["unlabelled"] = len(unlabelled[0]) if unlabelled else 0
+    rows["without text"] = texts.count(None) if predictor.text_input else 0
     said = {
         "elements": elements,
-        "rows": rows | {name: count for name, count in counts.items() if count},
+        "rows": {name: count for name, count in rows.items() if count or name in {"training", "validation"}},
         "start": start.facts | heads,
         "teacher": teacher.named.model_dump() if teacher else {},
         "text": predictor.text_input.facts if predictor.text_input else {},
         "epoch": epoch,
     }
-    return _Learned(validation.crystals, said)
+    return _Learned(labelled, validation.crystals, said)
+
+
+def _calibrate(predictor: Predictor, learned: _Learned, crystals: Sequence[Crystal], *, judging: bool) -> None:
+    """Calibrate a predictor: its classes, its intervals and its domain.
+
+    That is done by the part of the split that calibrates or, without one, by the validation crystals; with too few labels there it
+    gets no intervals.
+
+    Args:
+        predictor: The trained model, which is changed in place.
+        learned: The run.
+        crystals: The part of the split that calibrates; none if there is no such part.
+        judging: Whether it gets intervals and a domain.
+    """
+    classes = class_calibrations(predictor, learned.validation, crystals)
+    predictor.card = predictor.card.model_copy(update={"class_calibration": classes})
+    if not judging:
+        return
+    part, given = ("calibration", crystals) if crystals else ("validation", learned.validation)
+    possible, _ = without_impossible(given, predictor.card.properties)
+    with suppress(DataError):
+        calibrated(predictor, calibrate(predictor, learned.training, possible), f"{part} part of the split")
 
 
 def _identity(
@@ -241,17 +268,11 @@ def _objective(settled: SettledPlan, predictor: Predictor) -> Objective:
     return OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
 
 
-def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path) -> None:
+def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path, of: str) -> None:
     """Draw the curves of the run, and predictions of the validation crystals over their labels."""
     plot_curves(read_log(folder / LOG), folder / "curve.png")
     for each in (p for p in wanted if p.name in judged.metrics):
-        plot_judged(judged.table, each, folder)
-
-
-def _divided(plan: Plan, crystals: Sequence[Crystal], split: Split) -> tuple[Divided, list[Property]]:
-    """Return the parts of the data with targets of classes, and what is learned."""
-    named, wanted = prepared(crystals, plan.properties, plan.kinds)
-    return split.divide(named), wanted
+        plot_judged(judged.table, each, folder, of=of)
 
 
 def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[Crystal]:

@@ -95,20 +95,28 @@ def _levels(encoder: Module) -> dict[str, int]:
     start_of: dict[str, int] = {}
     level, below_is_list = 0, False
     for name, child in encoder.named_children():
-        if isinstance(child, nn.ModuleList):
+        inside = _encoders(name, child)
+        if inside:
+            within = {f"{at}{tensor}": below for at, one in inside.items() for tensor, below in _levels(one).items()}
+            start_of |= {tensor: level + below for tensor, below in within.items()}
+            level += max(within.values())
+        elif isinstance(child, nn.ModuleList):
             start_of |= {f"{name}.{index}.": level + 1 + index for index in range(len(child))}
             level += len(child)
-        elif hasattr(child, "needs"):
-            within = _levels(child)
-            start_of |= {f"{name}.{tensor}": level + at for tensor, at in within.items()}
-            level += max(within.values())
         else:
             level += below_is_list
             start_of[f"{name}."] = level
-        below_is_list = isinstance(child, nn.ModuleList) or hasattr(child, "needs")
+        below_is_list = isinstance(child, nn.ModuleList) or bool(inside)
     return {
         name: next((at for start, at in start_of.items() if name.startswith(start)), 0) for name in encoder.state_dict()
     }
+
+
+def _encoders(name: str, child: nn.Module) -> dict[str, nn.Module]:
+    """Return the encoders that a part of an encoder is made of, which stand at one level; by the beginning of their names."""
+    listed: list[nn.Module] = list(child) if isinstance(child, nn.ModuleList) else []
+    found = {f"{name}.": child} | {f"{name}.{index}.": each for index, each in enumerate(listed)}
+    return {start: each for start, each in found.items() if hasattr(each, "needs")}
 
 
 def _inputs(encoder: Encoder) -> str:

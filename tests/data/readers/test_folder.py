@@ -122,8 +122,9 @@ def test_a_folder_of_files_is_read_by_name(folder: Path) -> None:
     (folder / "deeper").mkdir()
     (folder / "deeper" / "z.cif").write_text(cif())
     rows = list(read(folder))
-    assert [row.id for row in rows] == ["POSCAR-JVASP-3", "b", "c", "d", "mp-1", "mp-2"]
-    assert [type(row) for row in rows] == [Crystal, Crystal, Failure, Failure, Crystal, Crystal]
+    assert [row.id for row in rows] == ["POSCAR-JVASP-3", "b", "c", "d", "mp-1", "mp-2", "z"]
+    assert [type(row) for row in rows] == [Crystal, Crystal, Failure, Failure, Crystal, Crystal, Crystal]
+    assert rows[-1].path == str(folder / "deeper" / "z.cif")
     assert all(isinstance(row.error, UnreadableError) for row in rows if isinstance(row, Failure))
 
 
@@ -149,7 +150,10 @@ def test_a_folder_of_parquet_files_is_one_data_set(folder: Path, tmp_path: Path)
     (shards / "c.parquet").write_bytes(b"none")
     assert [row.id for row in read(shards)] == [*(crystal.id for crystal in crystals), "c"]
     write(folder / "predicted.parquet", crystals)
-    assert [row.id for row in read(folder)] == [crystal.id for crystal in crystals], "beside structure files it is none"
+    ids = [row.id for row in read(folder)]
+    assert ids == [crystal.id for crystal in crystals], (
+        "with structure files around, Parquet files are no part of the data"
+    )
 
 
 @pytest.mark.filterwarnings("error")
@@ -162,12 +166,13 @@ def test_files_that_merely_accompany_data_are_not_spoken_of(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        (None, r"7 in .* not read: deeper/, s0\.csv, s1\.csv, s2\.csv, s3\.csv, \.\.\."),
-        ("mp-1,1\nmp-2.cif,2\n", r"8 in .* not read: POSCAR-JVASP-3\.vasp, deeper/, s0"),
+        (None, r"7 in .* not read: s0\.csv, s1\.csv, s2\.csv, s3\.csv, s4\.csv, \.\.\."),
+        ("mp-1,1\nmp-2.cif,2\n", r"8 in .* not read: POSCAR-JVASP-3\.vasp, s0"),
     ],
 )
 def test_what_is_not_read_of_a_folder_is_named(folder: Path, table: str | None, expected: str) -> None:
     (folder / "deeper").mkdir()
+    (folder / "deeper" / "OUTCAR").write_text("x")
     for number in range(6):
         (folder / f"s{number}.csv").write_text("x")
     if table:

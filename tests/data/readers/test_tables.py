@@ -305,4 +305,4 @@ def test_parquet_of_structures_is_read_piece_by_piece(tmp_path: Path, index: lis
     assert [row.id for row in rows] == [row.id for row in read(path)]
     assert [row.id for row in rows] == [f"many:{label}" for label in (index or range(5))]
     assert errors(rows) == [None] * 4 + [UnreadableError]
-    assert [row.targets.get("gap") for row in rows if isinstance(row, Crystal)] == [1.0, 2.0, None, 4.0]
+    assert [row.targets.get("band_gap") for row in rows if isinstance(row, Crystal)] == [1.0, 2.0, None, 4.0]

@@ -11,7 +11,7 @@ import numpy as np
 
 from cryskit.data.readers import exchange
 from cryskit.data.readers.cells import dictionary_of, from_text
-from cryskit.data.readers.objects import from_object, kind_of
+from cryskit.data.readers.objects import from_object, is_structure_object, kind_of
 from cryskit.data.readers.stated import compared
 from cryskit.data.readers.symbols import atomic_number
 from cryskit.data.targets import known_id, known_text, labels, targets
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cryskit.data.files import InputFile
 
-STRUCTURES = ("structure", "atoms", "cif", "final_structure", "initial_structure", "poscar", "xyz")
+STRUCTURES = ("structure", "atoms", "cif", "cif_string", "final_structure", "initial_structure", "poscar", "xyz")
 """Columns that hold a structure, the first that is there."""
 _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
 
@@ -183,7 +183,7 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
         raise DataError(f"{file.name} is no whole JSON ({error})", "Fetch or write it again") from error
     except (UnreadableError, SizeError) as error:
         raise DataError(f"{file.name}: {error.problem}", error.cure) from error
-    for label, record in _records(data, file.id, file.name):
+    for label, record in records_in(data, file.id, file.name):
         yield read_record(record if isinstance(record, dict) else {}, label, file.name, limit)
 
 
@@ -221,10 +221,29 @@ def _line(line: bytes, name: str, path: str, limit: int) -> Iterator[Crystal | F
             yield read_record(record if isinstance(record, dict) else {}, name, path, limit)
 
 
-def _records(data: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
+def holds_records(data: Mapping[str, Any]) -> bool:
+    """Return whether a dictionary that is no record holds some: by name, or as the list or table "data".
+
+    Args:
+        data: Dictionary as JSON has it.
+    """
+    return isinstance(data.get("data"), list | dict) or _has_records(data)
+
+
+def records_in(data: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield the rows of a JSON document with their labels.
+
+    Args:
+        data: The document; in Python its structures may be objects.
+        name: Name of the document, from which rows without a name are called.
+        path: Path of the document, for the error message.
+
+    Raises:
+        DataError: It holds no structures.
+    """
     if is_record(data):
         yield name, data
-    elif isinstance(data, list) and (not data or any(is_record(item) for item in data)):
+    elif isinstance(data, list) and (not data or any(is_record(item) or is_structure_object(item) for item in data)):
         yield from ((f"{name}:{i}", item) for i, item in enumerate(data))
     elif isinstance(data, dict) and isinstance(data.get("data"), list) and isinstance(data.get("columns"), list):
         columns = [str(column) for column in data["columns"]]
@@ -233,7 +252,7 @@ def _records(data: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
             record = dict(zip(columns, row, strict=False)) if isinstance(row, list) else None
             yield label if isinstance(label, str) else f"{name}:{label}", record
     elif isinstance(data, dict) and isinstance(data.get("data"), list | dict) and not _has_records(data):
-        yield from _records(data["data"], name, path)  # the answer of an OPTIMADE data base
+        yield from records_in(data["data"], name, path)  # the answer of an OPTIMADE data base
     elif isinstance(data, dict) and isinstance(data.get("ids"), list) and _has_records(data):
         rows = {key: row for key, row in data.items() if key.isdecimal()}  # ASE's data base
         yield from ((name if len(rows) == 1 else f"{name}:{key}", row) for key, row in rows.items())

@@ -1,76 +1,75 @@
-"""Folders of structure files: those that id_prop.csv lists (as for CGCNN and ALIGNN), or all of them."""
+"""Folders of structure files: those that a table lists (id_prop.csv, as for CGCNN and ALIGNN, or another), or all of them."""
 
 from __future__ import annotations
 
 import csv
-import warnings
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cryskit import properties
 from cryskit.data.files import refuse_special
+from cryskit.data.readers.dictionaries import STRUCTURES
 from cryskit.data.readers.formats import DETAILS, format_of, read_named, stem
+from cryskit.data.readers.labels import labels_of
+from cryskit.data.readers.named_files import NamedFiles
 from cryskit.data.readers.numbers import is_number
+from cryskit.data.readers.tree import ENTRIES, TABLE, Tree, tree_of
 from cryskit.data.targets import IDS, MISSING, labels, property_names, targets
-from cryskit.errors import DataError, FilesNotReadWarning, UnreadableError
+from cryskit.errors import CrystalError, DataError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-TABLE = "id_prop.csv"
-_ENTRIES = "id_prop.json"
-_FEATURES = "atom_init.json"  # of CGCNN, no structure
-_ACCOMPANY = (
-    *(
-        "README*",
-        "LICEN[CS]E*",
-        "COPYING*",
-        "NOTICE*",
-        "CITATION*",
-        "CHANGELOG*",
-        "MANIFEST*",
-        "CHECKSUMS*",
-        "THUMBS.DB",
-    ),
-    *("*.MD", "*.RST", "*.YAML", "*.YML", "*.TOML", "*.PY", "*.SH", "*.IPYNB", "*.SHA256", "*.MD5", "__PYCACHE__"),
-)
-"""Patterns of the names of files that accompany data, in upper case."""
-_SHOWN = 5
-_NAME = attrgetter("name")
 _HEADS = frozenset({*IDS, "name", "file", "filename", "structure"})
+_PREDICTED = {"status", "reason"}  # columns of tables that are written here: what they hold are no labels
+_TRIED = 20  # rows of a table that are looked at to see whether it names files
 
 
-def read_folder(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
-    """Read the crystals of a folder, not of its subfolders.
+def read_folder(folder: Path, limit: int, labels: Mapping[str, str] | None = None) -> Iterator[Crystal | Failure]:
+    """Read the crystals of a folder and of the folders in it.
 
     With an id_prop.csv, one item per line of it: the id (with or without the extension of its file), then a value for
     each target; a header names them, else they are called "target", or "target_1" and so on. With an id_prop.json, its
-    entries. Else every structure file, sorted by name, or, where there is none, every Parquet file. What else there is, but for
-    hidden files and those that accompany data (README, LICENSE, scripts), is named in a FilesNotReadWarning.
+    entries. With one other CSV file whose rows name structure files, its rows. Else every structure file, sorted by name, with the shortest path as id that tells it from the others, or, where there is
+    none, every Parquet file. What else there is, but for hidden files and those that accompany data (README, LICENSE, scripts),
+    is named in a FilesNotReadWarning.
 
     Args:
         folder: Folder of structure files, or of Parquet files, which together are one data set of any size.
         limit: Number of atoms that a cell may have.
+        labels: Path of a file to the id of its crystal, where more files are read than those of this folder.
 
     Raises:
         DataError: There is nothing to read.
     """
-    if (folder / TABLE).exists():
-        yield from _listed(folder, limit)
-    elif (folder / _ENTRIES).exists():
-        _warn_of_others(folder, {_ENTRIES})
-        yield from read_named(str(folder / _ENTRIES), limit)
-    else:
-        paths = _structures(folder) or _files(folder, "shard")
-        if not paths:
-            raise DataError(f"{folder} holds no structure files", f"Put some into it: {DETAILS}")
-        _warn_of_others(folder, {path.name for path in paths})
-        for path in paths:
-            yield from _file(path, limit)
+    tree = tree_of(folder)
+    tables = _tables(tree)
+    free = Tree(folder, [path for path in tree.files if not _within(path, tables)], tree.closed)
+    paths = free.structures or ([] if tables else free.shards)
+    if not (paths or tables):
+        raise DataError(f"{folder} holds no structure files, nor do folders in it", f"Put some into it: {DETAILS}")
+    free.warn_of_others(paths)
+    known = labels or labels_of(map(str, paths))
+    for path in sorted([*paths, *tables], key=tree.files.index):
+        rows = (
+            _listed(path, tree.below(path.parent), limit)
+            if path in tables
+            else _file(path, limit, known.get(str(path)))
+        )
+        yield from rows
+
+
+def files_of(folder: Path) -> list[str]:
+    """Return the paths of the files in a folder and the folders in it whose ids come from their paths.
+
+    Args:
+        folder: The folder.
+    """
+    tree = tree_of(folder)
+    tables = _tables(tree)
+    return [str(path) for path in tree.structures if not _within(path, tables)]
 
 
 def rows_of(path: Path) -> int | None:
@@ -80,57 +79,114 @@ def rows_of(path: Path) -> int | None:
         path: Path of the file or folder.
     """
     if path.is_dir():
-        shards = [] if _structures(path) else _files(path, "shard")
+        tree = tree_of(path)
+        shards = [] if tree.structures else tree.shards
         counts = [rows_of(shard) for shard in shards]
         return sum(count or 0 for count in counts) if shards and None not in counts else None
     found = format_of(path.name)
     return found.rows(str(path)) if found and path.is_file() else None
 
 
-def _warn_of_others(folder: Path, read: set[str]) -> None:
-    """Warn of what is in a folder, is not read and does not merely accompany data."""
-    known = {*read, TABLE, _ENTRIES, _FEATURES}
-    others = [
-        path.name + "/" * path.is_dir()
-        for path in sorted(folder.iterdir(), key=_NAME)
-        if not (path.name in known or path.name.startswith("."))
-        and not any(fnmatchcase(path.name.upper(), pattern) for pattern in _ACCOMPANY)
-    ]
-    if others:
-        shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
-        warnings.warn(f"{len(others)} in {folder} not read: {shown}", FilesNotReadWarning, stacklevel=2)
+def read_table(table: Path, folder: Path, limit: int) -> Iterator[Crystal | Failure]:
+    """Read a table whose rows name files in a folder of structure files, one item per row.
+
+    Args:
+        table: Any file that can be read as a table; a CSV file whose first line names a file has no header.
+        folder: Folder of structure files, with the folders in it.
+        limit: Number of atoms that a cell may have.
+
+    Raises:
+        DataError: The table cannot be read, or the folder holds no structure files.
+    """
+    files = NamedFiles(table.parent, folder)
+    if not files:
+        raise DataError(f"{folder} holds no structure files", f"Give the folder of the files that {table} names")
+    first = _head(table) if table.suffix.lower() == ".csv" else []
+    if first and first[0] and first[0][0] in files:
+        yield from _lines(table, files, limit)
+    else:
+        yield from read_named(str(table), limit, files=files)
 
 
-def _structures(folder: Path) -> list[Path]:
-    return [path for path in _files(folder, "structure") if path.name != _FEATURES]
+def _tables(tree: Tree) -> list[Path]:
+    """Return the tables that say what is in a folder, the outermost ones."""
+    found: list[Path] = []
+    for folder in dict.fromkeys(path.parent for path in tree.files):
+        if any(table.parent in (folder, *folder.parents) for table in found):
+            continue
+        here = {path.name: path for path in tree.files if path.parent == folder}
+        named = here.get(TABLE) or here.get(ENTRIES)
+        others = [] if named else [path for path in here.values() if path.suffix.lower() == ".csv"]
+        below = tree.below(folder).structures if others else []
+        naming = [path for path in others if below and _names_files(path, NamedFiles(folder, folder))]
+        if len(naming) > 1:
+            names = ", ".join(path.name for path in naming)
+            raise DataError(
+                f"{folder} has several tables of its files: {names}",
+                f"Give one of them with `structures`, or call it {TABLE}",
+            )
+        found += [named] if named else naming
+    return found
 
 
-def _files(folder: Path, part: Literal["structure", "shard"]) -> list[Path]:
-    """Return the files that are such a part of the folder, sorted by name, hidden ones left out."""
+def _within(path: Path, tables: list[Path]) -> bool:
+    return any(table.parent in path.parents for table in tables)
+
+
+def _names_files(table: Path, files: NamedFiles) -> bool:
+    """Return whether the rows of a CSV file name structure files and hold neither structures nor predictions."""
+    head, *rows = _head(table) or [[]]
+    columns = {name.strip().lower() for name in head}
+    if columns >= _PREDICTED or columns & set(STRUCTURES):
+        return False
+    column = files.column(head)
+    place = head.index(column) if column in head else 0
+    return any(len(row) > place and row[place] in files for row in [head, *rows])
+
+
+def _head(table: Path) -> list[list[str]]:
+    """Return the first lines of a CSV file, nothing of one that cannot be read."""
+    found: list[list[str]] = []
     try:
-        paths = sorted(folder.iterdir(), key=_NAME)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read ({error.strerror})", "Check that you may read it") from error
-    known = ((path, format_of(path.name)) for path in paths if not path.name.startswith("."))
-    return [path for path, found in known if found and found.in_folder == part]
+        refuse_special(str(table))
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.reader(file):
+                found += [[cell.strip() for cell in row]] if row else []
+                if len(found) > _TRIED:
+                    break
+    except (OSError, UnicodeDecodeError, csv.Error, UnreadableError):
+        return []
+    return found
 
 
-def _file(path: Path, limit: int) -> Iterator[Crystal | Failure]:
+def _file(path: Path, limit: int, label: str | None = None) -> Iterator[Crystal | Failure]:
     try:
-        yield from read_named(str(path), limit)
+        yield from read_named(str(path), limit, label=label)
     except DataError as error:
-        yield Failure(stem(path.name), UnreadableError(error.problem, error.cure))
+        yield Failure(label or stem(path.name), UnreadableError(error.problem, error.cure), str(path))
 
 
-def _listed(folder: Path, limit: int) -> Iterator[Crystal | Failure]:
-    table = folder / TABLE
+def _listed(table: Path, tree: Tree, limit: int) -> Iterator[Crystal | Failure]:
+    """Read what a table says that is in its folder, and warn of the other files."""
+    if table.name == ENTRIES:
+        tree.warn_of_others([table])
+        yield from read_named(str(table), limit)
+        return
+    files = NamedFiles(table.parent, table.parent)
+    if table.name == TABLE:
+        yield from _lines(table, files, limit)
+    else:
+        yield from read_table(table, table.parent, limit)
+    tree.warn_of_others({table, *files.read})
+
+
+def _lines(table: Path, files: NamedFiles, limit: int) -> Iterator[Crystal | Failure]:
+    """Read a table of an id and values, with a header or without."""
     rows = _rows(table)
     headed = not any(is_number(cell) for row in rows[:1] for cell in row[1:]) and (
         rows[0][0].lower() in _HEADS or any(cell.lower() not in MISSING for cell in rows[0][1:])
     )
     names = _names(rows[0], str(table), headed=headed)
-    files = {key: path for path in reversed(_structures(folder)) for key in (path.name, stem(path.name))}
-    _warn_of_others(folder, {files[row[0]].name for row in rows[headed:] if row[0] in files})
     for i, row in enumerate(rows[headed:], start=1 + headed):
         yield _row(files, row, names, f"{table}, line {i}", limit)
 
@@ -156,35 +212,18 @@ def _names(row: list[str], table: str, *, headed: bool) -> list[str]:
     return ["target"] if len(row) == 2 else [f"target_{i}" for i in range(1, len(row))]
 
 
-def _row(files: dict[str, Path], row: list[str], names: list[str], source: str, limit: int) -> Crystal | Failure:
+def _row(files: NamedFiles, row: list[str], names: list[str], source: str, limit: int) -> Crystal | Failure:
     name = stem(row[0])
-    path = files.get(row[0])
-    if path is None:
-        error = UnreadableError(
-            f"There is no structure file for {row[0]!r} in the folder of the table", "Add it or remove the line"
-        )
-        return _failed(name, error, source)
-    if len(row) > len(names) + 1:
-        error = UnreadableError(f"{len(row)} values, expected at most {len(names) + 1}", "Give each value one column")
-        return _failed(name, error, source)
-    cells = {key: cell for key, cell in zip(names, row[1:], strict=False) if cell.lower() not in MISSING}
-    words = {key: cell for key, cell in cells.items() if key in properties.load() and properties.get(key).classes}
-    wrong = [cell for key, cell in cells.items() if key not in words and not is_number(cell)]
-    if wrong:
-        error = UnreadableError(f"{wrong[0]!r} is no number", "Give a number, or nothing if the value is unknown")
-        return _failed(name, error, source)
-    found = list(_file(path, limit))
-    if len(found) != 1:
-        error = UnreadableError(f"{path.name} holds {len(found)} structures, expected one", "Give one file per line")
-        return _failed(name, error, source)
-    if isinstance(found[0], Failure):
-        return Failure(name, found[0].error)
+    try:
+        found = files.crystal(row[0], name, limit)
+        if len(row) > len(names) + 1:
+            raise UnreadableError(f"{len(row)} values, expected at most {len(names) + 1}", "Give each value one column")
+        cells = {key: cell for key, cell in zip(names, row[1:], strict=False) if cell.lower() not in MISSING}
+        words = {key: cell for key, cell in cells.items() if key in properties.load() and properties.get(key).classes}
+        if wrong := [cell for key, cell in cells.items() if key not in words and not is_number(cell)]:
+            raise UnreadableError(f"{wrong[0]!r} is no number", "Give a number, or nothing if the value is unknown")
+    except CrystalError as error:
+        error.source = error.source or source
+        return Failure(name, error)
     values = targets({key: float(cell) for key, cell in cells.items() if key not in words})
-    return replace(
-        found[0], id=name, targets={**found[0].targets, **values}, labels={**found[0].labels, **labels(words)}
-    )
-
-
-def _failed(name: str, error: UnreadableError, source: str) -> Failure:
-    error.source = source
-    return Failure(name, error)
+    return replace(found, id=name, targets={**found.targets, **values}, labels={**found.labels, **labels(words)})

@@ -5,6 +5,7 @@ To add a format, write a file with its reader into this folder, and a row into F
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from cryskit.data.files import InputFile
+    from cryskit.data.readers.named_files import NamedFiles
     from cryskit.types import Crystal, Failure
 
 
@@ -175,13 +177,22 @@ def stem(name: str) -> str:
     return bare[: -len(ending)] if ending in _BY_ENDING and len(bare) > len(ending) else name
 
 
-def read_named(name: str, limit: int, stream: IO[bytes] | IO[str] | None = None) -> Iterator[Crystal | Failure]:
-    """Read a file with the reader of its format, one item per row in order.
+def read_named(
+    name: str,
+    limit: int,
+    stream: IO[bytes] | IO[str] | None = None,
+    *,
+    label: str | None = None,
+    files: NamedFiles | None = None,
+) -> Iterator[Crystal | Failure]:
+    """Read a file with the reader of its format, one item per row in order, each with the path if it has one.
 
     Args:
-        name: Path of the file, or the name of the opened one; its last part tells the format and the id.
+        name: Path of the file, or the name of the opened one; its last part tells the format.
         limit: Number of atoms that a cell may have.
         stream: Opened file, in bytes or text; None to open `name`.
+        label: Id of the crystal in it, or what the ids of several begin with; the name without its ending by default.
+        files: Structure files that the rows of a table may name besides those whose paths it holds.
 
     Raises:
         DataError: The name tells no format, or the file as a whole cannot be read.
@@ -195,8 +206,23 @@ def read_named(name: str, limit: int, stream: IO[bytes] | IO[str] | None = None)
         raise DataError(
             f"{name} is in no known format", f"Give a file whose name tells its format, {DETAILS}, or a folder of them"
         )
-    file = InputFile(name, stem(base), stream)
-    return guarded(found.read(file, limit), file.id, name)
+    file = InputFile(name, label or stem(base), stream, files)
+    rows = guarded(found.read(file, limit), file.id, name)
+    return rows if stream is not None else (with_path(row, name) for row in rows)
+
+
+def with_path(row: Crystal | Failure, path: str) -> Crystal | Failure:
+    """Return a row with the path of its file, unless it has one.
+
+    Args:
+        row: Row of a file.
+        path: Path of the file, as it was given.
+    """
+    from cryskit.types import Failure  # noqa: PLC0415
+
+    if row.path:
+        return row
+    return row._replace(path=path) if isinstance(row, Failure) else replace(row, path=path)
 
 
 def _ending(name: str) -> str:

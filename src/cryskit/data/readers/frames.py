@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from dataclasses import replace
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -12,8 +13,10 @@ import pandas as pd
 
 from cryskit.data.readers.csv_records import records
 from cryskit.data.readers.dictionaries import STRUCTURES, read_record
+from cryskit.data.readers.stated import compared
 from cryskit.data.spreadsheet import unguard
-from cryskit.data.targets import IDS, MISSING, TEXTS, property_names
+from cryskit.data.targets import IDS, MISSING, PATHS, TEXTS, known_id, known_text, labels, property_names, targets
+from cryskit.data.validate import make_row
 from cryskit.errors import DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from cryskit.data.files import InputFile
     from cryskit.data.readers.csv_records import Record
+    from cryskit.data.readers.named_files import NamedFiles
 
 ROWS = 1000
 """Number of rows of a file that are in memory at a time."""
@@ -33,28 +37,64 @@ _SEPARATORS = ",;\t"
 _HEAD = 65_536  # bytes in which the header is looked for
 
 
-def from_frame(frame: pd.DataFrame, limit: int, source: str = "frame", prefix: str = "") -> Iterator[Crystal | Failure]:
+def from_frame(
+    frame: pd.DataFrame, limit: int, source: str = "frame", prefix: str = "", files: NamedFiles | None = None
+) -> Iterator[Crystal | Failure]:
     """Read the rows of a frame; columns of numbers are targets, those of truth values and short texts labels.
 
     Args:
-        frame: Frame with a column of structures (objects, dictionaries, JSON or CIF text), or the interchange columns.
+        frame: Frame with a column of structures (objects, dictionaries, JSON or CIF text), the interchange columns, or a column that names structure
+            files.
         limit: Number of atoms that a cell may have.
         source: Name of the file or frame, for error messages.
         prefix: Text that is put before the index where that serves as id.
+        files: Structure files that the rows may name; None where they may name none.
 
     Raises:
         DataError: There is no such column, or two columns hold the same property.
     """
     columns = [str(column) for column in frame.columns]
+    naming = None
     if not (set(columns) >= _ARRAYS or set(columns) & set(STRUCTURES)):
-        raise DataError(
-            f"The {source} has the columns {', '.join(columns)} and no structures", "Give a column called structure"
-        )
+        naming = files.column(columns) if files else None
+        if naming is None:
+            raise _no_structures(source, columns)
     property_names((column for column in columns if not column.startswith("Unnamed")), source)
     cells = (frame.iloc[:, i].tolist() for i in range(len(columns)))
     for label, row in zip(frame.index, zip(*cells, strict=True), strict=True):
         record = {column: _bare(value) for column, value in zip(columns, row, strict=True)}
-        yield read_record(record, f"{prefix}{label}", source, limit)
+        if naming is None or files is None:
+            yield read_record(record, f"{prefix}{label}", source, limit)
+        else:
+            yield _named(record, naming, f"{prefix}{label}", source, limit, files)
+
+
+def _named(
+    record: dict[str, Any], naming: str, label: str, source: str, limit: int, files: NamedFiles
+) -> Crystal | Failure:
+    """Return the crystal in the file that a row names, with the other columns of the row."""
+    value = record.pop(naming)
+    value = str(value).strip() if value is not None else ""
+    name = known_id(record) or (files.id_of(value) if value else label)
+
+    def make() -> Crystal:
+        if not value:
+            raise UnreadableError(f"The row names no file in the column {naming}", "Give one, or remove the row")
+        crystal = compared(files.crystal(value, name, limit), record)
+        text = known_text(record) or crystal.text
+        known = {**crystal.targets, **targets(record)}
+        return replace(crystal, id=name, text=text, targets=known, labels={**crystal.labels, **labels(record)})
+
+    return make_row(name, f"{source}, {name}", make, limit)
+
+
+def _no_structures(source: str, columns: list[str]) -> DataError:
+    """Return the error that says what was looked for in a table."""
+    return DataError(
+        f"The {source} has the columns {', '.join(columns)} and no structures",
+        f"Give structures in a column called {', '.join(STRUCTURES)}, paths of their files in one called {', '.join(PATHS)}, "
+        "or the folder of files that the ids name (--structures DIR, or `structures` in Python)",
+    )
 
 
 def _bare(value: Any) -> Any:
@@ -142,7 +182,7 @@ class _Table:
         self._row += len(part)
         if not self._is_named:
             frame.index = pd.Index(list(sound))
-        read = from_frame(frame, limit, self._file.name, f"{self._file.id}:")
+        read = from_frame(frame, limit, self._file.name, f"{self._file.id}:", self._file.files)
         if not sound:
             yield from read  # so that wrong columns are found in a table without rows
         for number, record in zip(numbers, part, strict=True):
@@ -159,7 +199,7 @@ class _Table:
         return f"expected {self._widest} values, found {record.values}"
 
     def _frame(self, sound: Sequence[Record]) -> pd.DataFrame:
-        texts = dict.fromkeys((*IDS, *TEXTS, *STRUCTURES), str)
+        texts = dict.fromkeys((*IDS, *TEXTS, *STRUCTURES, *PATHS), str)
         form: dict[str, Any] = {"dtype": texts, "na_values": sorted(MISSING), "low_memory": False}
         form |= {"float_precision": "round_trip", "encoding_errors": "backslashreplace", "sep": self._separator}
         form["index_col"] = 0 if self._is_named else False
@@ -222,7 +262,7 @@ def read_parquet(parquet: pq.ParquetFile, file: InputFile, limit: int, rows: int
         if isinstance(frame.index, pd.RangeIndex):
             frame.index = pd.RangeIndex(start, start + len(frame))
         start += len(frame)
-        yield from from_frame(frame, limit, file.name, f"{file.id}:")
+        yield from from_frame(frame, limit, file.name, f"{file.id}:", file.files)
 
 
 def _numeric(chunk: pd.DataFrame, *, decimal_comma: bool) -> pd.DataFrame:

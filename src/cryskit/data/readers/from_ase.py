@@ -8,16 +8,16 @@ import sqlite3
 import struct
 import warnings
 import zlib
+from dataclasses import replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ase.io
-import numpy as np
 from ase.io import ParseError
 
 from cryskit.data.targets import known_id, labels, targets
 from cryskit.data.validate import make_row, validate_size
-from cryskit.errors import CrystalError, DisorderError, LatticeError, UnreadableError
+from cryskit.errors import CrystalError, UnreadableError
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ PARSER_ERRORS = (
     ParseError,
 )
 """What ASE's readers raise for files that they cannot read."""
-_FLAT = 1e-6  # cubic angstrom
 _MOST = 10**9  # lines to skip
 _ISOTOPE = re.compile(r"^\s*[DT](?=\s)", re.MULTILINE)  # deuterium and tritium, where a line begins with the symbol
 _UNDERSCORE = re.compile(r"(?:^[^=\n]*\s|Lattice=\"[^\"\n]*)[-+]?[\d.]+_[\d.]+", re.MULTILINE | re.IGNORECASE)
@@ -63,34 +62,8 @@ def from_atoms(atoms: Atoms, name: str) -> Crystal:
         LatticeError: There is no full periodic cell.
         DisorderError: `info` or the arrays name an occupancy other than one.
     """
-    cell = np.array(atoms.cell, dtype=np.float64)
-    volume = abs(np.linalg.det(cell)) if np.isfinite(cell).all() else 0.0
-    if not atoms.pbc.all() or volume < _FLAT:
-        raise LatticeError(
-            f"The atoms have no full periodic cell (pbc {atoms.pbc.tolist()}, volume {volume:.3g})",
-            'Set `atoms.cell` and `atoms.pbc = True`, or write Lattice="..." and pbc="T T T" into the XYZ file',
-        )
-    _ordered(atoms)
-    return Crystal(
-        known_id(atoms.info) or name,
-        cell,
-        np.linalg.solve(cell.T, atoms.positions.T).T.reshape(-1, 3),
-        np.array(atoms.numbers, dtype=np.int64),
-        targets=targets(atoms.info),
-        labels=labels(atoms.info),
-    )
-
-
-def _ordered(atoms: Atoms) -> None:
-    """Raise for an occupancy other than one: by kind in `info` as ASE's CIF reader leaves it, or by atom as an array."""
-    shares: list[Any] = []
-    kinds = atoms.info.get("occupancy")
-    if isinstance(kinds, dict):
-        shares += [share for kind in kinds.values() for share in kind.values()]
-    for array in ("occupancy", "occupancies"):
-        shares += list(atoms.arrays.get(array, ()))
-    if any(share != 1 for share in shares):
-        raise DisorderError("A site is partly occupied or shared", "Give an ordered cell")
+    crystal = Crystal.from_ase(atoms, known_id(atoms.info) or name)
+    return replace(crystal, targets=targets(atoms.info), labels=labels(atoms.info))
 
 
 def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from pymatgen.core import DummySpecies, Structure
+from pymatgen.core import Structure
 
 from cryskit.data.targets import known_id, labels, targets
-from cryskit.errors import DisorderError, ElementError, LatticeError, UnreadableError
+from cryskit.errors import UnreadableError
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
@@ -40,25 +40,9 @@ def from_structure(structure: Structure, name: str) -> Crystal:
         ElementError: A species is no element.
         LatticeError: It is not periodic in all directions.
     """
-    if not all(structure.lattice.pbc):
-        raise LatticeError(
-            f"The structure is periodic along {structure.lattice.pbc} only",
-            "Give a cell that repeats in three directions",
-        )
-    for i, site in enumerate(structure):
-        if not site.is_ordered:
-            raise DisorderError(f"Site {i + 1} is {site.species_string}", "Give an ordered cell")
-        if isinstance(site.specie, DummySpecies):
-            raise ElementError(f"Site {i + 1} is {site.specie}, no element", "Name an element of the periodic table")
     properties = structure.properties or {}
-    return Crystal(
-        known_id(properties) or name,
-        np.array(structure.lattice.matrix),
-        np.array(structure.frac_coords).reshape(-1, 3),
-        np.array([site.specie.Z for site in structure], dtype=np.int64),
-        targets=targets(properties),
-        labels=labels(properties),
-    )
+    crystal = Crystal.from_pymatgen(structure, known_id(properties) or name)
+    return replace(crystal, targets=targets(properties), labels=labels(properties))
 
 
 def from_dictionary(data: Mapping[str, Any], name: str) -> Crystal:

@@ -6,18 +6,39 @@ from typing import Any
 
 from cryskit.types import Crystal
 
-_CLASSES = {("pymatgen", "IStructure"): "pymatgen", ("ase", "Atoms"): "ase", ("pandas", "DataFrame"): "frame"}
+_CLASSES = {
+    ("pymatgen", "IStructure"): "pymatgen",
+    ("ase", "Atoms"): "ase",
+    ("pandas", "DataFrame"): "frame",
+    ("pandas", "Series"): "series",
+}
+_DOCUMENT = ("structure", "material_id")  # attributes of what mp-api returns
 
 
 def kind_of(value: Any) -> str | None:
-    """Return "crystal", "pymatgen", "ase" or "frame", or None if the value is no such object."""
+    """Return "crystal", "pymatgen", "ase", "frame", "series" or "document" (of mp-api), or None if the value is no such object."""
     if isinstance(value, Crystal):
         return "crystal"
     for base in type(value).__mro__:
         kind = _CLASSES.get((base.__module__.partition(".")[0], base.__name__))
         if kind:
             return kind
-    return None
+    return "document" if all(hasattr(value, name) for name in _DOCUMENT) else None
+
+
+def is_structure_object(value: Any) -> bool:
+    """Return whether a value is an object that holds one structure."""
+    return kind_of(value) in {"crystal", "pymatgen", "ase", "document"}
+
+
+def record_of(document: Any) -> dict[str, Any]:
+    """Return a document of mp-api as a row: its structure, its id as text, and its numbers.
+
+    Args:
+        document: Object for which `kind_of` gives "document".
+    """
+    plain = {name: value for name, value in vars(document).items() if isinstance(value, int | float | str)}
+    return plain | {"structure": document.structure, "material_id": str(document.material_id)}
 
 
 def from_object(value: Any, name: str) -> Crystal:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from cryskit.data.interchange import open_parquet, read_opened
 from cryskit.data.readers.dictionaries import STRUCTURES
+from cryskit.data.targets import PATHS
 from cryskit.data.validate import validate_row
 from cryskit.errors import DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -35,7 +36,8 @@ def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:
         raise DataError(f"{file.name}: {error.problem}", error.cure) from error
     with open_parquet(source, file.name) as parquet:
         columns = set(parquet.schema_arrow.names)
-        if "atomic_numbers" not in columns and columns & set(STRUCTURES):
+        names_files = file.files is not None and file.files.folder is not None
+        if "atomic_numbers" not in columns and (names_files or columns & {*STRUCTURES, *PATHS}):
             yield from _read_structures(parquet, file, limit)
             return
         for row in read_opened(parquet, file.name):

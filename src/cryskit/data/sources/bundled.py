@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from cryskit.data.readers.formats import read_named
 from cryskit.data.validate import LIMIT
 from cryskit.errors import DataError, UnknownNameError
+from cryskit.types import Crystal
 from cryskit.yaml_files import read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cryskit.types import Crystal, Failure
+    from cryskit.types import Failure
 
 _FOLDER = Path(__file__).parent
 _CURE = "Install the package again"
@@ -81,6 +82,12 @@ def sources() -> Mapping[str, Source]:
 
     Raises:
         DataError: A card is damaged.
+
+    Example:
+        >>> import cryskit
+        >>> found = cryskit.datasets()["elastic_tensor"]
+        >>> found.rows, found.units["bulk_modulus"]
+        (952, 'GPa')
     """
     return MappingProxyType({card.stem: _card(card) for card in sorted(_FOLDER.glob("*.yaml"))})
 
@@ -103,7 +110,8 @@ def open_source(name: str, limit: int = LIMIT) -> Iterator[Crystal | Failure]:
         raise UnknownNameError("bundled data set", name, sources())
     source = sources()[name]
     source.verify()
-    return read_named(str(source.path), limit)
+    rows = read_named(str(source.path), limit)
+    return (replace(row, path="") if isinstance(row, Crystal) else row._replace(path="") for row in rows)
 
 
 def _card(path: Path) -> Source:

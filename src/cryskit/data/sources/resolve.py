@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryskit.data.sources.bundled import open_source, sources
 from cryskit.data.validate import LIMIT
-from cryskit.errors import QUOTED_PATH, DataError, shortened
+from cryskit.errors import QUOTED_PATH, DataError, shortened, suggestion
 from cryskit.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -42,6 +41,17 @@ def named(src: str, limit: int = LIMIT) -> Iterator[Crystal | Failure] | None:
     return rows
 
 
+def is_bundled(src: object) -> bool:
+    """Return whether a value names a bundled data set, by its name alone or with a scheme; a path that exists is none.
+
+    Args:
+        src: A text, or anything else, which is none.
+    """
+    if not isinstance(src, str):
+        return False
+    return src in sources() or (_SCHEME.fullmatch(src) is not None and not _exists(src))
+
+
 def require_source(src: str) -> None:
     """Refuse a text that stands for no data set, before any work is done.
 
@@ -71,10 +81,7 @@ def _scheme(src: str) -> tuple[str, str]:
     """
     found, shown = _SCHEME.fullmatch(src), shortened(src, QUOTED_PATH)
     if found is None:
-        close = get_close_matches(src, sources(), n=3) if len(src) <= QUOTED_PATH else []
-        cure = (
-            f"Did you mean {' or '.join(close)}?" if close else "Check the path, or see `cryskit data list` for names"
-        )
+        cure = suggestion(src, sources(), "Check the path, or see `cryskit data list` for names")
         content = "To read the content of a file, give it opened: read(io.StringIO(text), name='crystal.cif')"
         raise DataError(f"There is no data set, file or folder called {shown!r}", content if "\n" in src else cure)
     scheme, rest = found.groups()

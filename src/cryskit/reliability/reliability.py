@@ -1,0 +1,110 @@
+"""What a model knows of its own errors, kept in its file with its weights: training crystals, where it errs, intervals, its domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torch import nn
+
+from cryskit.reliability.domain import Domain
+from cryskit.reliability.error_head import ErrorHead
+from cryskit.reliability.groups import element_counts, groups_of
+from cryskit.reliability.intervals import Intervals, scores_of
+from cryskit.reliability.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from cryskit.types import Encoding, Graph
+
+
+class Judgement(NamedTuple):
+    """What is known of the predictions for B crystals.
+
+    Attributes:
+        half_widths: (B, properties) for each level that was asked for: half the widths of the intervals, on the standardised scale
+            of the heads.
+        readings: (B, columns) what `Domain.judge` reads; no columns where the model has no domain.
+    """
+
+    half_widths: list[Float[Tensor, "crystals properties"]]
+    readings: Float[Tensor, "crystals columns"]
+
+
+class Reliability(nn.Module):
+    """The parts by which a prediction is judged.
+
+    Args:
+        properties: Number of outputs of the heads: one for each scalar, and those of classes, which have no intervals.
+        reference: Sizes of the training crystals that are kept (`Reference.sizes`).
+        domain: Sizes of the domain (`Domain.sizes`); None for a model without one.
+    """
+
+    domain: Domain | None
+
+    def __init__(self, properties: int, reference: Mapping[str, int], domain: Mapping[str, int] | None = None) -> None:
+        super().__init__()
+        self.reference = Reference(**reference)
+        self.error_head = ErrorHead(self.reference.sizes["width"], properties)
+        self.intervals = Intervals(properties)
+        self.register_module("domain", Domain(**domain) if domain else None)
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """The sizes of its parts, for the card of the model."""
+        return {"reference": self.reference.sizes} | ({"domain": self.domain.sizes} if self.domain is not None else {})
+
+    def readings(self, encoding: Encoding, graph: Graph) -> Float[Tensor, "crystals columns"]:
+        """Return what the domain reads of crystals.
+
+        Args:
+            encoding: Vectors of atoms and crystals.
+            graph: Graph of the crystals.
+        """
+        if self.domain is None:
+            return encoding.crystals.new_zeros(graph.crystals, 0)
+        return self.domain.read_out(graph, encoding.atoms)
+
+    def scores(
+        self,
+        encoding: Encoding,
+        predictions: Float[Tensor, "crystals properties"],
+        graph: Graph,
+        readings: Float[Tensor, "crystals columns"],
+    ) -> Float[Tensor, "crystals properties scores"]:
+        """Return what the expected error of each prediction depends on (`intervals.SCORES`).
+
+        Args:
+            encoding: Vectors of atoms and crystals.
+            predictions: Standardised predictions.
+            graph: Graph of the crystals.
+            readings: What the domain reads of them (`readings`).
+        """
+        counts = element_counts(graph)
+        evidence = self.reference.evidence(encoding.crystals, predictions)
+        learned = self.error_head(encoding.crystals, predictions, counts)
+        likeness = readings[:, 0] if readings.shape[1] else encoding.crystals.new_zeros(graph.crystals)
+        return scores_of(predictions, evidence, learned, likeness, counts, graph)
+
+    def forward(
+        self,
+        encoding: Encoding,
+        predictions: Float[Tensor, "crystals properties"],
+        graph: Graph,
+        levels: Sequence[float],
+    ) -> Judgement:
+        """Judge predictions.
+
+        Args:
+            encoding: Vectors of atoms and crystals.
+            predictions: Standardised predictions.
+            graph: Graph of the crystals.
+            levels: Shares of crystals whose labels the intervals should cover.
+        """
+        readings = self.readings(encoding, graph)
+        scores = self.scores(encoding, predictions, graph, readings)
+        groups = groups_of(element_counts(graph))
+        return Judgement([self.intervals(scores, groups, level) for level in levels], readings)

@@ -1,0 +1,186 @@
+"""Estimators for scikit-learn: crystals in, vectors or values out; they take part in pipelines, cross-validation and grid searches.
+
+X is a list of whatever `cryskit.read` takes, one crystal each. Nothing is loaded before `fit`.
+
+Example:
+    Vectors of a published encoder, and any regressor behind them:
+
+    >>> from itertools import islice
+    >>> import cryskit
+    >>> from cryskit.sklearn import CrystalEmbedder
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> crystals = list(islice(cryskit.read("elastic_tensor"), 40))
+    >>> labels = [crystal.targets["bulk_modulus"] for crystal in crystals]
+    >>> model = make_pipeline(CrystalEmbedder("crysae"), Ridge()).fit(crystals[:30], labels[:30])
+    >>> model.predict(crystals[30:]).shape
+    (10,)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from cryskit.data.read import read
+from cryskit.errors import DataError
+from cryskit.graphs.build import build_usable
+from cryskit.small_data.model import assembled
+from cryskit.small_data.search import choose, fitted
+from cryskit.small_data.sources import PUBLISHED, Vectors, source_of, vectors_of
+from cryskit.small_data.table import SPEC, table_of
+from cryskit.types import Crystal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TARGET = "y"
+
+
+class CrystalEmbedder(TransformerMixin, BaseEstimator):
+    """Crystals to vectors: the pooled vectors of all levels of a pre-trained encoder (`encoders.levels`).
+
+    Args:
+        encoder: A published model or a model file.
+        limit: Atoms that a cell may have.
+
+    Attributes:
+        n_features_out_: Length of the vectors.
+    """
+
+    def __init__(self, encoder: str = PUBLISHED[0], limit: int = 500) -> None:
+        self.encoder = encoder
+        self.limit = limit
+
+    def fit(self, X: Sequence[Any], y: Any = None) -> Self:  # noqa: N803 - scikit-learn's names
+        """Load the encoder; nothing is learned.
+
+        Args:
+            X: Crystals, of which nothing is read.
+            y: Labels, which are not read.
+        """
+        del X, y
+        self.source_ = source_of(self.encoder)
+        self.n_features_out_ = self.source_.width
+        return self
+
+    def transform(self, X: Sequence[Any]) -> np.ndarray:  # noqa: N803 - as above
+        """Return the vectors of crystals, (n, width) float32.
+
+        Args:
+            X: Crystals.
+
+        Raises:
+            DataError: One of them cannot be used.
+        """
+        check_is_fitted(self)
+        crystals = _crystals(X, self.limit)
+        graph, errors = build_usable(crystals, SPEC)
+        if errors:
+            raise _unusable(*next(iter(errors.items())))
+        return vectors_of(graph, self.source_)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the values of a vector.
+
+        Args:
+            input_features: Ignored.
+        """
+        del input_features
+        check_is_fitted(self)
+        return np.array([f"{self.source_.name}_{number}" for number in range(self.n_features_out_)], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        return _of_objects(super().__sklearn_tags__())
+
+
+class CryskitRegressor(RegressorMixin, BaseEstimator):
+    """Crystals to values: the best mean of regressors on frozen vectors, chosen by inner cross-validation as `cryskit fit` does.
+
+    Args:
+        encoders: Published models or model files.
+        seconds: Time after which no further candidate is begun.
+        seed: Seed of the inner folds.
+        limit: Atoms that a cell may have.
+
+    Attributes:
+        model_: The predictor; `model_.save(path)` writes a model file.
+    """
+
+    def __init__(
+        self, encoders: Sequence[str] = PUBLISHED[:1], seconds: float = 60.0, seed: int = 0, limit: int = 500
+    ) -> None:
+        self.encoders = encoders
+        self.seconds = seconds
+        self.seed = seed
+        self.limit = limit
+
+    def fit(self, X: Sequence[Any], y: Any) -> Self:  # noqa: N803 - as above
+        """Learn from crystals with labels.
+
+        Args:
+            X: Crystals.
+            y: (n,) labels.
+
+        Raises:
+            DataError: A crystal cannot be used, or there are too few of them.
+        """
+        labels = np.asarray(y, dtype=np.float64)
+        known = zip(_crystals(X, self.limit), labels, strict=True)
+        table = table_of([replace(one, targets={_TARGET: float(label)}) for one, label in known], _TARGET)
+        with TemporaryDirectory() as folder:
+            vectors = Vectors(table, [source_of(name) for name in self.encoders], Path(folder), _TARGET)
+            rows = np.arange(len(table))
+            choice = choose(table, vectors, rows, self.seed, self.seconds)
+            parts = fitted(table, vectors, rows, choice)
+            facts = {"name": type(self).__name__, "plan": {"fit": {"choice": choice.to_json(), "seed": self.seed}}}
+            self.model_ = assembled(table, vectors, parts, [], (1.0, 0.0), choice.transform, facts)
+        return self
+
+    def predict(self, X: Sequence[Any]) -> np.ndarray:  # noqa: N803 - as above
+        """Return the values of crystals, (n,).
+
+        Args:
+            X: Crystals.
+
+        Raises:
+            DataError: One of them cannot be used.
+        """
+        check_is_fitted(self)
+        found = self.model_.predict(_crystals(X, self.limit))
+        failed = found[found["status"] == "failed"]
+        if len(failed):
+            raise _unusable(int(failed.index[0]), failed["reason"].iloc[0])
+        return found[_TARGET].to_numpy()
+
+    def __sklearn_tags__(self) -> Any:
+        return _of_objects(super().__sklearn_tags__())
+
+
+def _crystals(given: Sequence[Any], limit: int) -> list[Crystal]:
+    """Return crystals, of which there is one for each item."""
+    found = list(read(list(given), limit=limit))
+    for place, item in enumerate(found):
+        if not isinstance(item, Crystal):
+            raise _unusable(place, item.error)
+    if len(found) != len(given):
+        raise DataError(f"{len(given)} items hold {len(found)} crystals", "Give a list with one crystal in each item")
+    return [item for item in found if isinstance(item, Crystal)]
+
+
+def _unusable(place: int, reason: object) -> DataError:
+    return DataError(f"Item {place} cannot be used: {str(reason).rstrip('.')}", "Leave it out, its label, too")
+
+
+def _of_objects(tags: Any) -> Any:
+    """Return tags that say that X holds objects, which scikit-learn shall not take for numbers."""
+    tags.input_tags.two_d_array = False
+    tags.input_tags.string = True
+    tags.no_validation = True
+    return tags

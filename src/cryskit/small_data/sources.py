@@ -1,0 +1,168 @@
+"""Where the vectors of crystals come from: published encoders, read at all of their levels; and the table of these vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from cryskit.atomic_write import replacing
+from cryskit.batching import Batcher
+from cryskit.encoders.levels import width_of
+from cryskit.errors import ModelError
+from cryskit.predict.card import digest
+from cryskit.predict.load import load
+from cryskit.predict.predictor import BATCH_EDGES
+from cryskit.predict.published import path_of
+from cryskit.registry import ENCODERS
+from cryskit.small_data.table import SPEC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from cryskit.small_data.table import Table
+    from cryskit.types import Graph
+
+PUBLISHED = ("crysae", "crysgnn", "cryskit-mp")
+"""Models whose encoders are tried."""
+JOINED = "+"
+"""What stands between the names of encoders whose vectors are read together."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An encoder whose weights are not trained.
+
+    Attributes:
+        name: Name of the model, or path of its file.
+        digest: SHA-256 of the file.
+        config: Registry name and arguments of the encoder, on the graph that all encoders are given.
+        levels: Number of its levels: those of its layers, and their input.
+        tensors: Its weights.
+        learned: Names of the properties whose labels it has seen.
+    """
+
+    name: str
+    digest: str
+    config: Mapping[str, Any]
+    levels: int
+    tensors: Mapping[str, Tensor]
+    learned: tuple[str, ...]
+
+    @property
+    def member(self) -> dict[str, Any]:
+        """The encoder as a member of `encoders.levels`."""
+        return {"encoder": dict(self.config), "levels": self.levels}
+
+    @cached_property
+    def width(self) -> int:
+        """Number of its pooled values."""
+        return width_of(self.config, self.levels)
+
+
+def source_of(name: str) -> Source:
+    """Return the encoder of a model.
+
+    Args:
+        name: A published model, or a model file.
+
+    Raises:
+        ModelError: There is no such file, or its encoder reads another kind of graph.
+        UnknownNameError: There is no such model.
+    """
+    predictor = load(name)
+    asked = dict(predictor.card.encoder)
+    config = asked | ({"neighbours": SPEC.neighbours} if "neighbours" in asked else {})
+    needed = ENCODERS.needs(config)
+    if needed != SPEC:
+        raise ModelError(
+            f"The encoder of {name} reads another graph ({needed})", f"Name models whose encoder reads {SPEC}"
+        )
+    lists = (
+        []
+        if "members" in config
+        else [child for child in predictor.encoder.children() if isinstance(child, torch.nn.ModuleList)]
+    )
+    return Source(  # an encoder that is made of others is read at its end alone
+        name=name,
+        digest=digest(path_of(name)),
+        config=config,
+        levels=len(lists[-1]) + 1 if lists else 0,
+        tensors=predictor.encoder.state_dict(),
+        learned=tuple(predictor.properties),
+    )
+
+
+def usable_sources(names: Sequence[str], target: str) -> tuple[list[Source], list[str]]:
+    """Return the encoders that may be tried, and the names of those that have learned the target itself.
+
+    Labels of the target that an encoder has seen would flatter its errors, where the crystals are the same.
+
+    Args:
+        names: Published models or files.
+        target: Name of the property that is learned.
+    """
+    every = [source_of(name) for name in names]
+    return [s for s in every if target not in s.learned], [s.name for s in every if target in s.learned]
+
+
+class Vectors:
+    """The pooled vectors of all crystals of a table, by encoder; they are kept in a folder.
+
+    Args:
+        table: The table.
+        sources: The encoders.
+        folder: Folder where the vectors are kept.
+        key: Hash of the table, which names the files.
+    """
+
+    def __init__(self, table: Table, sources: Sequence[Source], folder: Path, key: str) -> None:
+        self.sources = {source.name: source for source in sources}
+        self._single = {
+            s.name: _kept(table.graph, s, folder / f"vectors-{key[:12]}-{s.digest[:12]}.npy") for s in sources
+        }
+        small = [source.name for source in sources if not source.learned]
+        self.views = [*self.sources, *([JOINED.join(small)] if len(small) > 1 else [])]
+
+    def __getitem__(self, view: str) -> np.ndarray:
+        """Return (n, width) float32, the vectors of one encoder or of several joined."""
+        return np.concatenate([self._single[name] for name in self.members(view)], axis=1)
+
+    def members(self, view: str) -> list[str]:
+        """Return the names of the encoders that a view joins."""
+        return [view] if view in self.sources else view.split(JOINED)
+
+
+def _kept(graph: Graph, source: Source, path: Path) -> np.ndarray:
+    """Return the vectors of an encoder, from a file if they are there."""
+    if path.exists():
+        found: np.ndarray = np.load(path, allow_pickle=False)
+        if found.shape == (graph.crystals, source.width):
+            return found
+    made = vectors_of(graph, source)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, made, allow_pickle=False)
+    return made
+
+
+def vectors_of(graph: Graph, source: Source) -> np.ndarray:
+    """Return the pooled vectors of an encoder, (crystals, width) float32.
+
+    Args:
+        graph: The graph of the crystals, as all encoders are given it.
+        source: The encoder.
+    """
+    encoder: Any = ENCODERS.build({"name": "levels", "members": [source.member]})
+    encoder.members[0].load_state_dict(dict(source.tensors))
+    encoder.eval()
+    batcher = Batcher(graph)
+    with torch.inference_mode():
+        parts = [encoder(batcher.take(rows)).crystals.numpy() for rows in batcher.batches(BATCH_EDGES)]
+    found: np.ndarray = np.concatenate(parts) if parts else np.zeros((0, source.width), np.float32)
+    return found
