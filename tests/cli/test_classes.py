@@ -34,8 +34,8 @@ def test_a_column_of_two_classes_is_learned_as_a_class_and_said_to_be(
     table = cryskit("predict", "marked.parquet", "--model", "model.safetensors", "--out", "found.csv")
     assert table.exit_code == 0, table.output
     first, second = (tmp_path / "found.csv").read_text(encoding="utf-8").splitlines()[:2]
-    assert first == "id,is_hard,is_hard_p,is_hard_set,status,reason"
-    assert second.split(",")[1] in {"0", "1"}
+    assert first == "id,path,formula,is_hard,is_hard_p,is_hard_set,domain,status,reason"
+    assert second.split(",")[3] in {"0", "1"}
     judged = cryskit(
         "evaluate", "--model", "model.safetensors", "--data", "marked.parquet", "--plots", "plots", "--json"
     )
