@@ -70,8 +70,9 @@ def properties() -> str:
     """Return the table of properties."""
     from cryskit.properties import load  # noqa: PLC0415
 
+    learned = {p.name: " or ".join(p.classes) or p.transform.replace("none", "") for p in load().values()}
     rows = [
-        (f"`{p.name}`", p.symbol, p.unit or "none", p.transform.replace("none", ""), p.functional, p.description)
+        (f"`{p.name}`", p.symbol, p.unit or "none", learned[p.name], p.functional, p.description)
         for p in load().values()
     ]
     return table(["name", "symbol", "unit", "learned as", "functional", "what it is"], rows)

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from cryskit.training.plan import Plan
     from cryskit.training.pretrain import pretrain
     from cryskit.training.train import train
-    from cryskit.types import Crystal, Encoding, Failure, Graph, GraphSpec, Prediction, Property
+    from cryskit.types import ClassPrediction, Crystal, Encoding, Failure, Graph, GraphSpec, Prediction, Property
 
     __version__: str
 
 __all__ = [
+    "ClassPrediction",
     "CryskitError",
     "Crystal",
     "CrystalError",
@@ -59,6 +60,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ClassPrediction": "cryskit.types:ClassPrediction",
     "Crystal": "cryskit.types:Crystal",
     "CrystalError": "cryskit.errors:CrystalError",
     "CryskitError": "cryskit.errors:CryskitError",

@@ -94,8 +94,8 @@ def parse(text: str) -> Mapping[str, Property]:
         text: The YAML text, a mapping from registry name to the fields of a Property.
 
     Raises:
-        DataError: The text is no such mapping, two properties share a name or alias, a range is reversed, or a property
-            learned as its logarithm may be zero or negative.
+        DataError: The text is no such mapping, two properties share a name or alias, a range is reversed, a property
+            learned as its logarithm may be zero or negative, or a class has fewer than two classes.
     """
     try:
         entries = parse_mapping(text, "The list of properties", DataError)
@@ -111,7 +111,8 @@ def _property(name: str, entry: Mapping[str, Any]) -> Property:
     if "range" in fields:
         low, high = (float(limit) for limit in fields["range"])
         fields["range"] = (low, high)
-    fields["aliases"] = tuple(fields.get("aliases", ()))
+    for several in ("aliases", "classes"):
+        fields[several] = tuple(fields.get(several, ()))
     found = Property(name=name, **fields)
     low, high = found.range
     if not low < high:

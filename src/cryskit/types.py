@@ -36,9 +36,11 @@ class Crystal(Conversions):
         fractional: (N, 3) float64, the coordinates of the atoms in units of the lattice vectors.
         numbers: (N,) int64, the atomic numbers of the atoms.
         text: A description in words, or None.
-        targets: Property name to known value, in the unit of that property; properties without a known value are left out.
+        targets: Property name to known value, in the unit of that property, or number of its class; without those that are unknown.
         warnings: What is doubtful about how it was read, in sentences without the last full stop; empty if nothing is.
         path: Path of the file that it was read from, as it was given; "" if it was not read from a file.
+        labels: Property name to a label in words ("metal", "true"), as a column of text or of truth values has it;
+            `data.classes` makes targets of them.
 
     Raises:
         LatticeError: The lattice is not (3, 3).
@@ -59,6 +61,7 @@ class Crystal(Conversions):
     targets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     warnings: tuple[str, ...] = ()
     path: str = ""
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         lattice = np.ascontiguousarray(self.lattice, dtype=np.float64)
@@ -298,7 +301,9 @@ class Property:
         name: Registry name and column name in every table.
         symbol: Symbol as written in the literature.
         unit: Unit of targets and predictions, "" if it has none.
-        kind: Kind of quantity; only "scalar" so far.
+        kind: "scalar" for a number, "class" for one of several classes.
+        classes: Names of the classes, two or more, in the order of the numbers 0, 1, ... by which targets say them; empty unless
+            the kind is "class". Where they are two, the second is the one that is true or has the label 1.
         range: Smallest and largest physical value, in the unit of the property; the audit reports values outside.
         transform: Transform under which the property is learned: "none" or "log10", its decimal logarithm.
         functional: Level of theory of the labels (PBE, OptB88vdW, mBJ, ...); another functional makes another property.
@@ -315,12 +320,48 @@ class Property:
     name: str
     symbol: str
     unit: str
-    kind: Literal["scalar"] = "scalar"
+    kind: Literal["scalar", "class"] = "scalar"
     range: tuple[float, float] = (-np.inf, np.inf)
     transform: Literal["none", "log10"] = "none"
     functional: str = ""
     aliases: tuple[str, ...] = ()
     description: str = ""
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(set(self.classes))
+        if count != len(self.classes) or (count < 2 if self.kind == "class" else count > 0):
+            raise ValueError(
+                f"{self.name} is a {self.kind} and has the classes ({', '.join(map(str, self.classes))}); "
+                "a class has two or more of different names, a scalar has none"
+            )
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of a network for it: one, or one per class where there are more than two."""
+        return len(self.classes) if len(self.classes) > 2 else 1
+
+
+class ClassPrediction(NamedTuple):
+    """The class that a model predicts, and how sure it is.
+
+    Attributes:
+        name: Name of the most probable class.
+        probability: Its calibrated probability.
+        probabilities: Calibrated probability of every class, in the order of `Property.classes`; they add up to 1.
+        members: Names of the classes in the prediction set, which has the true class as often as its level says.
+
+    Example:
+        >>> from cryskit import ClassPrediction
+        >>> found = ClassPrediction("metal", 0.97, (0.03, 0.97), ("metal",))
+        >>> found.name, found.members
+        ('metal', ('metal',))
+    """
+
+    name: str
+    probability: float
+    probabilities: tuple[float, ...]
+    members: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -329,7 +370,7 @@ class Prediction:
 
     Attributes:
         id: Id of the crystal.
-        values: Property name to predicted value, in the unit of that property; empty if the prediction failed.
+        values: Property name to predicted value, in the unit of that property, but for classes; empty if the prediction failed.
         deviations: Property name to standard deviation, in the same unit, where the model gives one.
         intervals: Property name to lower and upper bound, in the same unit, where the model gives them.
         status: Outcome: "ok", "warned" or "failed".
@@ -338,6 +379,7 @@ class Prediction:
             does not say.
         path: Path of the file that the crystal was read from; "" if it was not read from a file.
         formula: Reduced formula of the crystal, "TiO2"; "" if it could not be read.
+        classes: Property name to predicted class, for properties that are classes.
 
     Example:
         >>> from cryskit import Prediction
@@ -355,3 +397,4 @@ class Prediction:
     domain: Literal["in", "edge", "out", ""] = ""
     path: str = ""
     formula: str = ""
+    classes: Mapping[str, ClassPrediction] = field(default_factory=lambda: MappingProxyType({}))

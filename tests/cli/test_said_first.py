@@ -65,7 +65,7 @@ def test_keys_that_are_known_under_no_name_are_refused_with_those_that_are() -> 
 
 def test_labels_and_splits_that_are_misspelled_are_guessed(cryskit: Call, data: Path) -> None:
     said = cryskit("train", "--property", "bulk_modulu", "--out", "m.safetensors", "--data", data).stderr
-    assert "The data has no label of bulk_modulu. Did you mean bulk_modulus?" in said
+    assert "The data has no column bulk_modulu. Did you mean bulk_modulus?" in said
     said = cryskit(*TRAIN, "--data", data, "--split", "formulas").stderr
     assert "Did you mean formula?" in " ".join(said.replace("│", " ").split())
 

@@ -108,12 +108,12 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_crystals_without_labels_are_counted(crystals: list[Crystal], capsys: pytest.CaptureFixture[str]) -> None:
-    check_labels(crystals, ["poisson_ratio"])
+    check_labels(crystals, Plan(properties=("poisson_ratio",)))
     assert capsys.readouterr().err == "Left out: 20 of 60 crystals, which have no label of poisson_ratio\n"
-    check_labels(crystals, ["poisson_ratio", "K_VRH"])
+    check_labels(crystals, Plan(properties=("poisson_ratio", "K_VRH")))
     assert not capsys.readouterr().err
     with pytest.raises(DataError, match=r"no label of band_gap\. It has bulk_modulus, poisson_ratio"):
-        check_labels(crystals, ["band_gap"])
+        check_labels(crystals, Plan(properties=("band_gap",)))
 
 
 def test_a_split_is_made_or_read(crystals: list[Crystal], tmp_path: Path) -> None:
@@ -367,19 +367,6 @@ def test_penalties_are_tried_and_the_chosen_model_shown(
     assert result.exit_code == 0, result.stderr
     assert document["folder"] == f"model.safetensors.run/penalty-{sparsity.sparsest(found):g}"
     assert load(tmp_path / "model.safetensors").card.metrics == document["validation"]
-
-
-def test_classes_that_are_learned_as_numbers_are_named(
-    crystals: list[Crystal], capsys: pytest.CaptureFixture[str]
-) -> None:
-    marked = [replace(c, targets={"is_hard": float(number % 2)}) for number, c in enumerate(crystals)]
-    check_labels(marked, ["is_hard"])
-    said = capsys.readouterr().err
-    assert "All labels of is_hard are 0 or 1" in said
-    assert "learned as a number" in said
-    assert "not supported yet" in said
-    check_labels([*marked, replace(crystals[0], targets={"is_hard": 0.5})], ["is_hard"])
-    assert not capsys.readouterr().err
 
 
 def test_few_validation_crystals_are_said_once_and_in_words(cryskit: Call, data: Path) -> None:

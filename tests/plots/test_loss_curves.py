@@ -45,5 +45,5 @@ def test_a_picture_is_written_whole(tmp_path: Path, epochs: int) -> None:
     log = [line(i, 1 / (i + 1), 2.0) for i in range(epochs)]
     plot_curves(log, tmp_path / "curve.png")
     with Image.open(tmp_path / "curve.png") as picture:
-        assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
     assert {path.name for path in tmp_path.iterdir()} == {"curve.png"}

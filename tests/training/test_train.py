@@ -46,7 +46,12 @@ def test_the_model_file_holds_what_was_trained(tmp_path: Path) -> None:
     asked = plan("bulk_modulus", "shear_modulus")
     assert written.encoder == card.encoder
     assert {"layers", "neighbours", "radius"} < written.encoder.keys() - asked.encoder.keys()
-    assert written.objective == {"name": "property", "loss": "absolute", "weights": None}
+    assert written.objective == {
+        "name": "property",
+        "loss": "absolute",
+        "weights": None,
+        "class_weights": "balanced",
+    }
     assert written.model_copy(update={"encoder": asked.encoder, "objective": asked.objective}) == asked
 
 

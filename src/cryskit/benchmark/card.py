@@ -130,7 +130,8 @@ class PropertyResult(Part):
         symbol: Its symbol.
         unit: Its unit.
         transform: Transform under which it is learned, "none" or "log10".
-        validation: Figure to value on the validation crystals (see `evaluate.metrics`).
+        classes: Names of its classes; empty if it is a scalar.
+        validation: Figure to value on the validation crystals (see `evaluate.metrics` and `evaluate.class_metrics`).
         test: Figure to value on the test crystals; empty if none of them has a label.
     """
 
@@ -138,22 +139,25 @@ class PropertyResult(Part):
     symbol: str
     unit: str
     transform: Literal["none", "log10"]
+    classes: tuple[str, ...] = ()
     validation: Metrics
     test: Metrics
 
     @property
     def figure(self) -> str:
-        """The figure by which models are compared: the mean absolute error, of the logarithm where that is learned."""
+        """The figure by which models are compared: the mean absolute error, of logarithms where they are learned; of classes the share that is wrong."""
+        if self.classes:
+            return "error_rate"
         return "mae_log10" if self.transform == "log10" else "mae"
 
     @property
     def error(self) -> float:
-        """The mean absolute error on the test crystals; NaN if there is none."""
+        """The figure on the test crystals; NaN if there is none."""
         return self.test.get(self.figure, math.nan)
 
     @property
     def validation_error(self) -> float:
-        """The mean absolute error on the validation crystals; NaN if there is none."""
+        """The figure on the validation crystals; NaN if there is none."""
         return self.validation.get(self.figure, math.nan)
 
     @property

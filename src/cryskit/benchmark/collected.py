@@ -48,10 +48,10 @@ class CollectedError(Part):
         regime: Name of the regime.
         training: Mean number of training crystals.
         runs: Number of rows.
-        mean: Mean absolute error.
+        mean: Mean absolute error; of a class the share that is wrong.
         deviation: Standard deviation of the error over rows; None for a single one.
         unit: Unit of the error.
-        validation: Mean absolute error on the validation crystals.
+        validation: The same on the validation crystals.
         parameters: Number of parameters of the model.
         seconds: Mean seconds of training.
         memory_mib: Peak memory in MiB; None where it is not known.
@@ -102,8 +102,8 @@ class CollectedRow(Place):
         test: Number of crystals that judged.
         epoch: Epoch of the model, from 0.
         epochs: Number of epochs that were trained.
-        validation_error: Mean absolute error on the validation crystals; None if none has a label.
-        test_error: Mean absolute error on the test crystals; None if none has a label.
+        validation_error: Error of that kind on the validation crystals; None if none has a label.
+        test_error: Error of that kind on the test crystals; None if none has a label.
         seconds: Seconds of training.
         memory_mib: Peak memory in MiB; None where it is not known.
     """

@@ -1,6 +1,7 @@
 """What the cards of a benchmark say together: errors over seeds, gains over a base with their intervals, ranks.
 
-Errors are absolute errors of test crystals, of the logarithm where the property is learned as one. Two regimes are compared
+Errors are absolute errors of test crystals, of the logarithm where the property is learned as one; of a class 1 where it is
+wrong and 0 where it is right. Two regimes are compared
 on the same test crystals and seeds. The interval of a gain is that of a paired bootstrap: test crystals and seeds are drawn
 with replacement, both regimes' errors of what was drawn are averaged, and the 2.5 and 97.5 percentiles of the gain are taken.
 """
@@ -78,6 +79,26 @@ def results(cards: Sequence[RowCard]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def class_figures(cards: Sequence[RowCard]) -> pd.DataFrame:
+    """Return the figures of merit of every class on the test crystals, means over seeds and folds.
+
+    Args:
+        cards: Cards of a benchmark.
+
+    Returns:
+        One row per data set, property, fraction, encoder and regime, with a column per figure of `evaluate.class_metrics`; empty
+        if no class was learned.
+    """
+    rows = [
+        {**card.row.model_dump(exclude={"seed", "fold"}), "property": prop.name, **prop.test}
+        for card in cards
+        for prop in (card.result.properties if card.result else ())
+        if prop.classes and prop.test
+    ]
+    keys = [*_PLACE, "encoder", "regime"]
+    return pd.DataFrame(rows).groupby(keys, sort=False, as_index=False).mean() if rows else pd.DataFrame()
+
+
 def errors(table: pd.DataFrame) -> pd.DataFrame:
     """Return mean and standard deviation of the test error over seeds (and folds) for each model.
 
@@ -141,7 +162,7 @@ def gain(base: np.ndarray, other: np.ndarray) -> float:
         base: (seeds, crystals) absolute errors.
         other: (seeds, crystals) absolute errors for the same seeds and crystals.
     """
-    return float(100 * (1 - other.mean() / base.mean()))
+    return float(_percent(base.mean(), other.mean()))
 
 
 def bootstrap(base: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
@@ -164,8 +185,14 @@ def bootstrap(base: np.ndarray, other: np.ndarray, draws: int = DRAWS, seed: int
         rows = chance.multinomial(seeds, np.full(seeds, 1 / seeds), size)
         columns = chance.multinomial(crystals, np.full(crystals, 1 / crystals), size)
         sums = [np.einsum("ds,sc,dc->d", rows, errors, columns, optimize=True) for errors in (base, other)]
-        found.append(100 * (1 - sums[1] / sums[0]))
+        found.append(_percent(*sums))
     return np.concatenate(found)
+
+
+def _percent(base: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the gain in percent; over a base without error, which classes may have, 0 for none and -100 for any error."""
+    ratio = np.where(base > 0, other / np.where(base > 0, base, 1), 1.0 + (other > 0))
+    return np.asarray(100 * (1 - ratio))
 
 
 def ranks(table: pd.DataFrame) -> pd.DataFrame:
@@ -197,6 +224,9 @@ def _measured(cards: Sequence[RowCard], folder: Path) -> dict[tuple[Any, ...], d
 
 def _absolute(prop: PropertyResult, table: pd.DataFrame) -> pd.Series[float]:
     values, truth = table[prop.name], table[f"{prop.name}_true"]
+    if prop.classes:
+        wrong: pd.Series[float] = (values != truth).astype(float).where(values.notna() & truth.notna())
+        return wrong
     if prop.transform == "log10":
         values, truth = (np.log10(column.where(column > 0)) for column in (values, truth))
     found: pd.Series[float] = (values - truth).abs()

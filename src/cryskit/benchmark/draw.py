@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
-from cryskit.benchmark import jarvis, matbench
+from cryskit.benchmark import jarvis, matbench, official
+from cryskit.data.classes import find, labelled_rows
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.readers.formats import stem
@@ -83,11 +84,15 @@ def load(data: Data, limit: int, watch: Watch) -> DataSet:
     Raises:
         DataError: The data or the split cannot be read, or do not belong together.
     """
-    rows = list(watch(read(data.source, limit=limit), f"reading {data.source}"))
-    crystals = [row for row in rows if isinstance(row, Crystal)]
     task = data.task or stem(Path(data.source).name)
     if data.split == "matbench":
-        splits = matbench.divide(rows, data.validation, task)
+        _require_published(task, Path(data.source))
+    names = [name for learned in data.targets().values() for name in learned]
+    found = list(watch(read(data.source, limit=limit), f"reading {data.source}"))
+    rows = _with_classes(found, names)
+    crystals = [row for row in rows if isinstance(row, Crystal)]
+    if data.split == "matbench":
+        splits = _official(task, rows, data.validation, names[0])
     elif data.split == "jarvis":
         labels = jarvis.read_labels(str(data.ids))
         crystals, split = jarvis.divide(rows, labels, _only_property(data), data.validation, task)
@@ -98,6 +103,40 @@ def load(data: Data, limit: int, watch: Watch) -> DataSet:
         splits = [Split.load(data.split)]
         splits[0].divide(crystals)  # refuses a split of other data
     return DataSet(rows, crystals, manifest(crystals), splits, task)
+
+
+def _with_classes(rows: Sequence[Crystal | Failure], names: Sequence[str]) -> list[Crystal | Failure]:
+    """Return rows with the numbers of classes as targets, for those of the properties that are classes and have labels here."""
+    crystals = [row for row in rows if isinstance(row, Crystal)]
+    known = {name for crystal in crystals for name in (*crystal.targets, *crystal.labels)}
+    return labelled_rows(rows, [find(name, crystals).property for name in names if name in known])
+
+
+def _require_published(task: str, path: Path) -> None:
+    """Refuse what is no task of Matbench before it is read."""
+    official.task_of(task)
+    if path.is_file():
+        official.require_file(task, path)
+
+
+def _official(task: str, rows: Sequence[Crystal | Failure], validation: float, name: str) -> list[Split]:
+    """Return the folds of a task of Matbench.
+
+    Raises:
+        DataError: It is not that task, or its folds are not the published ones.
+    """
+    official.require_rows(task, len(rows))
+    published = official.task_of(task)
+    classes = matbench.classes_of(rows, name) if published.is_classification else None
+    if classes is not None:
+        named = matbench.names(task, len(rows))
+        listed = [named[i] for fold in matbench.folds(len(rows), classes) for i in fold]
+        if official.folds_digest(listed) != published.folds:
+            raise DataError(
+                f"The folds that the labels of {task} make are not the published ones",
+                "Give the published file, with its rows in order and unchanged labels",
+            )
+    return matbench.divide(rows, validation, task, classes)
 
 
 def draw(data: DataSet, split: Split, row: Row, plan: BenchmarkPlan) -> Drawn:

@@ -11,8 +11,8 @@ from cryskit.benchmark import compare, tables
 from cryskit.benchmark.card import LeakageCounts
 from cryskit.benchmark.run import PREDICTIONS
 from cryskit.benchmark.submit import slug
+from cryskit.plots.judged import plot_judged
 from cryskit.plots.learning_curves import Point, plot_learning
-from cryskit.plots.parity import plot_parity
 from cryskit.types import Property
 
 if TYPE_CHECKING:
@@ -32,11 +32,13 @@ class Report(NamedTuple):
         errors: Table of errors, from `compare.errors`.
         gains: Comparisons with the base, from `compare.gains`.
         ranks: Table of ranks, from `compare.ranks`.
+        classes: Figures of classes, from `compare.class_figures`.
     """
 
     errors: pd.DataFrame
     gains: list[compare.Gain]
     ranks: pd.DataFrame
+    classes: pd.DataFrame
 
 
 def write_report(name: str, cards: Sequence[RowCard], base: str, out: Path) -> Report | None:
@@ -55,9 +57,11 @@ def write_report(name: str, cards: Sequence[RowCard], base: str, out: Path) -> R
     if results.empty:
         return None
     errors = compare.errors(results)
-    report = Report(errors, compare.gains(cards, out / PREDICTIONS, base), compare.ranks(errors))
+    classes = compare.class_figures(cards)
+    report = Report(errors, compare.gains(cards, out / PREDICTIONS, base), compare.ranks(errors), classes)
     shown = {
         "errors": (tables.error_table(errors), errors),
+        "classes": (tables.class_table(classes), classes),
         "gains": (tables.gain_table(report.gains), pd.DataFrame(report.gains)),
         "ranks": (tables.rank_table(report.ranks), report.ranks),
     }
@@ -72,7 +76,8 @@ def write_report(name: str, cards: Sequence[RowCard], base: str, out: Path) -> R
 
 def _page(name: str, shown: Mapping[str, pd.DataFrame], cards: Sequence[RowCard], base: str) -> str:
     titles = {
-        "errors": "Mean absolute error on the test crystals, mean ± standard deviation over seeds",
+        "errors": "Error on the test crystals (mean absolute error; of classes the share that is wrong), mean ± standard deviation over seeds",
+        "classes": "Classes of the test crystals: figures of merit, means over seeds and folds",
         "gains": f"Gain over {base}: how much smaller the error is, with a paired bootstrap interval",
         "ranks": "Mean rank over data sets and properties",
     }
@@ -127,11 +132,19 @@ def _plot(cards: Sequence[RowCard], errors: pd.DataFrame, out: Path) -> None:
     for card, result in ((card, card.result) for card in cards if card.result):
         for prop in result.properties:
             row = card.row
-            name = slug(f"parity-{row.data}-{prop.name}-{row.encoder}-{row.regime}.png")
+            kind = "classes" if prop.classes else "parity"
+            name = slug(f"{kind}-{row.data}-{prop.name}-{row.encoder}-{row.regime}.png")
             if name not in largest or row.fraction > largest[name][0]:
                 of = f"{row.encoder}, {row.regime}, test part of {row.data}"
                 largest[name] = row.fraction, out / PREDICTIONS / result.predictions, prop, of
     for name, (_, file, prop, of) in largest.items():
         table = pd.read_parquet(file)
-        drawn = Property(name=prop.name, symbol=prop.symbol, unit=prop.unit, transform=prop.transform)
-        plot_parity(table[f"{prop.name}_true"], table[prop.name], drawn, out / PLOTS / name, of=of)
+        drawn = Property(
+            name=prop.name,
+            symbol=prop.symbol,
+            unit=prop.unit,
+            transform=prop.transform,
+            kind="class" if prop.classes else "scalar",
+            classes=prop.classes,
+        )
+        plot_judged(table, drawn, out / PLOTS, name, of=of)

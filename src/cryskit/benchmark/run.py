@@ -378,6 +378,7 @@ def _results(card: Card, test: Mapping[str, Mapping[str, float]]) -> tuple[Prope
             symbol=prop.symbol,
             unit=prop.unit,
             transform=prop.transform,
+            classes=prop.classes,
             validation=card.metrics.get(prop.name, {}),
             test=dict(test.get(prop.name, {})),
         )

@@ -15,7 +15,7 @@ from cryskit.benchmark.run import PREDICTIONS
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from cryskit.benchmark.card import Result, RowCard
@@ -36,7 +36,8 @@ class _Done(NamedTuple):
 def submissions(benchmark: Benchmark, cards: Sequence[RowCard]) -> list[Path]:
     """Write a submission for each model (encoder, regime, seed) that was trained on all of a protocol's training part.
 
-    A test row that cannot be read or predicted gets the mean of the training labels; the submission says how many there are.
+    A test row that cannot be read or predicted gets the mean of the training labels, or their most frequent class; the submission
+    says how many there are. Matbench takes classes as truth values; their probabilities are in `probabilities.json` next to it.
 
     Args:
         benchmark: Benchmark with data sets that follow a protocol.
@@ -62,6 +63,11 @@ def submissions(benchmark: Benchmark, cards: Sequence[RowCard]) -> list[Path]:
         if tasks:
             folders.append(benchmark.out / _SUBMISSIONS / f"matbench-{label}")
             matbench.write_results(folders[-1] / "results.json.gz", tasks, {"encoder": encoder, "regime": regime})
+            chances = {
+                benchmark.data[name].task: _chances(benchmark, of_fold.values()) for name, of_fold in found.items()
+            }
+            if known := {task: found for task, found in chances.items() if task in tasks and found}:
+                write_json(known, folders[-1] / "probabilities.json")
             _inform(folders[-1], f"cryskit {encoder} {regime}", benchmark.plan.submission)
     return folders
 
@@ -84,14 +90,33 @@ def _tasks(benchmark: Benchmark, found: Mapping[str, Mapping[int, _Done]]) -> di
 
 def _fold(benchmark: Benchmark, data: DataSet, fold: int, done: _Done) -> dict[str, Any]:
     names = matbench.names(data.task, len(data.rows))
-    rows = matbench.folds(len(data.rows))[fold]
+    learned = done.result.properties[0]
+    prop = learned.name
+    classes = matbench.classes_of(data.rows, prop) if learned.classes else None
+    rows = matbench.folds(len(data.rows), classes)[fold]
     predicted, guessed = _predicted(benchmark, data, done, [data.rows[i].id for i in rows])
-    prop = done.result.properties[0].name
     truth = {
         names[i]: row.targets[prop] for i in rows if isinstance(row := data.rows[i], Crystal) and prop in row.targets
     }
     parameters = {"epoch": done.result.epoch, "plan": done.result.plan.hash, "predictions guessed": guessed}
-    return matbench.fold_results({names[i]: predicted[data.rows[i].id] for i in rows}, truth, parameters)
+    values = {names[i]: predicted[data.rows[i].id] for i in rows}
+    if classes is None:
+        return matbench.fold_results(values, truth, parameters)
+    second, known = ({name: value == 1 for name, value in table.items()} for table in (values, truth))
+    return matbench.class_fold_results(second, known, parameters)
+
+
+def _chances(benchmark: Benchmark, of_fold: Iterable[_Done]) -> dict[str, float]:
+    """Return the probability of the second of two classes by crystal, for the test crystals that were predicted."""
+    found: dict[str, float] = {}
+    for done in of_fold:
+        learned = done.result.properties[0]
+        if len(learned.classes) == 2:
+            table = pd.read_parquet(benchmark.out / PREDICTIONS / done.result.predictions)
+            chances = table[f"{learned.name}_p"]
+            second = chances.where(table[learned.name] == learned.classes[1], 1 - chances)
+            found |= {str(name): float(p) for name, p in zip(table["id"], second, strict=True) if np.isfinite(p)}
+    return found
 
 
 def _contribute(benchmark: Benchmark, data: DataSet, done: _Done, folder: Path) -> None:
@@ -105,13 +130,16 @@ def _contribute(benchmark: Benchmark, data: DataSet, done: _Done, folder: Path) 
 
 
 def _predicted(benchmark: Benchmark, data: DataSet, done: _Done, ids: Sequence[str]) -> tuple[dict[str, float], int]:
-    """Return the prediction of every test row, and how many of them are guessed."""
-    prop = done.result.properties[0].name
+    """Return the prediction of every test row, of a class its number, and how many of them are guessed."""
+    learned = done.result.properties[0]
+    prop = learned.name
     table = pd.read_parquet(benchmark.out / PREDICTIONS / done.result.predictions).set_index("id")[prop]
+    if learned.classes:
+        table = table.map({name: float(number) for number, name in enumerate(learned.classes)})
     known = table[np.isfinite(table)].to_dict()
     training = set(data.splits[done.card.row.fold].train)
     labels = [c.targets[prop] for c in data.crystals if c.id in training and prop in c.targets]
-    guess = float(np.mean(labels))
+    guess = float(np.bincount(np.array(labels, dtype=int)).argmax() if learned.classes else np.mean(labels))
     return {name: float(known.get(name, guess)) for name in ids}, sum(name not in known for name in ids)
 
 

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 _SPECIAL = {"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "±": r"$\pm$"}
 
 
+_CLASS_FIGURES = (
+    "balanced_accuracy",
+    "accuracy",
+    "most_frequent",
+    "roc_auc",
+    "f1",
+    "log_loss",
+    "calibration_error",
+    "coverage",
+    "set_size",
+)
+
+
 def error_table(errors: pd.DataFrame) -> pd.DataFrame:
     """Return a table to read: a line per task and encoder, a column per regime with mean ± deviation.
 
@@ -36,6 +49,20 @@ def error_table(errors: pd.DataFrame) -> pd.DataFrame:
     wide = wide[list(dict.fromkeys(errors["regime"]))]
     wide.insert(0, "crystals", sizes)
     return wide.reset_index().rename_axis(columns=None).fillna("")
+
+
+def class_table(figures: pd.DataFrame) -> pd.DataFrame:
+    """Return a table to read: a line per model, a column per figure of merit of classes.
+
+    Args:
+        figures: Table of figures, from `compare.class_figures`.
+    """
+    numbers = [name for name in _CLASS_FIGURES if name in figures]
+    shown = figures.assign(**{name: [f"{value:.3f}" for value in figures[name]] for name in numbers})
+    if figures.empty:
+        return figures
+    shown["train"] = [f"{share:g}" for share in figures["fraction"]]
+    return shown[["data", "property", "train", "encoder", "regime", *numbers]]
 
 
 def gain_table(gains: Sequence[Gain]) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def _show(
     written: "Report | None", cards: "Sequence[RowCard]", folders: list[Path], out: Path, *, as_json: bool
 ) -> None:
     from cryskit.benchmark.compare import Gain
-    from cryskit.benchmark.tables import error_table, gain_table, rank_table
+    from cryskit.benchmark.tables import class_table, error_table, gain_table, rank_table
     from cryskit.predict.tables import records
 
     failed = [
@@ -109,12 +109,16 @@ def _show(
         if card.status == "failed"
     ]
     if as_json:
-        known = {} if written is None else {"errors": records(written.errors), "ranks": records(written.ranks)}
+        frames = (
+            {} if written is None else {"errors": written.errors, "ranks": written.ranks, "classes": written.classes}
+        )
+        known = {key: records(frame) for key, frame in frames.items()}
         gains = [] if written is None else [dict(zip(Gain._fields, one, strict=True)) for one in written.gains]
         print_json({"folder": str(out), "rows": len(cards), **known, "gains": gains, "failed": failed})
         return
     if written is not None:
-        shown = {"errors": error_table(written.errors), "gains": gain_table(written.gains)}
+        shown = {"errors": error_table(written.errors), "classes": class_table(written.classes)}
+        shown["gains"] = gain_table(written.gains)
         for table in (*shown.values(), rank_table(written.ranks)):
             if len(table):
                 _print(table)

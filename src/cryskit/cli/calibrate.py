@@ -36,9 +36,7 @@ def calibrate(
         typer.Option(
             "--training",
             metavar="SRC",
-            help="The crystals that the model was trained on; with --split the training part of the data. Some are kept "
-            "in the file.",
-            show_default=False,
+            help="The crystals that the model was trained on; with --split the training part of the data. Some are kept in the file.",
         ),
     ] = None,
     limit: options.Limit = options.LIMIT,

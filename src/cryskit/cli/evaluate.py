@@ -49,9 +49,7 @@ def evaluate(
     plots: Annotated[
         Path | None,
         typer.Option(
-            "--plots",
-            metavar="DIR",
-            help="Write a parity plot per property and, of a model with intervals, errors over their widths.",
+            "--plots", metavar="DIR", help="Plot predictions, reliability of classes, and errors over intervals."
         ),
     ] = None,
     interval: options.Interval = options.LEVEL,
@@ -65,7 +63,8 @@ def evaluate(
 
     MAE: mean absolute error; RMSE: root mean square error; R2: coefficient of determination; MAD: what the MAE would be if
     the mean of the labels were always guessed. Intervals of a calibrated model: share of labels that they cover, their mean width,
-    and the rank correlation of width and size of the error.
+    and the rank correlation of width and size of the error. Of classes: balanced accuracy (mean over classes), accuracy, and what
+    always guessing the most frequent class would have; ROC-AUC, F1, log loss; how often sets have the true class, and their size.
     """
     if part and not split:
         raise typer.BadParameter("needs --split, whose part it is", param_hint="'--part'")
@@ -82,21 +81,27 @@ def evaluate(
     judged = _part(crystals, used, part) if used else crystals
     _warn(predictor.card, crystals, judged, used, training.place_of(path_of(model), None) / training.SPLIT)
     chosen: Sequence[Crystal | Failure] = judged if used else [*crystals, *failures]
-    found = run(
-        predictor, bar(chosen, "predicting", len(chosen)), properties, interval=interval, digest=digest(path_of(model))
-    )
+    shown = bar(chosen, "predicting", len(chosen))
+    found = run(predictor, shown, properties, interval=interval, digest=digest(path_of(model)))
     if out is not None:
         write_text(found.to_json(), out)
     if plots is not None:
-        of = f"the {part or options.Part.TEST} part of {Path(data).name}" if used else Path(data).name
-        _plot(found, predictor.card, plots, form, f"{predictor.card.full_name} on {of}")
+        _plot(found, predictor.card, plots, form, _part_of(data, part) if used else Path(data).name)
+    _print(found, as_json=as_json)
+    if found.failed or failures:
+        raise typer.Exit(1)
+
+
+def _print(found: "Evaluation", *, as_json: bool) -> None:
     if as_json:
         typer.echo(found.to_json())
     else:
         print_figures(found.metrics, found.units)
         print_coverage(found.coverage, found.units, found.interval)
-    if found.failed or failures:
-        raise typer.Exit(1)
+
+
+def _part_of(data: str, part: options.Part | None) -> str:
+    return f"the {part or options.Part.TEST} part of {Path(data).name}"
 
 
 def _part(crystals: "Sequence[Crystal]", split: "Split", part: options.Part | None) -> "Sequence[Crystal]":
@@ -131,13 +136,12 @@ def _warn(
 
 def _plot(found: "Evaluation", card: "Card", folder: Path, form: Figures, of: str) -> None:
     from cryskit.plots.intervals import plot_intervals
-    from cryskit.plots.parity import plot_parity
+    from cryskit.plots.judged import plot_judged
 
+    of = f"{card.full_name} on {of}"
     for prop in card.properties:
         if prop.name in found.metrics:
-            path = folder / f"parity-{prop.name}.{form}"
-            plot_parity(found.table[f"{prop.name}_true"], found.table[prop.name], prop, path, of=of)
-            note(f"plot  {path}")
+            note(f"plot  {plot_judged(found.table, prop, folder, form=form, of=of)}")
         if prop.name in found.coverage:
             path = folder / f"intervals-{prop.name}.{form}"
             plot_intervals(found.table, prop, found.interval, path)

@@ -1,4 +1,7 @@
-"""Print figures of merit as train, evaluate and models show them: one line per property, one more for its logarithm."""
+"""Print figures of merit as train, evaluate and models show them: one line per property, one more for its logarithm.
+
+Classes have a table of their own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _COLUMNS = {"n": "crystals", "mae": "MAE", "rmse": "RMSE", "r2": "R2", "mad": "MAD"}
+_CLASS_COLUMNS = {
+    "n": "crystals",
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "most_frequent": "guessing",
+    "roc_auc": "ROC-AUC",
+    "f1": "F1",
+    "log_loss": "log loss",
+    "coverage": "coverage",
+    "set_size": "set size",
+}
 _LOG = "_log10"
 _OF_INTERVALS = {"crystals": "crystals", "coverage": "coverage", "width": "width", "rank": "rank correlation"}
 
@@ -23,8 +37,17 @@ def print_figures(metrics: Mapping[str, Mapping[str, float]], units: Mapping[str
         metrics: Property to figure to value, as `cryskit.evaluate.metrics` names them.
         units: Property to unit.
     """
-    rows = [row for name, found in metrics.items() for row in _rows(name, found, units.get(name, ""))]
-    print_table(["property", "unit", *_COLUMNS.values()], rows)
+    classes = {name: found for name, found in metrics.items() if "accuracy" in found}
+    scalars = {name: found for name, found in metrics.items() if name not in classes}
+    if scalars:
+        rows = [row for name, found in scalars.items() for row in _rows(name, found, units.get(name, ""))]
+        print_table(["property", "unit", *_COLUMNS.values()], rows)
+    if classes:
+        counts = [
+            [name, int(found["n"]), *(found.get(key) for key in list(_CLASS_COLUMNS)[1:])]
+            for name, found in classes.items()
+        ]
+        print_table(["property", *_CLASS_COLUMNS.values()], counts)
 
 
 def print_coverage(

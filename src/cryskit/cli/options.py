@@ -36,6 +36,13 @@ class Kind(StrEnum):
     SYSTEM = "system"
 
 
+class PropertyKind(StrEnum):
+    """What a property is learned as."""
+
+    SCALAR = "scalar"
+    CLASS = "class"
+
+
 class Hardware(StrEnum):
     """The kinds of hardware that a model can compute on."""
 

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cryskit.data.splits import Split
+    from cryskit.training.plan import Plan
     from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_SUPERVISED = ("heads", "loss", "weights")  # arguments of every objective that learns from labels
+_SUPERVISED = ("heads", "loss", "weights", "class_weights")  # arguments of every objective that learns from labels
 
 AUTO = "auto"
 """The word in place of the selector's penalty that asks for several to be tried."""
@@ -194,31 +195,25 @@ def _over(below: Any, above: Mapping[str, Any]) -> Any:
     return {**below, **_given(above)} if isinstance(below, dict) else below
 
 
-def check_labels(crystals: Sequence[Crystal], properties: Sequence[str]) -> None:
-    """Print how many crystals have no label and are left out, and which properties are classes that are learned as numbers.
+def check_labels(crystals: Sequence[Crystal], plan: Plan) -> None:
+    """Print how many crystals have no label and are left out, and which properties are found to be classes.
 
     Args:
         crystals: The whole data set.
-        properties: Names or aliases of what is to be learned.
+        plan: What is to be learned.
 
     Raises:
-        DataError: A property has no label at all.
+        DataError: A property has no label at all, or labels that make no classes.
     """
+    from cryskit.data.classes import find, said
     from cryskit.data.targets import property_name
-    from cryskit.errors import DataError
 
-    wanted = [property_name(name) for name in properties]
-    known = {name for crystal in crystals for name in crystal.targets}
-    for name in wanted:
-        if name not in known:
-            cure = suggestion(name, known, f"It has {', '.join(sorted(known)) or 'no labels at all'}")
-            raise DataError(f"The data has no label of {name}", cure)
-        if {crystal.targets[name] for crystal in crystals if name in crystal.targets} == {0, 1}:
-            note(
-                f"All labels of {name} are 0 or 1. Classes are not supported yet: {name} is learned as a number, by regression, "
-                "so predictions are numbers around 0 and 1, no probabilities, and the figures are errors, no accuracies"
-            )
-    bare = sum(not any(name in crystal.targets for name in wanted) for crystal in crystals)
+    kinds = {property_name(name): kind for name, kind in plan.kinds.items()}
+    wanted = [property_name(name) for name in plan.properties]
+    for line in (said(find(name, crystals, kinds.get(name)), crystals) for name in wanted):
+        if line:
+            note(line)
+    bare = sum(not any(name in {**crystal.targets, **crystal.labels} for name in wanted) for crystal in crystals)
     if bare:
         without = "has" if bare == 1 else "have"
         note(

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 Properties = Annotated[
     list[str] | None, typer.Option("--property", metavar="NAME", help="Property to learn; may be given several times.")
 ]
+Kind = Annotated[
+    options.PropertyKind | None,
+    typer.Option(
+        "--kind",
+        help="Learn the properties as numbers or as classes.  [default: as the registry or the labels say]",
+        show_default=False,
+    ),
+]
 Fraction = Annotated[
     float, typer.Option("--train-fraction", metavar="F", help="Share of the training crystals to use.")
 ]
@@ -90,6 +98,7 @@ def train(
     data: options.Data,
     structures: options.Structures = None,
     properties: Properties = None,
+    kind: Kind = None,
     split: Division = "random",
     train_fraction: Fraction = 1.0,
     start: Start = None,
@@ -115,11 +124,12 @@ def train(
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
     top, objective = taught_by(teacher, delta, common.config)
     top |= {"properties": properties}
+    top |= {"kinds": kind.value if kind else None}
     asked: dict[str, Any] = {"objective": objective, "start": begin, "text_encoder": common.reader}
     settled = plan_of(common.config, top, network, common.loop, **asked)
     crystals, failures = collect(data, common.limit, structures)
     crystals = list(described(crystals, common.text))
-    check_labels(crystals, settled.plan.properties)
+    check_labels(crystals, settled.plan)
     division = divide(crystals, split, settled.plan.optimisation.seed, train_fraction)
     automatic = selector_penalty == AUTO
     card, place = _run(
@@ -157,7 +167,7 @@ def _run(
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     training.tell_unusable(card, folder)
     training.tell_impossible(card, folder)
-    units = {p.name: p.unit for p in card.properties}
+    units = {p.name: p.unit for p in card.properties if not p.classes}
     transfer = training.transfer_of(card, folder)
     left = _features_left(out)
     if as_json:

@@ -1,12 +1,13 @@
 """The interchange Parquet: one crystal per row, written and read a row group at a time.
 
 Columns: `id` (string), `atomic_numbers` (list of int), `lattice` (nine floats, rows a, b, c one after the other,
-angstrom), `frac_coords` (3N floats), one column per property (its registry name, in its unit), optional `text`.
+angstrom), `frac_coords` (3N floats), one column per property (its registry name, in its unit; of labels in words a string), optional `text`.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cryskit.atomic_write import replacing
-from cryskit.data.targets import one_or_many, property_names
+from cryskit.data.targets import IDS, TEXTS, labels, one_or_many, property_names
 from cryskit.errors import (
     CoordinatesError,
     CrystalError,
@@ -28,7 +29,7 @@ from cryskit.errors import (
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 ROWS = 1000
 """Number of rows of a row group."""
@@ -65,7 +66,7 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: str | Seque
     Args:
         path: Path of the file.
         crystals: Crystals in the order of the rows.
-        properties: Names of the properties to write, one or many. Given, crystals are taken as they come, a row group in memory; not given, all
+        properties: Names of the properties to write as numbers, one or many. Given, crystals are taken as they come, a row group in memory; not given, all
             crystals are held in memory to find their columns.
 
     Returns:
@@ -76,11 +77,12 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: str | Seque
     """
     if properties is None:
         crystals = list(crystals)
-        properties = list(dict.fromkeys(name for crystal in crystals for name in crystal.targets))
-        schema = _schema(properties, text=any(crystal.text is not None for crystal in crystals))
+        words = {name: None for crystal in crystals for name in crystal.labels if name not in _RESERVED}
+        properties = list(words | dict.fromkeys(name for crystal in crystals for name in crystal.targets))
+        schema = _schema(properties, words, text=any(crystal.text is not None for crystal in crystals))
     else:
         properties = one_or_many(properties)
-        schema = _schema(properties, text=True)
+        schema = _schema(properties, (), text=True)
     digest, rows, remaining = hashlib.sha256(), 0, iter(crystals)
     with replacing(path) as temporary, _writer(temporary, schema) as writer:
         while group := list(islice(remaining, ROWS)):
@@ -139,10 +141,13 @@ def read_opened(file: pq.ParquetFile, name: str) -> Iterator[Crystal | Failure]:
         name: Name of the file, for error messages.
     """
     names = _targets(file.schema_arrow, name)
-    columns = [column for column in file.schema_arrow.names if column in _RESERVED or column in names]
+    words = _words(file.schema_arrow)
+    columns = [
+        column for column in file.schema_arrow.names if column in _RESERVED or column in names or column in words
+    ]
     start = 0
     for group in range(file.num_row_groups):
-        yield from _read_group(file, group, start, columns, names, name)
+        yield from _read_group(file, group, start, columns, (names, words), name)
         start += file.metadata.row_group(group).num_rows
 
 
@@ -157,12 +162,13 @@ def manifest_of(path: Path | str) -> str | None:
     return metadata[_MANIFEST].decode(errors="replace") if _MANIFEST in metadata else None
 
 
-def _schema(properties: Sequence[str], *, text: bool) -> pa.Schema:
+def _schema(properties: Sequence[str], words: Container[str], *, text: bool) -> pa.Schema:
     taken = [name for name in properties if name in _RESERVED]
     if taken:
         raise DataError(f"A property cannot be called {taken[0]!r}, as another column is", "Rename it")
     fields = [("id", pa.string()), *((name, pa.list_(kind)) for name, kind in _LISTS.items())]
-    return pa.schema([*fields, *((name, pa.float64()) for name in properties), *([("text", pa.string())] * text)])
+    values = ((name, pa.string() if name in words else pa.float64()) for name in properties)
+    return pa.schema([*fields, *values, *([("text", pa.string())] * text)])
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -181,8 +187,16 @@ def _batch(crystals: list[Crystal], properties: Sequence[str], schema: pa.Schema
         "frac_coords": [crystal.fractional.ravel() for crystal in crystals],
         "text": [crystal.text for crystal in crystals],
     }
-    columns |= {name: [crystal.targets.get(name) for crystal in crystals] for name in properties}
+    columns |= {name: [_value(crystal, name, schema.field(name).type) for crystal in crystals] for name in properties}
     return pa.record_batch([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _value(crystal: Crystal, name: str, kind: pa.DataType) -> float | str | None:
+    """Return a label as its column holds it: a number, or in a column of words the word, a number as text."""
+    value = crystal.targets.get(name)
+    if not pa.types.is_string(kind):
+        return value
+    return crystal.labels.get(name, None if value is None else f"{value:g}")
 
 
 def _targets(schema: pa.Schema, path: Path | str) -> Mapping[str, str]:
@@ -201,18 +215,33 @@ def _targets(schema: pa.Schema, path: Path | str) -> Mapping[str, str]:
     return property_names(columns, str(path))
 
 
+def _words(schema: pa.Schema) -> list[str]:
+    """Return the columns that may hold labels in words: truth values and texts."""
+    return [field.name for field in schema if field.name not in (*_RESERVED, *IDS, *TEXTS) and _is_word(field.type)]
+
+
+def _is_word(kind: pa.DataType) -> bool:
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_boolean(value) or pa.types.is_string(value) or pa.types.is_large_string(value))
+
+
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _read_group(
-    file: pq.ParquetFile, group: int, start: int, columns: list[str], names: Mapping[str, str], path: str
+    file: pq.ParquetFile,
+    group: int,
+    start: int,
+    columns: list[str],
+    names: tuple[Mapping[str, str], Sequence[str]],
+    path: str,
 ) -> Iterator[Crystal | Failure]:
     stop = start + file.metadata.row_group(group).num_rows
     batches = file.iter_batches(ROWS, row_groups=[group], columns=columns)
     while start < stop:
         try:
-            rows = _Rows(next(batches), names, path, start)
+            rows = _Rows(next(batches), *names, path, start)
         except _BROKEN as error:
             problem = UnreadableError(f"A part of the file is damaged ({error})", "Fetch or write it again", path)
             yield from (Failure(f"row {row}", problem) for row in range(start, stop))
@@ -224,13 +253,17 @@ def _read_group(
 class _Rows:
     """A record batch as crystals and failures; arrays are made when it is constructed."""
 
-    def __init__(self, batch: pa.RecordBatch, names: Mapping[str, str], path: str, start: int) -> None:
+    def __init__(
+        self, batch: pa.RecordBatch, names: Mapping[str, str], words: Sequence[str], path: str, start: int
+    ) -> None:
         ids = _texts(batch.column("id"))
         self._labels = [f"row {start + row}" if name is None else name for row, name in enumerate(ids)]
         has_text = "text" in batch.schema.names
         self._texts = _texts(batch.column("text")) if has_text else [None] * len(ids)
         self._lists = [_Ragged(batch.column(name)) for name in _LISTS]
         self._targets = {name: _floats(batch.column(column)) for column, name in names.items()}
+        columns = [batch.column(name).to_pylist() for name in words]
+        self._labels_of = [labels(dict(zip(words, row, strict=True))) for row in zip(*columns, strict=True)]
         self._path = path
 
     def __len__(self) -> int:
@@ -241,7 +274,9 @@ class _Rows:
             arrays = [values[row] for values in self._lists]
             targets = {name: float(v[row]) for name, v in self._targets.items() if np.isfinite(v[row])}
             try:
-                yield _crystal(label, arrays, text, targets)
+                crystal = _crystal(label, arrays, text, targets)
+                words = self._labels_of[row] if self._labels_of else {}
+                yield replace(crystal, labels=words) if words else crystal
             except CrystalError as error:
                 yield Failure(label, type(error)(error.problem, error.cure, f"{self._path}, {label}"))
 

@@ -254,7 +254,8 @@ def from_files(source: Any) -> bool:
     """
     if isinstance(source, str | PathLike):
         return not is_bundled(source)
-    return isinstance(source, list | tuple) and any(map(from_files, source))
+    listed = isinstance(source, list | tuple) and not isinstance(source, Failure)
+    return listed and any(map(from_files, source))
 
 
 def _path(path: Path, limit: int, labels: Mapping[str, str]) -> Iterator[Crystal | Failure]:

@@ -7,6 +7,8 @@ from functools import cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.properties import canonical
 
@@ -21,6 +23,7 @@ PATHS = ("cif_path", "structure_path", "poscar_path", "cif_file", "structure_fil
 """Columns that hold the path of a structure file, the first that is there."""
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-"})
 """How files say that a value is unknown, in lower case."""
+_LONGEST = 40  # characters of a label in words; longer texts are descriptions or structures
 _LARGEST_ID = 10**40  # Python writes no number of thousands of digits
 
 
@@ -67,6 +70,27 @@ def targets(row: Mapping[Any, Any]) -> dict[str, float]:
             if name == column or name not in known:
                 known[name] = float(value)
     return known
+
+
+def labels(row: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the labels of a row that are words, by registry name: truth values as "true" and "false", and short texts."""
+    known: dict[str, str] = {}
+    for column, value in row.items():
+        if isinstance(column, str) and column not in IDS and column not in TEXTS and (label := _label(value)):
+            name = property_name(column)
+            if name == column or name not in known:
+                known[name] = label
+    return known
+
+
+def _label(value: Any) -> str:
+    """Return a value as a label in words, "" if it is none."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        return ""
+    text = escaped(value.strip())
+    return "" if text.lower() in MISSING or "\n" in text else text
 
 
 def is_number(value: Any) -> bool:

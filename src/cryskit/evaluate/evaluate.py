@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from cryskit.data.classes import label_of, labelled_rows
 from cryskit.data.interchange import manifest
 from cryskit.data.targets import one_or_many, property_name
 from cryskit.errors import DataError, UnknownNameError
+from cryskit.evaluate.class_metrics import class_metrics
 from cryskit.evaluate.coverage import coverage
 from cryskit.evaluate.metrics import metrics
 from cryskit.predict.predictor import LEVEL
@@ -19,12 +21,12 @@ from cryskit.predict.writers import json_rows
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from cryskit.predict.predictor import Predictor
-    from cryskit.types import Failure, Property
+    from cryskit.types import Failure, Prediction, Property
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class Evaluation:
         digest: SHA-256 of its file, "" if it was not given.
         data: Manifest hash of the crystals it was evaluated on.
         units: Property name to unit.
-        metrics: Property to figure to value (see `metrics`), for the properties that have labels.
+        metrics: Property to figure to value (see `metrics` and `class_metrics`), for the properties that have labels.
         coverage: Property to kind of crystals to figures of its intervals (see `coverage.coverage`), for those that have any.
         interval: Level of the intervals: the share of labels that they should cover.
         rows: Crystals and failures.
@@ -90,7 +92,8 @@ def evaluate(
     chosen = _chosen(predictor, properties)
     seen: list[Crystal | Failure] = []
     predictions = list(predictor.stream(_remembered(items, seen), interval))
-    rows = (prediction_row(p) | _truth(item) for p, item in zip(predictions, seen, strict=True))
+    seen = labelled_rows(seen, chosen.values())
+    rows = (prediction_row(p) | _truth(item, chosen) for p, item in zip(predictions, seen, strict=True))
     schema = predictor.schema(list(chosen))
     table = frame(rows, _with_truth(schema, chosen), predictor.facts(schema, interval))
     labelled = [name for name in chosen if table[f"{name}_true"].notna().any()]
@@ -101,8 +104,8 @@ def evaluate(
         model=predictor.card.full_name,
         digest=digest,
         data=manifest(item for item in seen if isinstance(item, Crystal)),
-        units={name: p.unit for name, p in chosen.items()},
-        metrics={name: metrics(table[name], table[f"{name}_true"], chosen[name].transform) for name in labelled},
+        units={name: p.unit for name, p in chosen.items() if not p.classes},
+        metrics={name: _metrics(chosen[name], table, predictions, seen) for name in labelled},
         coverage=_coverage(table, [chosen[name] for name in labelled], seen),
         interval=interval,
         rows=len(seen),
@@ -142,6 +145,18 @@ def _with_truth(schema: pa.Schema, properties: Iterable[str]) -> pa.Schema:
     return pa.schema([each for field in schema for each in (field, *truth.get(field.name, []))])
 
 
-def _truth(item: Crystal | Failure) -> dict[str, float]:
+def _truth(item: Crystal | Failure, chosen: Mapping[str, Property]) -> dict[str, float | str | None]:
     targets = item.targets if isinstance(item, Crystal) else {}
-    return {f"{name}_true": value for name, value in targets.items()}
+    known = {name: targets[name] for name in chosen if name in targets}
+    return {f"{name}_true": label_of(chosen[name], value) for name, value in known.items()}
+
+
+def _metrics(
+    wanted: Property, table: pd.DataFrame, predictions: Sequence[Prediction], seen: Sequence[Crystal | Failure]
+) -> dict[str, float]:
+    """Return the figures of merit of a scalar or a class."""
+    name = wanted.name
+    if not wanted.classes:
+        return metrics(table[name], table[f"{name}_true"], wanted.transform)
+    labels = [item.targets.get(name) if isinstance(item, Crystal) else None for item in seen]
+    return class_metrics([one.classes.get(name) for one in predictions], labels, wanted)

@@ -2,7 +2,7 @@
 
     prediction = base value + sum over atoms and element features of their attributions (+ completeness error)
 
-All in the space where the property is learned (decimal logarithms for moduli). The base value is the prediction for the
+All in the space where the property is learned (decimal logarithms for moduli, the logarithm of the odds for a class). The base value is the prediction for the
 same geometry with every atom the mean of the elements that the model was trained on. An attribution says what it changes
 that an atom has, or lacks, an element feature, against that mean. The **contribution** of an atom is the sum of its
 attributions and an equal share of the base value: contributions add up to the prediction.

@@ -8,6 +8,7 @@ import numpy as np
 
 from cryskit import elements
 from cryskit.explain.atoms import Explanation
+from cryskit.explain.classes import space_of_class, value_of
 from cryskit.explain.parts import by_block, feature_name, feature_names, strengths_of
 from cryskit.explain.usage import blocks_used, descriptions_used, elements_used, features_used
 
@@ -23,13 +24,15 @@ READING = (
     " geometry with every atom the mean of the elements that the model was trained on; an attribution says what it changes"
     " that an atom has, or lacks, an element feature, against that mean. The contribution of an atom is its attribution +"
     " base / atoms: contributions add up to the prediction, but for the completeness error. `value` is the prediction in"
-    " `unit`, as `cryskit predict` gives it. A model that reads descriptions reads the crystal's all along, base included;"
+    " `unit`, as `cryskit predict` gives it; of a class its name, with its probability. A model that reads descriptions reads the crystal's all along, base included;"
     " without_description is its prediction without one, null where none was read."
 )
 
 
 def space_of(wanted: Property) -> str:
-    """Return the unit of the space in which a property is learned, for example "log10(GPa)"."""
+    """Return the unit of the space in which a property is learned, for example "log10(GPa)", or "log-odds of metal"."""
+    if wanted.classes:
+        return space_of_class(wanted)
     return wanted.unit if wanted.transform == "none" else f"{wanted.transform}({wanted.unit})"
 
 
@@ -46,6 +49,7 @@ def document(explainer: Explainer, rows: Sequence[dict[str, Any]], digest: str =
         "model": {"name": card.name, "sha256": digest, "encoder": card.encoder["name"]},
         "property": wanted.name,
         "unit": wanted.unit,
+        "kind": wanted.kind,
         "space": space_of(wanted),
         "method": "integrated gradients over the input vectors of the atoms, geometry and description kept",
         "baseline": {"elements": [elements.symbol(z) for z in card.elements] or "all"},
@@ -69,7 +73,7 @@ def row(found: Explanation | Prediction) -> dict[str, Any]:
         "status": prediction.status,
         "reason": prediction.reason,
         "formula": elements.formula(crystal.numbers),
-        "value": prediction.values[found.wanted.name],
+        **value_of(prediction, found.wanted),
         "prediction": found.learned,
         "base": found.base,
         "without_description": found.undescribed,

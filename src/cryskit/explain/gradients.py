@@ -16,6 +16,7 @@ import torch
 
 from cryskit import batching
 from cryskit.errors import ModelError
+from cryskit.explain.classes import log_odds
 from cryskit.explain.parts import inputs_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Path(NamedTuple):
 
 
 def learned_values(predictor: Predictor, graph: Graph, column: int) -> Callable[[Tensor], Tensor]:
-    """Return the prediction as a function of the input vectors, computed on the device of the model.
+    """Return the prediction as a function of the input vectors, computed on the device of the model; of a class its log-odds.
 
     Args:
         predictor: The model, in evaluation mode.
@@ -70,6 +71,8 @@ def learned_values(predictor: Predictor, graph: Graph, column: int) -> Callable[
         space where the property is learned; both on the CPU.
     """
     heads = predictor.heads
+    outputs = heads.columns(column)
+    of_class = log_odds(predictor, graph, column) if heads.properties[column].classes else None
     device = next(predictor.parameters()).device
     there = batching.to(graph, device)
 
@@ -80,8 +83,9 @@ def learned_values(predictor: Predictor, graph: Graph, column: int) -> Callable[
     def values(vectors: Tensor) -> Tensor:
         with _Given(inputs_of(predictor.encoder), vectors.flatten(0, 1).to(device)):
             crystals = predictor.encoder(repeated(len(vectors))).crystals
-        standardised: Tensor = heads(crystals)[:, column]
-        return (standardised * heads.deviation[column] + heads.mean[column]).cpu()
+        standardised: Tensor = heads(crystals)[:, outputs]
+        learned = standardised * heads.deviation[outputs] + heads.mean[outputs]
+        return (of_class(learned) if of_class else learned[:, 0]).cpu()
 
     return values
 
@@ -103,7 +107,7 @@ def mean_gradient(
     start = baseline.expand_as(vectors)
     with torch.no_grad():
         base, value = values(torch.stack([start, vectors])).tolist()
-    scale = max(abs(value - base), _FLOOR * float(predictor.heads.deviation[column]))
+    scale = max(abs(value - base), _FLOOR * float(predictor.heads.deviation[predictor.heads.first[column]]))
     at_once = variants_at_once(graph, edges)
     for steps in _STEPS:
         gradient = _integrate(values, vectors, start, steps, at_once)

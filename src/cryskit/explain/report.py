@@ -65,8 +65,11 @@ def _resource(name: str) -> str:
 
 def _about(document: Mapping[str, Any]) -> str:
     model = document["model"]
+    scalar = document.get("kind", "scalar") == "scalar"
     logarithm = (
-        f" The property is learned as its logarithm, so all but the prediction itself is in {escape(document['space'])}."
+        f" All but the predicted class and its probability is in {escape(document['space'])}."
+        if not scalar
+        else f" The property is learned as its logarithm, so all but the prediction itself is in {escape(document['space'])}."
         if document["space"] != document["unit"]
         else ""
     )
@@ -109,12 +112,19 @@ def _crystal(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     by_block = signed_bars(_bars(row["blocks"]), f"{space}, all atoms")
     return (
         f'<section class="crystal"><h2>{escape(row["id"])} <span class="faint">{escape(row["formula"])}</span></h2>'
-        f'<p class="value">{number(row["value"])} {escape(unit)}</p><p>{escape(total)}</p>{read}{warning}'
+        f'<p class="value">{_value(row)} {escape(unit)}</p><p>{escape(total)}</p>{read}{warning}'
         f'<div class="columns"><div><h3>By element</h3>{by_element}<h3>By block of element features</h3>{by_block}</div>'
         f"<div><h3>Structure</h3><div class=drawing></div><p class=faint>{_COLOURS}</p></div></div>"
         f"<h3>Atoms</h3>{_atoms(row, space)}"
         f"<h3>Strongest features</h3>{signed_bars([Bar(*item) for item in ranked], f'{space}, all atoms')}</section>"
     )
+
+
+def _value(row: Mapping[str, Any]) -> str:
+    """Return the predicted value, or the class with its probability in percent."""
+    if isinstance(row["value"], str):
+        return f"{escape(row['value'])} ({row['probability']:.0%})"
+    return number(row["value"])
 
 
 def _bars(values: Mapping[str, float]) -> list[Bar]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -22,19 +23,25 @@ _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({"silu
 
 
 class PropertyHeads(nn.Module):
-    """One perceptron per property, which predicts the transformed value, standardised over the training rows.
+    """One perceptron per output: the transformed value of a scalar, standardised over the training rows, or the logit of a class.
+
+    A property of two classes has one output, the logarithm of the odds of its second class; one of more has an output per class.
+    The outputs of `forward` are logits for classes that are equally frequent; `physical` adds the logarithms of how frequent the
+    classes are among the training rows.
 
     Args:
         width: Width of the crystal vectors.
-        properties: The properties that are predicted, in the order of the columns.
+        properties: The properties that are predicted, in the order of the outputs.
         hidden: Width of the hidden layers of each perceptron.
         depth: Number of hidden layers of each perceptron.
         activation: Activation behind each hidden layer: "silu", or "softplus" as in CGCNN.
         activate_input: Whether the activation is applied to the crystal vectors first, as in CGCNN.
 
     Attributes:
-        mean: (properties,) the mean of the transformed targets of the training rows.
-        deviation: (properties,) their standard deviation.
+        mean: (outputs,) the mean of the transformed targets of the training rows; of a class the logarithm of its share over the
+            share that it had if all were equally frequent (of two classes: of the odds of the second).
+        deviation: (outputs,) their standard deviation; of a class 1.
+        first: Position of the first output of each property.
     """
 
     mean: Tensor
@@ -54,15 +61,25 @@ class PropertyHeads(nn.Module):
         self.properties = tuple(properties)
         self.activation = _ACTIVATIONS[activation]
         self.activate_input = activate_input
-        self.hidden = nn.Linear(width, hidden * len(self.properties))
-        self.deeper = nn.ModuleList(_Layer(len(self.properties), hidden) for _ in range(depth - 1))
-        self.last = nn.Parameter(torch.randn(len(self.properties), hidden) / hidden**0.5)
-        self.bias = nn.Parameter(torch.zeros(len(self.properties)))
-        self.register_buffer("mean", torch.zeros(len(self.properties)))
-        self.register_buffer("deviation", torch.ones(len(self.properties)))
+        *first, outputs = accumulate((p.outputs for p in self.properties), initial=0)
+        self.first = tuple(first)
+        self.hidden = nn.Linear(width, hidden * outputs)
+        self.deeper = nn.ModuleList(_Layer(outputs, hidden) for _ in range(depth - 1))
+        self.last = nn.Parameter(torch.randn(outputs, hidden) / hidden**0.5)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.register_buffer("mean", torch.zeros(outputs))
+        self.register_buffer("deviation", torch.ones(outputs))
 
-    def forward(self, crystals: Float[Tensor, "crystals width"]) -> Float[Tensor, "crystals properties"]:
-        """Return standardised predictions of every property.
+    def columns(self, position: int) -> slice:
+        """Return where the outputs of a property are.
+
+        Args:
+            position: Position of the property.
+        """
+        return slice(self.first[position], self.first[position] + self.properties[position].outputs)
+
+    def forward(self, crystals: Float[Tensor, "crystals width"]) -> Float[Tensor, "crystals outputs"]:
+        """Return standardised predictions of every scalar, and the logits of every class.
 
         Args:
             crystals: The vectors of the crystals.
@@ -74,24 +91,27 @@ class PropertyHeads(nn.Module):
         return (hidden * self.last).sum(2) + self.bias
 
     def fit_scale(self, targets: Float[Tensor, "crystals properties"]) -> None:
-        """Set the mean and the deviation to those of the transformed targets of the training rows.
+        """Set the mean and the deviation to those of the transformed targets of the training rows, and count classes.
 
         Args:
-            targets: The targets of the training rows, each in the unit of its property, NaN where unknown.
+            targets: The targets of the training rows, each in the unit of its property or the number of its class, NaN where unknown.
 
         Raises:
-            DataError: A property has fewer than two known values there.
+            DataError: A property has fewer than two known values there, or labels of one class alone.
         """
         learned = self.transformed(targets)
-        for column, name in enumerate(p.name for p in self.properties):
-            known = learned[:, column][~learned[:, column].isnan()].double()
+        for position, wanted in enumerate(self.properties):
+            known = learned[:, position][~learned[:, position].isnan()].double()
             if len(known) < 2:
                 raise DataError(
-                    f"The training rows have {len(known)} usable values of {name}",
+                    f"The training rows have {len(known)} usable values of {wanted.name}",
                     "Choose other properties, or data that has labels for it",
                 )
-            self.mean[column] = known.mean()
-            self.deviation[column] = known.std().clamp_min(1e-8)
+            if wanted.classes:
+                self.mean[self.columns(position)] = _frequencies(known, wanted).to(self.mean)
+            else:
+                self.mean[self.first[position]] = known.mean()
+                self.deviation[self.first[position]] = known.std().clamp_min(1e-8)
 
     def take(self, trained: PropertyHeads) -> list[str]:
         """Copy the perceptrons of the properties that trained heads share with these; physical predictions are theirs afterwards.
@@ -104,12 +124,13 @@ class PropertyHeads(nn.Module):
         """
         if self._form != trained._form:
             return []
-        columns = {(p.name, p.transform): column for column, p in enumerate(trained.properties)}
-        scales = [(p.name, p.transform) for p in self.properties]
-        pairs = [(column, columns[scale]) for column, scale in enumerate(scales) if scale in columns]
+        known = {(p.name, p.transform, p.classes): place for place, p in enumerate(trained.properties)}
+        scales = [(p.name, p.transform, p.classes) for p in self.properties]
+        pairs = [(place, known[scale]) for place, scale in enumerate(scales) if scale in known]
         if not pairs:
             return []
-        here, there = map(list, zip(*pairs, strict=True))
+        here = [self.first[place] + i for place, _ in pairs for i in range(self.properties[place].outputs)]
+        there = [trained.first[place] + i for own, place in pairs for i in range(self.properties[own].outputs)]
         with torch.no_grad():
             for own, other in zip(
                 (self.hidden.weight, self.hidden.bias), (trained.hidden.weight, trained.hidden.bias), strict=True
@@ -123,7 +144,7 @@ class PropertyHeads(nn.Module):
             self.bias[here] = (
                 trained.bias[there] * ratio + (trained.mean[there] - self.mean[here]) / self.deviation[here]
             )
-        return [self.properties[column].name for column in here]
+        return [self.properties[place].name for place, _ in pairs]
 
     @property
     def _form(self) -> tuple[object, ...]:
@@ -134,33 +155,54 @@ class PropertyHeads(nn.Module):
         """Return targets on the scale on which they are learned: the value itself, or its decimal logarithm.
 
         Args:
-            targets: The targets, each in the unit of its property, NaN where unknown.
+            targets: The targets, each in the unit of its property or the number of its class, NaN where unknown.
 
         Returns:
             The transformed targets; NaN where unknown or where the logarithm does not exist.
         """
-        logarithmic = self._logarithmic(targets.device)
+        logarithmic = _logarithmic(self.properties, targets.device)
         return torch.where(logarithmic, torch.where(targets > 0, targets, torch.nan).log10(), targets)
 
     def standardised(self, targets: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
-        """Return targets transformed and standardised, on the scale of what `forward` returns.
+        """Return targets transformed and standardised, on the scale of what `forward` returns; numbers of classes as they are.
 
         Args:
-            targets: The targets, each in the unit of its property, NaN where unknown.
+            targets: The targets, each in the unit of its property or the number of its class, NaN where unknown.
         """
-        return (self.transformed(targets) - self.mean) / self.deviation
+        mean, deviation = self.mean[list(self.first)], self.deviation[list(self.first)]
+        classes = torch.from_numpy(np.array([p.kind == "class" for p in self.properties])).to(targets.device)
+        return torch.where(classes, targets, (self.transformed(targets) - mean) / deviation)
 
-    def physical(self, predictions: Float[Tensor, "crystals properties"]) -> Float[Tensor, "crystals properties"]:
-        """Return predictions in the unit of each property.
+    def physical(self, predictions: Float[Tensor, "crystals outputs"]) -> Float[Tensor, "crystals outputs"]:
+        """Return predictions in the unit of each property, and the logits of classes as frequent as in the training rows.
 
         Args:
             predictions: The standardised predictions that `forward` returns.
         """
         learned = predictions * self.deviation + self.mean
-        return torch.where(self._logarithmic(learned.device), 10**learned, learned)
+        per_output = [p for p in self.properties for _ in range(p.outputs)]
+        return torch.where(_logarithmic(per_output, learned.device), 10**learned, learned)
 
-    def _logarithmic(self, device: torch.device) -> Tensor:
-        return torch.from_numpy(np.array([p.transform == "log10" for p in self.properties])).to(device)
+
+def _logarithmic(properties: Sequence[Property], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.array([p.transform == "log10" for p in properties])).to(device)
+
+
+def _frequencies(known: Tensor, wanted: Property) -> Tensor:
+    """Return the logarithms of how frequent the classes are, over their mean; of two, that of the odds of the second.
+
+    Args:
+        known: (n,) numbers of the classes of the training rows.
+        wanted: The property.
+    """
+    counts = torch.bincount(known.long(), minlength=len(wanted.classes)).double()
+    if (counts > 0).sum() < 2:
+        raise DataError(
+            f"All {len(known)} training labels of {wanted.name} are {wanted.classes[int(counts.argmax())]}",
+            "Give training crystals of two classes or more",
+        )
+    shares = counts.clamp_min(0.5) / counts.sum()
+    return (shares[1] / shares[0]).log()[None] if wanted.outputs == 1 else (shares * len(shares)).log()
 
 
 class _Layer(nn.Module):

@@ -25,7 +25,7 @@ from torch.nn.functional import cosine_similarity, normalize
 from cryskit.errors import PlanError
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.layers.pool import mean_pool
-from cryskit.losses.supervised import Loss, Supervision, penalties
+from cryskit.losses.supervised import ClassWeights, Loss, Supervision, penalties
 from cryskit.objectives.base import Settings, chosen
 from cryskit.protocols import Objective
 
@@ -50,6 +50,7 @@ class DistillSettings(Settings):
         layers: Number of layers that are matched, counted from the end of both networks.
         loss: The loss of a label: "absolute", "squared" or "huber".
         weights: Property name to the weight of its loss; 1 where absent.
+        class_weights: ClassWeights of the classes of a property: "balanced", so that all count the same, or "none".
     """
 
     delta: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -60,6 +61,7 @@ class DistillSettings(Settings):
     layers: Annotated[int, Field(ge=1)] = 1
     loss: Loss = "absolute"
     weights: dict[str, float] = Field(default_factory=dict)
+    class_weights: ClassWeights = "balanced"
 
 
 PRESETS: Mapping[str, DistillSettings] = MappingProxyType(
@@ -103,7 +105,7 @@ class Distill(nn.Module, Objective):
         self.teacher_layers = wanted.layers if wanted.delta < 1 else 0
         self.needs = replace(encoder.needs, origins=True)
         self.encoder = encoder
-        self.supervision = Supervision(heads, wanted.loss, wanted.weights)
+        self.supervision = Supervision(heads, wanted.loss, wanted.weights, wanted.class_weights)
         self.projectors = nn.ModuleList(
             _projector(wanted.projector, encoder.width, teacher) for _ in range(wanted.layers)
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from cryskit.losses.supervised import Loss, Supervision, penalties
+from cryskit.losses.supervised import ClassWeights, Loss, Supervision, penalties
 from cryskit.protocols import Objective
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class PropertyObjective(nn.Module, Objective):
         heads: The property heads, with the scale of the training crystals (`PropertyHeads.fit_scale`).
         loss: The loss of a label: "absolute", "squared" or "huber".
         weights: Property name to the weight of its loss; 1 where absent.
+        class_weights: ClassWeights of the classes of a property: "balanced", so that all count the same, or "none".
     """
 
     supervised: ClassVar[bool] = True
@@ -37,10 +38,11 @@ class PropertyObjective(nn.Module, Objective):
         heads: PropertyHeads,
         loss: Loss = "absolute",
         weights: Mapping[str, float] | None = None,
+        class_weights: ClassWeights = "balanced",
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.supervision = Supervision(heads, loss, weights)
+        self.supervision = Supervision(heads, loss, weights, class_weights)
         self.needs = encoder.needs
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from safetensors import SafetensorError, safe_open
 
 from cryskit.errors import ModelError, shortened
+from cryskit.predict.classes import ClassCalibration
 from cryskit.predict.published import version_of
 from cryskit.types import GraphSpec, Property
 
@@ -29,7 +30,8 @@ FIRST_FORMAT = "1.0"
 """Format of the cards that do not name theirs: these were written before formats had numbers."""
 FORMAT = "2.1"
 """Format that this version of cryskit writes. 1.1 added `format` and `version`; in 2.0 `neighbours` of an encoder is the kind of its
-neighbourhoods and `count` their number, which was `neighbours` before. 2.1 added `reliability` and `calibration`."""
+neighbourhoods and `count` their number, which was `neighbours` before. 2.1 added `reliability`, `calibration`,
+`class_calibration` and properties that are classes."""
 
 _FILES = ("file", "source")  # facts that may be paths
 _NAMED_NEIGHBOURHOODS = (2, 0)
@@ -65,6 +67,7 @@ class Card(BaseModel):
         epoch: The best epoch on the validation crystals.
         metrics: Property (or loss, if it was pre-trained) to metric to value, on the validation crystals unless named
             otherwise.
+        class_calibration: Name of a property that is a class to what turns its logits into probabilities and sets.
         versions: Versions of cryskit and of the packages it stands on.
         licence: Licence of the weights.
         citation: DOIs and titles of method and data.
@@ -94,6 +97,7 @@ class Card(BaseModel):
     rows: dict[str, int] = Field(default_factory=dict)
     epoch: int | None = None
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    class_calibration: dict[str, ClassCalibration] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     licence: str = ""
     citation: list[str] = Field(default_factory=list)
@@ -111,19 +115,28 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _whole_parts(self) -> Self:
-        """Refuse a text encoder without name or hash, a start without file, and two properties of one name."""
+        """Refuse a text encoder without name or hash, a start without file, two properties of one name, another one's calibration."""
         if self.text and not {"name", "hash"} <= self.text.keys():
             raise ValueError("`text` needs name and hash")
         if self.start and not isinstance(self.start.get("file"), str):
             raise ValueError("`start` needs the name of a file")
         if len({p.name for p in self.properties}) < len(self.properties):
             raise ValueError("Two properties have one name")
+        counts = {p.name: len(p.classes) for p in self.properties}
+        for name, found in self.class_calibration.items():
+            if len(found.thresholds) not in {0, counts.get(name)}:
+                raise ValueError(f"`class_calibration` of {name} does not fit its classes")
         return self
 
     @property
     def full_name(self) -> str:
         """Name and version of the model, as in `cryskit-mp@2026.11`; the name alone if it has no version."""
         return f"{self.name}@{self.version}" if self.version else self.name
+
+    @property
+    def columns(self) -> list[str]:
+        """Name of the property that each output of the heads belongs to, in order."""
+        return [each.name for each in self.properties for _ in range(each.outputs)]
 
     def __repr__(self) -> str:
         """Return name, network, properties with units and what it was trained on, in at most three lines."""
@@ -138,9 +151,15 @@ class Card(BaseModel):
     __str__ = __repr__
 
     def to_json(self) -> str:
-        """Return the card as a model file holds it, in this version's format or, if that is newer, its own."""
+        """Return the card as a model file holds it, in this version's format or, if that is newer, its own.
+
+        What only classes need is left out where there are none, so that cryskit of format 2.0 reads the card.
+        """
         newest = max(self.format, FORMAT, key=_numbers)
-        return self.model_copy(update={"format": newest}).model_dump_json()
+        scalars = {i: {"classes"} for i, prop in enumerate(self.properties) if not prop.classes}
+        absent: dict[str, Any] = {"properties": scalars} if scalars else {}
+        absent |= {} if self.class_calibration else {"class_calibration": True}
+        return self.model_copy(update={"format": newest}).model_dump_json(exclude=absent)
 
 
 def read_card(path: Path) -> Card:

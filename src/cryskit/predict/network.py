@@ -90,7 +90,7 @@ def build_network(card: Card) -> Network:
     if not card.properties:
         return Network(encoder, None, None)
     heads = kind(encoder.width, card.properties, **settings)
-    return Network(encoder, heads, Reliability(len(card.properties), **card.reliability) if card.reliability else None)
+    return Network(encoder, heads, Reliability(len(card.columns), **card.reliability) if card.reliability else None)
 
 
 def matching_card(path: Path) -> Card:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from cryskit.elements import symbol
+from cryskit.predict.classes import parted
 from cryskit.predict.tables import shortest
 from cryskit.types import Crystal, Prediction
 
@@ -43,17 +44,18 @@ def predictions_of(
 ) -> list[Prediction]:
     """Return the predictions for crystals whose numbers are known.
 
-    A quantity that cannot be negative is not predicted to be; neither is the end of its interval.
+    A quantity that cannot be negative is not predicted to be; neither is the end of its interval. Classes have no intervals.
 
     Args:
         card: Card of the model.
         crystals: B crystals.
-        numbers: (B, P) what the model computed, in the properties' own units; or (B, 4P + D), behind it the standard deviations and
-            the lower and upper ends of the intervals, not finite where there are none, and D numbers that the domain reads.
+        numbers: (B, P) the outputs of the heads, in the properties' own units or as logits of classes; or (B, 4P + D), behind them
+            the standard deviations and the lower and upper ends of the intervals, not finite where there are none, and D numbers that
+            the domain reads.
         remarks: What is to be said of each crystal.
         domain: Domain of the model, if it has one.
     """
-    width = len(card.properties)
+    width = len(card.columns)
     quantities, readings = numbers[:, : 4 * width], numbers[:, 4 * width :]
     least = _least(card.properties).astype(numbers.dtype)
     bounded = np.maximum(quantities.reshape(len(crystals), -1, width), least)
@@ -70,15 +72,16 @@ def _prediction(
     computed, *judged = quantities
     if not np.isfinite(computed).all():
         return failed(crystal, "The model gives no finite number for this crystal")
-    names = [p.name for p in card.properties]
+    names = card.columns
     deviations, intervals = {}, {}
     if judged:
         known = np.flatnonzero(np.isfinite(judged[1]) & np.isfinite(judged[2]))
         deviation, low, high = map(shortest, judged)
         deviations = {names[i]: deviation[i] for i in known}
         intervals = {names[i]: (low[i], high[i]) for i in known}
-    named = dict(zip(names, shortest(computed), strict=True))
-    origin = crystal.path, crystal.formula
+    values, classes = parted(card.properties, computed, card.class_calibration)
+    digits = dict(zip(names, shortest(computed), strict=True))
+    named, origin = {name: digits[name] for name in values}, (crystal.path, crystal.formula, classes)
     if verdict is None:
         reason = ". ".join(filter(None, [_strange(card, crystal), str(remarks)]))
         return Prediction(crystal.id, named, deviations, intervals, "warned" if reason else "ok", reason, "", *origin)
@@ -106,5 +109,5 @@ def _strange(card: Card, crystal: Crystal) -> str:
 
 
 def _least(properties: Sequence[Property]) -> np.ndarray:
-    """Return the smallest value of each property: 0 where it cannot be negative, else none."""
-    return np.array([0.0 if p.range[0] >= 0 else -np.inf for p in properties])
+    """Return the smallest value of each output of the heads: 0 of a scalar that cannot be negative, else none."""
+    return np.array([-np.inf if p.classes or p.range[0] < 0 else 0.0 for p in properties for _ in range(p.outputs)])

@@ -131,11 +131,11 @@ class Predictor(nn.Module):
 
     @property
     def units(self) -> dict[str, str]:
-        """Units by the names of the properties."""
-        return {p.name: p.unit for p in self.card.properties}
+        """Units by the names of the properties, without those that are classes."""
+        return {p.name: p.unit for p in self.card.properties if not p.classes}
 
     def forward(self, graph: Graph) -> torch.Tensor:
-        """Return predictions in the properties' own units, (B, P).
+        """Return predictions in the properties' own units and logits of classes, (B, outputs).
 
         Raises:
             ModelError: The model was pre-trained only.
@@ -295,7 +295,7 @@ class Predictor(nn.Module):
             yield item.id, value, reason
 
     def values(self, graph: Graph) -> np.ndarray:
-        """Return predictions for a graph of any size, batch by batch, in the properties' own units, (B, P).
+        """Return predictions for a graph of any size, batch by batch, as `forward` gives them, (B, outputs).
 
         Raises:
             ModelError: The model was pre-trained only.

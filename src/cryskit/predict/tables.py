@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from cryskit.predict.classes import cells_of, fields_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -41,7 +43,7 @@ RANKING = pa.schema([("id", pa.string()), ("similarity", pa.float64()), *_OUTCOM
 def prediction_schema(
     properties: Iterable[Property], *, deviations: bool = False, intervals: bool = False, domain: bool = False
 ) -> pa.Schema:
-    """Return the columns of predictions: id, those of each property, domain, status, reason.
+    """Return the columns of predictions: id, those of each property, domain, status, reason; of a class its name, `_p` and `_set`.
 
     Args:
         properties: Properties in the order of their columns.
@@ -51,9 +53,13 @@ def prediction_schema(
     """
     endings = ["", *["_std"] * deviations, *["_lo", "_hi"] * intervals]
     values = [
-        pa.field(f"{wanted.name}{ending}", pa.float64(), metadata={_UNIT: wanted.unit})
+        field
         for wanted in properties
-        for ending in endings
+        for field in (
+            fields_of(wanted)
+            if wanted.classes
+            else [pa.field(f"{wanted.name}{end}", pa.float64(), metadata={_UNIT: wanted.unit}) for end in endings]
+        )
     ]
     return pa.schema([("id", pa.string()), *values, *[("domain", pa.string())] * domain, *_OUTCOME])
 
@@ -120,6 +126,8 @@ def prediction_row(prediction: Prediction) -> dict[str, Any]:
     row |= {f"{name}_std": deviation for name, deviation in prediction.deviations.items()}
     for name, (low, high) in prediction.intervals.items():
         row |= {f"{name}_lo": low, f"{name}_hi": high}
+    for name, found in prediction.classes.items():
+        row |= cells_of(name, found)
     row |= {"domain": prediction.domain or None}
     return row | {"status": prediction.status, "reason": prediction.reason}
 

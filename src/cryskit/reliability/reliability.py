@@ -38,7 +38,7 @@ class Reliability(nn.Module):
     """The parts by which a prediction is judged.
 
     Args:
-        properties: Number of properties that the model predicts.
+        properties: Number of outputs of the heads: one for each scalar, and those of classes, which have no intervals.
         reference: Sizes of the training crystals that are kept (`Reference.sizes`).
         domain: Sizes of the domain (`Domain.sizes`); None for a model without one.
     """

@@ -46,7 +46,7 @@ class Calibration:
 def calibrate(
     predictor: Predictor, training: Sequence[Crystal], crystals: Sequence[Crystal], seed: int = 0
 ) -> Calibration:
-    """Fit what a model needs to know of its own errors.
+    """Fit what a model needs to know of its own errors; of classes, which have no intervals, only the domain.
 
     Args:
         predictor: The trained model.
@@ -62,8 +62,9 @@ def calibrate(
     made = _learned(predictor, training, crystals, seed) if training else _kept(predictor)
     errors, scores, groups, used = _errors(predictor, made, crystals)
     made.intervals = fit_intervals(scores, errors, groups, [formula(c.numbers) for c in used])
-    counts = dict(zip(predictor.properties, np.isfinite(errors).sum(0).tolist(), strict=True))
-    if max(counts.values(), default=0) < FEWEST:
+    counts = dict(zip(predictor.card.columns, np.isfinite(errors).sum(0).tolist(), strict=True))
+    only_domain = made.domain is not None and all(p.classes for p in predictor.card.properties)
+    if max(counts.values(), default=0) < FEWEST and not only_domain:
         raise DataError(
             f"No property of {predictor.card.name} has labels of {FEWEST} crystals to calibrate with",
             f"Give more crystals with {' or '.join(predictor.properties)}",
@@ -91,7 +92,7 @@ def _learned(predictor: Predictor, training: Sequence[Crystal], held_out: Sequen
     most = np.argsort(-np.isfinite(labels[order]).sum(1), kind="stable")[: KEPT // 5]
     kept = np.sort(np.concatenate([order[most], np.delete(order, most)[: KEPT - len(most)]]))
     rows, found = _read_out(predictor, [training[i] for i in kept], partial(_vectors, predictor))
-    width, count = predictor.encoder.width, len(predictor.properties)
+    width, count = predictor.encoder.width, len(predictor.card.columns)
     vectors, predictions, counts = found.split([width, count, ELEMENTS + 1], dim=1)
     known = _standardised(predictor.heads, labels[kept][rows])
     reference = Reference.fit(vectors, predictions, known, COMPONENTS)
@@ -116,7 +117,7 @@ def _kept(predictor: Predictor) -> Reliability:
 def _errors(
     predictor: Predictor, made: Reliability, crystals: Sequence[Crystal]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Crystal]]:
-    """Return errors (n, properties), scores (n, properties, scores), groups (n, groups) and the crystals that have a graph."""
+    """Return errors (n, outputs), scores (n, outputs, scores), groups (n, groups) and the crystals that have a graph."""
 
     def numbers(graph: Graph) -> torch.Tensor:
         encoding = predictor.encoder(graph)
@@ -125,7 +126,7 @@ def _errors(
         return torch.cat([predictions, groups_of(element_counts(graph)).float(), scores], dim=1)
 
     rows, found = _read_out(predictor, crystals, numbers)
-    used, count = [crystals[i] for i in rows], len(predictor.properties)
+    used, count = [crystals[i] for i in rows], len(predictor.card.columns)
     labels = _standardised(predictor.heads, _labels(predictor, used))
     predictions, member, scores = found.split([count, len(GROUPS), count * len(SCORES)], dim=1)
     return (labels - predictions).abs().numpy(), scores.unflatten(1, (count, -1)).numpy(), member.bool().numpy(), used
@@ -149,9 +150,16 @@ def _vectors(predictor: Predictor, graph: Graph) -> torch.Tensor:
 
 
 def _labels(predictor: Predictor, crystals: Sequence[Crystal]) -> np.ndarray:
-    return np.array([[crystal.targets.get(name, np.nan) for name in predictor.properties] for crystal in crystals])
+    """Return labels (n, properties), NaN where they are unknown and of classes, whose errors are no numbers."""
+    scalars = {p.name: not p.classes for p in predictor.card.properties}
+    return np.array(
+        [[c.targets.get(name, np.nan) if scalar else np.nan for name, scalar in scalars.items()] for c in crystals]
+    )
 
 
 def _standardised(heads: PropertyHeads, labels: np.ndarray) -> torch.Tensor:
+    """Return labels (n, properties) on the scale of the heads, (n, outputs)."""
+    repeats = torch.tensor([p.outputs for p in heads.properties])
     with torch.no_grad():
-        return heads.standardised(torch.from_numpy(labels).float().to(heads.mean.device)).cpu()
+        found = heads.standardised(torch.from_numpy(labels).float().to(heads.mean.device)).cpu()
+    return found.repeat_interleave(repeats, dim=1)

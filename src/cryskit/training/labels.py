@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryskit.atomic_write import write_json
+from cryskit.data.classes import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ class Impossible(NamedTuple):
     Attributes:
         crystal: Id of the crystal.
         property: Name of the property.
-        value: The label, in the unit of the property.
+        value: The label, in the unit of the property; -1 for a label that is none of its classes.
         reason: Why it cannot be.
     """
 
@@ -58,6 +59,9 @@ def without_impossible(
 def _impossible(crystal: Crystal, kind: Property) -> Impossible | None:
     value = crystal.targets.get(kind.name, math.nan)
     low, high = kind.range
+    if kind.classes and value == NONE:
+        words = f"{crystal.labels.get(kind.name, '')!r} is none of the classes {', '.join(kind.classes)}"
+        return Impossible(crystal.id, kind.name, value, words)
     if math.isnan(value) or (low <= value <= high and math.isfinite(value)):
         return None
     unit = f" {kind.unit}" if kind.unit else ""

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cryskit.errors import PlanError
 from cryskit.training.plan_problems import problems
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Parts = Literal["encoder", "convolutions", "model"]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 """Names in a plan, one or many: a single text is one of them."""
+
+Kinds = dict[str, Literal["scalar", "class"]]
 
 _FILES = ("start", "teacher")  # keys of a plan that name a file
 
@@ -130,6 +132,8 @@ class Plan(BaseModel):
     Attributes:
         properties: Registry names (or columns of the data) to learn, one or many; absent where no labels are read.
         encoder: Its registry name and constructor arguments, {"name": "cgcnn", "width": 64}.
+        kinds: Name of a property to "scalar" or "class", or one of the two for all: how they are learned, where that is not to
+            follow from the registry and the labels (`data.classes`).
         objective: Its registry name and constructor arguments besides encoder and heads.
         start: The model whose weights the encoder begins with; None for random ones. Where it is given, the arguments of the encoder
             that are not given are those of the file.
@@ -147,12 +151,22 @@ class Plan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     properties: Annotated[Names, Field(min_length=1)] = ()
+    kinds: Kinds = Field(default_factory=dict)
     encoder: dict[str, Any] = Field(default_factory=lambda: {"name": "cgcnn"})
     objective: dict[str, Any] = Field(default_factory=lambda: {"name": "property"})
     start: Start | None = None
     teacher: Teacher | None = None
     optimisation: Optimisation = Optimisation()
     about: About = About()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_kind_of_all(cls, values: Any) -> Any:
+        """Let one kind stand for that of every property."""
+        if not isinstance(values, dict) or not isinstance(values.get("kinds"), str):
+            return values
+        names = values.get("properties", ())
+        return {**values, "kinds": dict.fromkeys([names] if isinstance(names, str) else names, values["kinds"])}
 
     @property
     def hash(self) -> str:
@@ -168,6 +182,10 @@ class Plan(BaseModel):
         decisive = self.model_dump(mode="json", exclude={"about"})
         if decisive["optimisation"]["steps"] is None:
             del decisive["optimisation"]["steps"]  # so that plans keep the hash they had before there were steps
+        if decisive["objective"].get("class_weights") == "balanced":
+            del decisive["objective"]["class_weights"]  # so that runs go on that began before there were classes
+        if not decisive["kinds"]:
+            del decisive["kinds"]  # so that plans keep the hash they had before there were classes
         for name in _FILES:
             if decisive[name] is None:
                 del decisive[name]  # so that plans keep the hash they had before there were starts and teachers
@@ -177,7 +195,7 @@ class Plan(BaseModel):
 
     def to_yaml(self) -> str:
         """Return the plan as a file that `from_yaml` reads."""
-        absent = {name for name in ("properties", *_FILES) if not getattr(self, name)}
+        absent = {name for name in ("properties", "kinds", *_FILES) if not getattr(self, name)}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=absent), sort_keys=False)
 
     @classmethod

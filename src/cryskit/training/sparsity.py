@@ -111,6 +111,11 @@ def error_of(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """
     errors, deviations = [], []
     for found in metrics.values():
+        if "error_rate" in found:
+            wrong, guessed = found["error_rate"], max(1 - found["most_frequent"], 1 / found["n"])
+            errors.append(wrong / guessed)
+            deviations.append((wrong * (1 - wrong) / found["n"]) ** 0.5 / guessed)
+            continue
         end = "_log10" if "mae_log10" in found else ""
         n, mae, rmse, mad = (found[f"{figure}{end}"] for figure in ("n", "mae", "rmse", "mad"))
         errors.append(mae / mad)

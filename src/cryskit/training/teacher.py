@@ -25,6 +25,7 @@ from cryskit.data.corpus import short_fingerprint, training_fingerprints
 from cryskit.data.read import read
 from cryskit.errors import DataError, PlanError
 from cryskit.graphs.build import build_usable
+from cryskit.predict.classes import targets_of
 from cryskit.predict.load import load
 from cryskit.predict.network import matching_card
 from cryskit.predict.published import path_of
@@ -129,7 +130,9 @@ class Vectors:
         for number, source in enumerate(self.named.unlabelled):
             for item in read(source):
                 if isinstance(item, Crystal) and short_fingerprint(item) in trained_on:
-                    found.setdefault(short_fingerprint(item), replace(item, id=f"{number}/{item.id}", targets={}))
+                    found.setdefault(
+                        short_fingerprint(item), replace(item, id=f"{number}/{item.id}", targets={}, labels={})
+                    )
         return found
 
     def _pseudo_labels(self, crystals: Mapping[str, Crystal], cache: Path) -> dict[str, dict[str, float]]:
@@ -138,10 +141,8 @@ class Vectors:
         predictor.require_heads()
         graph, errors = build_usable(list(crystals.values()), predictor.card.spec, cache=cache)
         names = [name for row, name in enumerate(crystals) if row not in errors]
-        values = predictor.values(graph).tolist()
-        return {
-            name: dict(zip(predictor.properties, row, strict=True)) for name, row in zip(names, values, strict=True)
-        }
+        wanted = predictor.card.properties
+        return {name: targets_of(wanted, row) for name, row in zip(names, predictor.values(graph), strict=True)}
 
     def _table(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> Path:
         """Return a table of the vectors that the model gives, made if it is not in the cache, whole."""

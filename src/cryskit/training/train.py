@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cryskit import properties
 from cryskit.batching import collate, with_targets
+from cryskit.data.classes import prepared
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import Split
-from cryskit.errors import DataError, UnknownNameError, suggestion
+from cryskit.errors import DataError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
+from cryskit.plots.judged import plot_judged
 from cryskit.plots.loss_curves import plot_curves
-from cryskit.plots.parity import plot_parity
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.calibrate import calibrate, calibrated
+from cryskit.training.class_calibration import class_calibrations
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
 from cryskit.training.inputs import SPLIT, crystals_of, folder_of, plan_of, split_of
@@ -29,7 +30,6 @@ from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, identity_of, note_plan, start_from, start_heads, text_hash
 from cryskit.training.settle import settle
 from cryskit.training.teacher import taught
-from cryskit.types import Property
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from cryskit.protocols import Objective
     from cryskit.training.identity import Identity
     from cryskit.training.settle import SettledPlan
-    from cryskit.types import Crystal, Graph, GraphSpec
+    from cryskit.types import Crystal, Graph, GraphSpec, Property
 
 
 class _Part(NamedTuple):
@@ -94,8 +94,7 @@ def train(
         name: Name of the model; the stem of `out` by default.
         source: Where the data came from, for the card; the path or name by default, where `crystals` is one.
         cache: Where built graphs are kept; `folder` by default.
-        judging: Give the model what judges its predictions: intervals and a domain, by the calibration part of the split or, without one, by
-            the validation part.
+        judging: Give the model intervals and a domain, by the calibration part of the split or, without one, by the validation part.
         progress: Show a progress bar.
 
     Returns:
@@ -131,24 +130,19 @@ def train(
     source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
     cache, crystals = cache or folder, crystals_of(crystals)
     split, is_new = split_of(split, crystals, settled.plan.optimisation.seed), not isinstance(split, Split)
-    begun = card_of(settled.plan, [_property(name, crystals) for name in settled.plan.properties], name or out.stem)
+    named, wanted = prepared(crystals, settled.plan.properties, settled.plan.kinds)
+    begun = card_of(settled.plan, wanted, name or out.stem)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
-        divided = split.divide(crystals)
+        divided = split.divide(named)
         learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress)
-        if judging:
-            _calibrate(predictor, learned, divided.calibration)
+        _calibrate(predictor, learned, divided.calibration, judging=judging)
         judged = evaluate(predictor, learned.validation)
     if is_new:
         split.save(folder / SPLIT)
-    predictor.card = predictor.card.model_copy(
-        update={
-            **learned.facts,
-            "split": {"name": split.name, "hash": split.hash},
-            "data": {"source": source, "manifest": manifest(crystals)},
-            "metrics": judged.metrics,
-        }
-    )
+    data = {"source": source, "manifest": manifest(crystals)}
+    facts = {"split": {"name": split.name, "hash": split.hash}, "data": data, "metrics": judged.metrics}
+    predictor.card = predictor.card.model_copy(update={**learned.facts, **facts})
     predictor.save(out)
     _plot(judged, begun.properties, folder, f"{predictor.card.full_name} on the validation part")
     return predictor.card
@@ -195,21 +189,17 @@ def _learn(
     objective.prepare(graphs[0])
     texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
     seen = [manifest(unlabelled[0])] if unlabelled else []
-    labels = [crystal.targets.get(one.name) for part in parts for crystal in part for one in wanted]
-    identity = _identity(settled, split, labels, seen, text_hash(predictor, texts))
+    identity = _identity(settled, split, [*chain(*parts)], seen, text_hash(predictor, texts), wanted)
     claim(folder, identity)
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
     epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=start.rates, progress=progress)
-    counts = {
-        "unusable": len(unusable),
-        COUNT: sum(map(len, impossible)),
-        "unlabelled": len(unlabelled[0]) if unlabelled else 0,
-        "without text": texts.count(None) if predictor.text_input else 0,
-    }
+    rows |= {"unusable": len(unusable), COUNT: sum(map(len, impossible))}
+    rows["unlabelled"] = len(unlabelled[0]) if unlabelled else 0
+    rows["without text"] = texts.count(None) if predictor.text_input else 0
     said = {
         "elements": elements,
-        "rows": rows | {name: count for name, count in counts.items() if count},
+        "rows": {name: count for name, count in rows.items() if count or name in {"training", "validation"}},
         "start": start.facts | heads,
         "teacher": teacher.named.model_dump() if teacher else {},
         "text": predictor.text_input.facts if predictor.text_input else {},
@@ -218,11 +208,22 @@ def _learn(
     return _Learned(labelled, validation.crystals, said)
 
 
-def _calibrate(predictor: Predictor, learned: _Learned, crystals: Sequence[Crystal]) -> None:
-    """Give a predictor intervals, by the part of the split that calibrates or, without one, by the validation crystals.
+def _calibrate(predictor: Predictor, learned: _Learned, crystals: Sequence[Crystal], *, judging: bool) -> None:
+    """Calibrate a predictor: its classes, its intervals and its domain.
 
-    With too few labels there it gets none.
+    That is done by the part of the split that calibrates or, without one, by the validation crystals; with too few labels there it
+    gets no intervals.
+
+    Args:
+        predictor: The trained model, which is changed in place.
+        learned: The run.
+        crystals: The part of the split that calibrates; none if there is no such part.
+        judging: Whether it gets intervals and a domain.
     """
+    classes = class_calibrations(predictor, learned.validation, crystals)
+    predictor.card = predictor.card.model_copy(update={"class_calibration": classes})
+    if not judging:
+        return
     part, given = ("calibration", crystals) if crystals else ("validation", learned.validation)
     possible, _ = without_impossible(given, predictor.card.properties)
     with suppress(DataError):
@@ -230,23 +231,32 @@ def _calibrate(predictor: Predictor, learned: _Learned, crystals: Sequence[Cryst
 
 
 def _identity(
-    settled: SettledPlan, split: Split, labels: list[float | None], seen: list[str], text: list[str]
+    settled: SettledPlan,
+    split: Split,
+    crystals: Sequence[Crystal],
+    seen: list[str],
+    text: list[str],
+    wanted: Sequence[Property],
 ) -> Identity:
     """Return what a run depends on.
 
     Args:
         settled: The plan.
         split: The split of the data.
-        labels: Labels of training and validation crystals.
+        crystals: Training and validation crystals, with labels.
         seen: Manifest hash of the crystals that are learned from without labels, if there are any.
         text: Hash of the descriptions, if the model reads them.
+        wanted: What is learned.
     """
+    labels = [crystal.targets.get(one.name) for crystal in crystals for one in wanted]
+    classes = [f"{one.name}: {', '.join(one.classes)}" for one in wanted if one.classes]
     data = {
         "data": split.data,
         "split": split.hash,
         "labels": digest_of(labels),
         "unlabelled": seen,
         "descriptions": text,
+        "classes": classes or None,
     }
     return identity_of(settled, data, split.hash, *seen, *text)
 
@@ -262,20 +272,7 @@ def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path, of: str)
     """Draw the curves of the run, and predictions of the validation crystals over their labels."""
     plot_curves(read_log(folder / LOG), folder / "curve.png")
     for each in (p for p in wanted if p.name in judged.metrics):
-        truth, values = judged.table[f"{each.name}_true"], judged.table[each.name]
-        plot_parity(truth, values, each, folder / f"parity-{each.name}.png", of=of)
-
-
-def _property(column: str, crystals: Sequence[Crystal]) -> Property:
-    """Return the registered property, or one made of a column that the registry does not know."""
-    try:
-        return properties.get(column)
-    except UnknownNameError as error:
-        if any(column in crystal.targets for crystal in crystals):
-            return Property(name=column, symbol=column, unit="")
-        known = sorted({name for crystal in crystals for name in crystal.targets})
-        cure = suggestion(column, known, f"It has {', '.join(known) or 'no targets'}")
-        raise DataError(f"The data has no column {column}", cure) from error
+        plot_judged(judged.table, each, folder, of=of)
 
 
 def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[Crystal]:

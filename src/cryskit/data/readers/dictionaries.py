@@ -14,7 +14,7 @@ from cryskit.data.readers.cells import dictionary_of, from_text
 from cryskit.data.readers.objects import from_object, is_structure_object, kind_of
 from cryskit.data.readers.stated import compared
 from cryskit.data.readers.symbols import atomic_number
-from cryskit.data.targets import known_id, known_text, targets
+from cryskit.data.targets import known_id, known_text, labels, targets
 from cryskit.data.validate import make_row
 from cryskit.errors import CrystalError, DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -67,7 +67,11 @@ def _from_record(record: Mapping[str, Any], name: str, limit: int) -> Crystal:
         crystal = compared(from_value(value, name, limit), record)
         columns = dict(record)
     return replace(
-        crystal, id=name, text=known_text(columns) or crystal.text, targets={**crystal.targets, **targets(columns)}
+        crystal,
+        id=name,
+        text=known_text(columns) or crystal.text,
+        targets={**crystal.targets, **targets(columns)},
+        labels={**crystal.labels, **labels(columns)},
     )
 
 

@@ -6,6 +6,7 @@ import csv
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cryskit import properties
 from cryskit.data.files import refuse_special
 from cryskit.data.readers.dictionaries import STRUCTURES
 from cryskit.data.readers.formats import DETAILS, format_of, read_named, stem
@@ -13,7 +14,7 @@ from cryskit.data.readers.labels import labels_of
 from cryskit.data.readers.named_files import NamedFiles
 from cryskit.data.readers.numbers import is_number
 from cryskit.data.readers.tree import ENTRIES, TABLE, Tree, tree_of
-from cryskit.data.targets import IDS, MISSING, property_names, targets
+from cryskit.data.targets import IDS, MISSING, labels, property_names, targets
 from cryskit.errors import CrystalError, DataError, UnreadableError
 from cryskit.types import Crystal, Failure
 
@@ -214,14 +215,15 @@ def _names(row: list[str], table: str, *, headed: bool) -> list[str]:
 def _row(files: NamedFiles, row: list[str], names: list[str], source: str, limit: int) -> Crystal | Failure:
     name = stem(row[0])
     try:
+        found = files.crystal(row[0], name, limit)
         if len(row) > len(names) + 1:
             raise UnreadableError(f"{len(row)} values, expected at most {len(names) + 1}", "Give each value one column")
         cells = {key: cell for key, cell in zip(names, row[1:], strict=False) if cell.lower() not in MISSING}
-        if wrong := [cell for cell in cells.values() if not is_number(cell)]:
+        words = {key: cell for key, cell in cells.items() if key in properties.load() and properties.get(key).classes}
+        if wrong := [cell for key, cell in cells.items() if key not in words and not is_number(cell)]:
             raise UnreadableError(f"{wrong[0]!r} is no number", "Give a number, or nothing if the value is unknown")
-        found = files.crystal(row[0], name, limit)
     except CrystalError as error:
         error.source = error.source or source
         return Failure(name, error)
-    values = targets({key: float(cell) for key, cell in cells.items()})
-    return replace(found, id=name, targets={**found.targets, **values})
+    values = targets({key: float(cell) for key, cell in cells.items() if key not in words})
+    return replace(found, id=name, targets={**found.targets, **values}, labels={**found.labels, **labels(words)})

@@ -15,7 +15,7 @@ from cryskit.data.readers.csv_records import records
 from cryskit.data.readers.dictionaries import STRUCTURES, read_record
 from cryskit.data.readers.stated import compared
 from cryskit.data.spreadsheet import unguard
-from cryskit.data.targets import IDS, MISSING, PATHS, TEXTS, known_id, known_text, property_names, targets
+from cryskit.data.targets import IDS, MISSING, PATHS, TEXTS, known_id, known_text, labels, property_names, targets
 from cryskit.data.validate import make_row
 from cryskit.errors import DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -40,7 +40,7 @@ _HEAD = 65_536  # bytes in which the header is looked for
 def from_frame(
     frame: pd.DataFrame, limit: int, source: str = "frame", prefix: str = "", files: NamedFiles | None = None
 ) -> Iterator[Crystal | Failure]:
-    """Read the rows of a frame; columns of numbers are targets.
+    """Read the rows of a frame; columns of numbers are targets, those of truth values and short texts labels.
 
     Args:
         frame: Frame with a column of structures (objects, dictionaries, JSON or CIF text), the interchange columns, or a column that names structure
@@ -82,7 +82,8 @@ def _named(
             raise UnreadableError(f"The row names no file in the column {naming}", "Give one, or remove the row")
         crystal = compared(files.crystal(value, name, limit), record)
         text = known_text(record) or crystal.text
-        return replace(crystal, id=name, text=text, targets={**crystal.targets, **targets(record)})
+        known = {**crystal.targets, **targets(record)}
+        return replace(crystal, id=name, text=text, targets=known, labels={**crystal.labels, **labels(record)})
 
     return make_row(name, f"{source}, {name}", make, limit)
 

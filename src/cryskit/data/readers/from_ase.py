@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import ase.io
 from ase.io import ParseError
 
-from cryskit.data.targets import known_id, targets
+from cryskit.data.targets import known_id, labels, targets
 from cryskit.data.validate import make_row, validate_size
 from cryskit.errors import CrystalError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -62,7 +62,8 @@ def from_atoms(atoms: Atoms, name: str) -> Crystal:
         LatticeError: There is no full periodic cell.
         DisorderError: `info` or the arrays name an occupancy other than one.
     """
-    return replace(Crystal.from_ase(atoms, known_id(atoms.info) or name), targets=targets(atoms.info))
+    crystal = Crystal.from_ase(atoms, known_id(atoms.info) or name)
+    return replace(crystal, targets=targets(atoms.info), labels=labels(atoms.info))
 
 
 def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymatgen.core import Structure
 
-from cryskit.data.targets import known_id, targets
+from cryskit.data.targets import known_id, labels, targets
 from cryskit.errors import UnreadableError
 from cryskit.types import Crystal
 
@@ -41,7 +41,8 @@ def from_structure(structure: Structure, name: str) -> Crystal:
         LatticeError: It is not periodic in all directions.
     """
     properties = structure.properties or {}
-    return replace(Crystal.from_pymatgen(structure, known_id(properties) or name), targets=targets(properties))
+    crystal = Crystal.from_pymatgen(structure, known_id(properties) or name)
+    return replace(crystal, targets=targets(properties), labels=labels(properties))
 
 
 def from_dictionary(data: Mapping[str, Any], name: str) -> Crystal:
