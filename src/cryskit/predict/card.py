@@ -144,7 +144,8 @@ class Card(BaseModel):
         more = [f"{len(self.properties) - 8} more"] * (len(self.properties) > 8)
         predicts = f"predicts {', '.join([*known, *more])}" if known else "pre-trained, predicts nothing"
         count = f" on {self.rows['training']:,} crystals" if "training" in self.rows else ""
-        source = f" of {shortened(self.data['source'])}" if self.data.get("source") else ""
+        named = without_folders(self.data).get("source")
+        source = f" of {shortened(named)}" if named else ""
         trained = [f"trained{count}{source}"] if count or source else []
         return "\n  ".join([f"{self.full_name} ({self.encoder.get('name')})", predicts, *trained])
 
