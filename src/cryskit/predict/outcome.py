@@ -55,6 +55,8 @@ def predictions_of(
         remarks: What is to be said of each crystal.
         domain: Domain of the model, if it has one.
     """
+    if not crystals:
+        return []
     width = len(card.columns)
     quantities, readings = numbers[:, : 4 * width], numbers[:, 4 * width :]
     least = _least(card.properties).astype(numbers.dtype)
