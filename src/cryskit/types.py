@@ -86,10 +86,6 @@ class Crystal(Conversions):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getstate__(self) -> dict[str, object]:
-        """Return what another process is sent: read-only mappings cannot be."""
-        return vars(self) | {"targets": dict(self.targets), "labels": dict(self.labels)}
-
     def __repr__(self) -> str:
         lengths = " x ".join(f"{length:.2f}" for length in np.linalg.norm(self.lattice, axis=1))
         known = "".join(f", {name} {value:.4g}" for name, value in list(self.targets.items())[:3])

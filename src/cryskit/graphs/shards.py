@@ -88,7 +88,7 @@ class _Begun:
 
     def __init__(self, crystals: Sequence[Crystal], spec: GraphSpec, cache: Path, pool: Pool | None) -> None:
         self._graph, self._table = (cache / f"{key(crystals, spec)}.{ending}" for ending in ("shard.arrow", "parquet"))
-        bare = [replace(crystal, text=None, targets={}) for crystal in crystals]  # lighter to send
+        bare = [replace(crystal, text=None, targets={}, labels={}) for crystal in crystals]  # lighter to send
         chunks = [bare[i : i + _CHUNK] for i in range(0, len(bare), _CHUNK)]
         build = partial(_build, spec=spec)
         self._built: Iterator[_Built | Lost[list[Crystal]]] | None = None

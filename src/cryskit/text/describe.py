@@ -138,7 +138,7 @@ def describe_each(crystals: Iterable[Crystal], pool: Pool, timeout: float = TIME
     Raises:
         CryskitError: Robocrystallographer cannot be imported.
     """
-    bare = (replace(crystal, text=None, targets={}) for crystal in crystals)  # lighter to send
+    bare = (replace(crystal, text=None, targets={}, labels={}) for crystal in crystals)  # lighter to send
     for found in pool.map(partial(describe, timeout=timeout), bare):
         yield _stood_in(found) if isinstance(found, Lost) else found
 

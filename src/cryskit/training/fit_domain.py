@@ -125,7 +125,9 @@ def _with_tables(training: _Encoded, crystals: Sequence[Crystal]) -> Domain:
 
 def _elements(crystals: Sequence[Crystal]) -> np.ndarray:
     """Return the atomic numbers of the elements that training crystals have, rare ones left out."""
-    return np.flatnonzero(np.bincount(np.concatenate([np.unique(c.numbers) for c in crystals])) >= _COMMON)
+    counts = np.bincount(np.concatenate([np.unique(c.numbers) for c in crystals]))
+    common = np.flatnonzero(counts >= _COMMON)
+    return common if len(common) else np.flatnonzero(counts)
 
 
 def _corruptions(
