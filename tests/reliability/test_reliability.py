@@ -152,6 +152,7 @@ def test_a_model_can_be_calibrated_again(predictor: Predictor, file: Path) -> No
 def test_too_few_labels_or_no_reference_are_refused(predictor: Predictor, file: Path) -> None:
     with pytest.raises(DataError, match="labels of 9 crystals"):
         calibrate(predictor, [], CRYSTALS[:5])
+    assert predictor.predict(CRYSTALS[:2])["bulk_modulus_lo"].notna().all(), "the model keeps what it had"
     bare = load(file)
     bare.reliability = None
     with pytest.raises(DataError, match="keeps nothing of its training crystals"):

@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 
 from cryskit.errors import DataError
-from cryskit.plots.style import BLUE, FAINT, GRID, INK, ORANGE, new_figure, plain_axes, save, symbol, title, unit
+from cryskit.plots.style import (
+    BLUE,
+    DENSITY,
+    FAINT,
+    GRID,
+    INK,
+    ORANGE,
+    new_figure,
+    plain_axes,
+    save,
+    symbol,
+    title,
+    unit,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +30,6 @@ if TYPE_CHECKING:
 
     from cryskit.types import Property
 
-_DENSITY = LinearSegmentedColormap.from_list("density", ["#b3cbe2", BLUE, "#0c2b49"])
 _MANY = 1500
 _BINS = 8
 
@@ -69,7 +80,7 @@ def draw_intervals(table: pd.DataFrame, prop: Property, level: float) -> Figure:
     shown = np.maximum(error, smallest)
     if len(error) > _MANY:
         axes.hexbin(
-            half, shown, gridsize=45, xscale="log", yscale="log", bins="log", mincnt=1, cmap=_DENSITY, linewidths=0
+            half, shown, gridsize=45, xscale="log", yscale="log", bins="log", mincnt=1, cmap=DENSITY, linewidths=0
         )
     else:
         axes.scatter(half, shown, s=10, color=BLUE, alpha=0.6, linewidths=0)

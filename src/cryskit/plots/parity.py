@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
 from cryskit.errors import DataError
 from cryskit.evaluate.metrics import metrics
-from cryskit.plots.style import BLUE, FAINT, GRID, INK, ORANGE, new_figure, plain_axes, save, symbol, title, unit
+from cryskit.plots.style import (
+    BLUE,
+    DENSITY,
+    FAINT,
+    GRID,
+    INK,
+    ORANGE,
+    new_figure,
+    plain_axes,
+    save,
+    symbol,
+    title,
+    unit,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +34,6 @@ if TYPE_CHECKING:
     from cryskit.types import Property
 
 _MANY = 1500
-_DENSITY = LinearSegmentedColormap.from_list("density", ["#b3cbe2", BLUE, "#0c2b49"])
 
 
 def plot_parity(truth: ArrayLike, values: ArrayLike, prop: Property, path: Path, *, of: str = "") -> None:
@@ -109,7 +120,7 @@ def _main(
             gridsize=70,
             bins="log",
             mincnt=1,
-            cmap=_DENSITY,
+            cmap=DENSITY,
             xscale=scale,
             yscale=scale,
             extent=extent,

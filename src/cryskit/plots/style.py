@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from cryskit.atomic_write import replacing
@@ -24,6 +25,9 @@ BLUE, ORANGE = "#2a6099", "#d5691e"
 
 FIGURES = (".png", ".pdf", ".svg")
 """Endings of the files that a figure can be written to."""
+
+DENSITY = LinearSegmentedColormap.from_list("density", ["#b3cbe2", BLUE, "#0c2b49"])
+"""Colours of the number of points in a cell of the plane, where there are too many to draw each."""
 
 _DPI = 300
 _GREEK = {"dH": r"\Delta H", "eps": r"\varepsilon", "eta": r"\eta", "nu": r"\nu", "omega": r"\omega"}

@@ -74,6 +74,7 @@ class Reliability(nn.Module):
         predictions: Float[Tensor, "crystals properties"],
         graph: Graph,
         readings: Float[Tensor, "crystals columns"],
+        counts: Float[Tensor, "crystals elements"],
     ) -> Float[Tensor, "crystals properties scores"]:
         """Return what the expected error of each prediction depends on (`intervals.SCORES`).
 
@@ -82,8 +83,8 @@ class Reliability(nn.Module):
             predictions: Standardised predictions.
             graph: Graph of the crystals.
             readings: What the domain reads of them (`readings`).
+            counts: Number of atoms of each element (`groups.element_counts`).
         """
-        counts = element_counts(graph)
         evidence = self.reference.evidence(encoding.crystals, predictions)
         learned = self.error_head(encoding.crystals, predictions, counts)
         likeness = readings[:, 0] if readings.shape[1] else encoding.crystals.new_zeros(graph.crystals)
@@ -104,7 +105,6 @@ class Reliability(nn.Module):
             graph: Graph of the crystals.
             levels: Shares of crystals whose labels the intervals should cover.
         """
-        readings = self.readings(encoding, graph)
-        scores = self.scores(encoding, predictions, graph, readings)
-        groups = groups_of(element_counts(graph))
+        readings, counts = self.readings(encoding, graph), element_counts(graph)
+        scores, groups = self.scores(encoding, predictions, graph, readings, counts), groups_of(counts)
         return Judgement([self.intervals(scores, groups, level) for level in levels], readings)

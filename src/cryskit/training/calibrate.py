@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -105,13 +106,13 @@ def _learned(predictor: Predictor, training: Sequence[Crystal], held_out: Sequen
 
 
 def _kept(predictor: Predictor) -> Reliability:
-    """Return what a model learned from its training crystals when it was calibrated before."""
+    """Return a copy of what a model learned from its training crystals when it was calibrated before."""
     if predictor.reliability is None:
         raise DataError(
             f"{predictor.card.name} keeps nothing of its training crystals, by which errors are judged",
             "Give the crystals that it was trained on, too (--training)",
         )
-    return predictor.reliability
+    return deepcopy(predictor.reliability)
 
 
 def _errors(
@@ -122,8 +123,9 @@ def _errors(
     def numbers(graph: Graph) -> torch.Tensor:
         encoding = predictor.encoder(graph)
         predictions = predictor.heads(encoding.crystals)
-        scores = made.scores(encoding, predictions, graph, made.readings(encoding, graph)).flatten(1)
-        return torch.cat([predictions, groups_of(element_counts(graph)).float(), scores], dim=1)
+        counts = element_counts(graph)
+        scores = made.scores(encoding, predictions, graph, made.readings(encoding, graph), counts)
+        return torch.cat([predictions, groups_of(counts).float(), scores.flatten(1)], dim=1)
 
     rows, found = _read_out(predictor, crystals, numbers)
     used, count = [crystals[i] for i in rows], len(predictor.card.columns)
