@@ -13,9 +13,12 @@ from cryskit.data.interchange import manifest
 from cryskit.data.sources import open_source
 from cryskit.errors import DataError, UnknownNameError, UnreadableError
 from cryskit.evaluate.evaluate import evaluate
+from cryskit.evaluate.likeness import NEW_FORMULA, SAME_FORMULA, TRAINED
 from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor
 from cryskit.properties import get
+from cryskit.reliability.reliability import Reliability
+from cryskit.reliability.training_record import TrainingRecord
 from cryskit.types import Crystal, Failure, GraphSpec
 
 NAMES = ("bulk_modulus", "poisson_ratio")
@@ -90,6 +93,7 @@ def test_json_says_everything_with_null_for_what_is_unknown(predictor: Predictor
         "data": manifest(crystals),
         "units": {"bulk_modulus": "GPa"},
         "coverage": {},
+        "likeness": {},
         "interval": 0.9,
         "rows": 21,
         "failed": 1,
@@ -98,3 +102,23 @@ def test_json_says_everything_with_null_for_what_is_unknown(predictor: Predictor
     assert rows[0]["bulk_modulus_true"] is None
     assert "bad.cif: The file is empty" in rows[0]["reason"]
     assert [row["bulk_modulus"] for row in rows[1:]] == judged.table["bulk_modulus"].tolist()[1:]
+
+
+def test_figures_stand_apart_for_what_trained_the_model(predictor: Predictor, crystals: list[Crystal]) -> None:
+    trained, other, new = crystals[:8], crystals[8:12], crystals[12:]
+    squeezed = [replace(c, id=f"{c.id}-squeezed", lattice=c.lattice * 0.9) for c in other]
+    recorded = Predictor.from_card(predictor.card)
+    recorded.load_state_dict(predictor.state_dict())
+    recorded.reliability = Reliability(2, {"crystals": 1, "width": 8, "components": 1, "properties": 2})
+    recorded.reliability.record = TrainingRecord.of([*trained, *other])
+    found = evaluate(recorded, [*new, BAD, *squeezed, *trained], "bulk_modulus")
+    kinds = found.likeness["bulk_modulus"]
+    formulas = {c.formula for c in [*trained, *other]}
+    like = sum(c.formula in formulas for c in new)
+    assert {kind: figures["n"] for kind, figures in kinds.items()} == {
+        TRAINED: len(trained),
+        SAME_FORMULA: len(squeezed) + like,
+        NEW_FORMULA: len(new) - like,
+    }
+    assert kinds[TRAINED]["mae"] == pytest.approx(evaluate(predictor, trained).metrics["bulk_modulus"]["mae"], rel=1e-5)
+    assert json.loads(found.to_json())["likeness"]["bulk_modulus"][TRAINED]["n"] == len(trained)

@@ -8,7 +8,7 @@ import typer
 
 from cryskit.cli import options, training
 from cryskit.cli.crystals import bar, collect
-from cryskit.cli.figures import print_coverage, print_figures
+from cryskit.cli.figures import print_coverage, print_figures, print_likeness
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import note, require, write_text
 from cryskit.errors import counted
@@ -30,6 +30,12 @@ class Figures(StrEnum):
     SVG = "svg"
 
 
+_Plots = Annotated[
+    Path | None,
+    typer.Option("--plots", metavar="DIR", help="Plot predictions, reliability of classes, and errors over intervals."),
+]
+
+
 def evaluate(
     data: options.Data,
     model: options.Model,
@@ -46,12 +52,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write figures and predictions to a .json file.")
     ] = None,
-    plots: Annotated[
-        Path | None,
-        typer.Option(
-            "--plots", metavar="DIR", help="Plot predictions, reliability of classes, and errors over intervals."
-        ),
-    ] = None,
+    plots: _Plots = None,
     interval: options.Interval = options.LEVEL,
     form: Annotated[Figures, typer.Option("--format", help="Format of the plots.")] = Figures.PNG,
     limit: options.Limit = options.LIMIT,
@@ -65,6 +66,7 @@ def evaluate(
     the mean of the labels were always guessed. Intervals of a calibrated model: share of labels that they cover, their mean width,
     and the rank correlation of width and size of the error. Of classes: balanced accuracy (mean over classes), accuracy, and what
     always guessing the most frequent class would have; ROC-AUC, F1, log loss; how often sets have the true class, and their size.
+    All apart for crystals that trained the model (by id, or formula and volume per atom), other cells of their formulas, new formulas.
     """
     if part and not split:
         raise typer.BadParameter("needs --split, whose part it is", param_hint="'--part'")
@@ -81,23 +83,25 @@ def evaluate(
     judged = _part(crystals, used, part) if used else crystals
     _warn(predictor.card, crystals, judged, used, training.place_of(path_of(model), None) / training.SPLIT)
     chosen: Sequence[Crystal | Failure] = judged if used else [*crystals, *failures]
-    shown = bar(chosen, "predicting", len(chosen))
-    found = run(predictor, shown, properties, interval=interval, digest=digest(path_of(model)))
-    if out is not None:
+    found = run(
+        predictor, bar(chosen, "predicting", len(chosen)), properties, interval=interval, digest=digest(path_of(model))
+    )
+    if out:
         write_text(found.to_json(), out)
-    if plots is not None:
+    if plots:
         _plot(found, predictor.card, plots, form, _part_of(data, part) if used else Path(data).name)
-    _print(found, as_json=as_json)
+    if as_json:
+        typer.echo(found.to_json())
+    else:
+        _print(found)
     if found.failed or failures:
         raise typer.Exit(1)
 
 
-def _print(found: "Evaluation", *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(found.to_json())
-    else:
-        print_figures(found.metrics, found.units)
-        print_coverage(found.coverage, found.units, found.interval)
+def _print(found: "Evaluation") -> None:
+    print_figures(found.metrics, found.units)
+    print_coverage(found.coverage, found.units, found.interval)
+    print_likeness(found.likeness, found.units)
 
 
 def _part_of(data: str, part: options.Part | None) -> str:

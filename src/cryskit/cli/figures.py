@@ -70,6 +70,27 @@ def print_coverage(
         print_table(["property", "of", *_OF_INTERVALS.values(), "unit of the width"], rows)
 
 
+def print_likeness(likeness: Mapping[str, Mapping[str, Mapping[str, float]]], units: Mapping[str, str]) -> None:
+    """Print figures apart for crystals by their likeness to those that trained the model; nothing if it keeps no record of them.
+
+    Args:
+        likeness: Property to kind of crystals to figure to value, as `cryskit.evaluate.Evaluation` has them.
+        units: Property to unit.
+    """
+    if not likeness:
+        return
+    typer.echo("\nApart, by what the model was trained on:\n")
+    for columns in (_COLUMNS, _CLASS_COLUMNS):
+        rows = [
+            [name, kind, *(found.get(key) for key in columns), units.get(name, "")]
+            for name, kinds in likeness.items()
+            for kind, found in kinds.items()
+            if ("accuracy" in found) is (columns is _CLASS_COLUMNS)
+        ]
+        if rows:
+            print_table(["property", "of", *columns.values(), "unit"], rows)
+
+
 def _rows(name: str, found: Mapping[str, float], unit: str) -> Iterator[list[object]]:
     yield [name, unit, *_values(found, "")]
     if f"mae{_LOG}" in found:

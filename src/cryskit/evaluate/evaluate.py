@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from io import StringIO
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from cryskit.data.classes import label_of, labelled_rows
@@ -14,6 +15,7 @@ from cryskit.data.targets import one_or_many, property_name
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.class_metrics import class_metrics
 from cryskit.evaluate.coverage import coverage
+from cryskit.evaluate.likeness import likeness
 from cryskit.evaluate.metrics import metrics
 from cryskit.predict.predictor import LEVEL
 from cryskit.predict.tables import frame, prediction_row, records
@@ -40,6 +42,8 @@ class Evaluation:
         units: Property name to unit.
         metrics: Property to figure to value (see `metrics` and `class_metrics`), for the properties that have labels.
         coverage: Property to kind of crystals to figures of its intervals (see `coverage.coverage`), for those that have any.
+        likeness: Property to kind of crystals to figures of merit: apart for those that trained the model, other cells of their
+            formulas, and new formulas (see `likeness.likeness`); empty if the model carries no record of its training.
         interval: Level of the intervals: the share of labels that they should cover.
         rows: Crystals and failures.
         failed: Rows without a prediction.
@@ -52,6 +56,7 @@ class Evaluation:
     units: dict[str, str]
     metrics: dict[str, dict[str, float]]
     coverage: dict[str, dict[str, dict[str, float]]]
+    likeness: dict[str, dict[str, dict[str, float]]]
     interval: float
     rows: int
     failed: int
@@ -107,6 +112,7 @@ def evaluate(
         units={name: p.unit for name, p in chosen.items() if not p.classes},
         metrics={name: _metrics(chosen[name], table, predictions, seen) for name in labelled},
         coverage=_coverage(table, [chosen[name] for name in labelled], seen),
+        likeness=_likeness(table, [chosen[name] for name in labelled], predictions, seen, predictor),
         interval=interval,
         rows=len(seen),
         failed=sum(p.status == "failed" for p in predictions),
@@ -130,6 +136,24 @@ def _coverage(
 ) -> dict[str, dict[str, dict[str, float]]]:
     found = {p.name: coverage(table, p, items) for p in wanted if f"{p.name}_lo" in table}
     return {name: kinds for name, kinds in found.items() if kinds}
+
+
+def _likeness(
+    table: pd.DataFrame,
+    wanted: Sequence[Property],
+    predictions: Sequence[Prediction],
+    items: Sequence[Crystal | Failure],
+    predictor: Predictor,
+) -> dict[str, dict[str, dict[str, float]]]:
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for kind, chosen in likeness(predictor, items).items():
+        rows = [row for row in np.flatnonzero(chosen).tolist() if predictions[row].status != "failed"]
+        some = table.iloc[rows]
+        for each in wanted:
+            if some[f"{each.name}_true"].notna().any():
+                figures = _metrics(each, some, [predictions[row] for row in rows], [items[row] for row in rows])
+                found.setdefault(each.name, {})[kind] = figures
+    return found
 
 
 def _remembered(items: Iterable[Crystal | Failure], seen: list[Crystal | Failure]) -> Iterator[Crystal | Failure]:

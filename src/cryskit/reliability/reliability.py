@@ -11,6 +11,7 @@ from cryskit.reliability.error_head import ErrorHead
 from cryskit.reliability.groups import element_counts, groups_of
 from cryskit.reliability.intervals import Intervals, scores_of
 from cryskit.reliability.reference import Reference
+from cryskit.reliability.training_record import TrainingRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,21 +42,31 @@ class Reliability(nn.Module):
         properties: Number of outputs of the heads: one for each scalar, and those of classes, which have no intervals.
         reference: Sizes of the training crystals that are kept (`Reference.sizes`).
         domain: Sizes of the domain (`Domain.sizes`); None for a model without one.
+        record: Sizes of the list of training crystals (`TrainingRecord.sizes`); None for a model without one.
     """
 
     domain: Domain | None
+    record: TrainingRecord | None
 
-    def __init__(self, properties: int, reference: Mapping[str, int], domain: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        properties: int,
+        reference: Mapping[str, int],
+        domain: Mapping[str, int] | None = None,
+        record: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__()
         self.reference = Reference(**reference)
         self.error_head = ErrorHead(self.reference.sizes["width"], properties)
         self.intervals = Intervals(properties)
         self.register_module("domain", Domain(**domain) if domain else None)
+        self.register_module("record", TrainingRecord(**record) if record else None)
 
     @property
     def sizes(self) -> dict[str, Any]:
         """The sizes of its parts, for the card of the model."""
-        return {"reference": self.reference.sizes} | ({"domain": self.domain.sizes} if self.domain is not None else {})
+        parts = {"reference": self.reference, "domain": self.domain, "record": self.record}
+        return {name: part.sizes for name, part in parts.items() if part is not None}
 
     def readings(self, encoding: Encoding, graph: Graph) -> Float[Tensor, "crystals columns"]:
         """Return what the domain reads of crystals.
