@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import cryskit
@@ -18,9 +19,12 @@ from cryskit.cli import app
 from cryskit.data.interchange import write
 from cryskit.elements import formula
 from cryskit.errors import DataError, ModelError, PlanError
+from cryskit.evaluate.evaluate import evaluate
+from cryskit.evaluate.likeness import NEW_FORMULA, SAME_FORMULA
 from cryskit.small_data import tuning
 from cryskit.small_data.fit import Fitted, fit_table
 from cryskit.small_data.folds import folds_of, some
+from cryskit.small_data.intervals import ORIGIN, of_other_folds
 from cryskit.small_data.joined import with_structures
 from cryskit.small_data.judge import Kept, decide, mixed
 from cryskit.small_data.model import assembled
@@ -29,6 +33,7 @@ from cryskit.small_data.search import choose, fitted, mean_of
 from cryskit.small_data.sources import Vectors, source_of, usable_sources
 from cryskit.small_data.table import table_of
 from cryskit.small_data.tuning import Tuner, affordable, predicted
+from cryskit.types import Crystal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CRYSTALS = list(islice(cryskit.read("elastic_tensor"), 60))
@@ -54,6 +59,29 @@ def test_the_file_alone_gives_the_fitted_model(done: Fitted) -> None:
     labels = [crystal.targets["bulk_modulus"] for crystal in CRYSTALS[:5]]
     assert np.abs(np.log10(table["bulk_modulus"]) - np.log10(labels)).mean() < 0.05  # these trained it
     assert done.path.stat().st_size < 10e6
+
+
+def test_a_fitted_model_has_intervals_that_cover_formulas_it_has_not_seen(done: Fitted) -> None:
+    formulas = {crystal.formula for crystal in CRYSTALS}
+    others = [c for c in cryskit.read("elastic_tensor") if isinstance(c, Crystal) and c.formula not in formulas]
+    found = evaluate(cryskit.load(done.path), others[::5], "bulk_modulus")
+    assert found.coverage["bulk_modulus"]["all"]["coverage"] > 0.75, "60 labels, each predicted without its formula"
+    assert found.coverage["bulk_modulus"]["all"]["width_log10"] < 0.6
+    assert set(found.table["domain"]) <= {"in", "edge", "out"}
+    assert set(found.likeness["bulk_modulus"]) <= {SAME_FORMULA, NEW_FORMULA}
+    assert done.model.card.calibration == {"origin": ORIGIN, "crystals": {"bulk_modulus": len(CRYSTALS)}}
+
+
+def test_rows_are_judged_by_rows_of_other_folds() -> None:
+    torch.manual_seed(0)
+    vectors, labels = torch.randn(40, 6), torch.randn(40, 1)
+    folds = [np.arange(0, 40, 2), np.arange(1, 40, 2)]
+    twins = torch.cat([vectors, vectors])
+    apart = of_other_folds(vectors, torch.zeros(40, 1), labels, folds)
+    together = of_other_folds(twins, torch.zeros(80, 1), labels.repeat(2, 1), [np.arange(40), np.arange(40, 80)])
+    assert (apart[:, 0, 0] > -3).all(), "no row is its own neighbour"
+    assert (together[:, 0, 0] < -3).all()
+    assert (together[:, 0, 4].exp() > 0).all()
 
 
 def test_the_report_is_one_page_that_loads_nothing(done: Fitted) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
 from torch import nn
 
 from cryskit.reliability.domain import Domain
-from cryskit.reliability.error_head import ErrorHead
+from cryskit.reliability.error_head import HIDDEN, ErrorHead
 from cryskit.reliability.groups import element_counts, groups_of
 from cryskit.reliability.intervals import Intervals, scores_of
 from cryskit.reliability.reference import Reference
@@ -43,8 +44,10 @@ class Reliability(nn.Module):
         reference: Sizes of the training crystals that are kept (`Reference.sizes`).
         domain: Sizes of the domain (`Domain.sizes`); None for a model without one.
         record: Sizes of the list of training crystals (`TrainingRecord.sizes`); None for a model without one.
+        hidden: Width of the network that has learned where errors are large; 0 for a model without one.
     """
 
+    error_head: ErrorHead | None
     domain: Domain | None
     record: TrainingRecord | None
 
@@ -54,10 +57,12 @@ class Reliability(nn.Module):
         reference: Mapping[str, int],
         domain: Mapping[str, int] | None = None,
         record: Mapping[str, int] | None = None,
+        hidden: int = HIDDEN,
     ) -> None:
         super().__init__()
         self.reference = Reference(**reference)
-        self.error_head = ErrorHead(self.reference.sizes["width"], properties)
+        width = self.reference.sizes["width"]
+        self.register_module("error_head", ErrorHead(width, properties, hidden) if hidden else None)
         self.intervals = Intervals(properties)
         self.register_module("domain", Domain(**domain) if domain else None)
         self.register_module("record", TrainingRecord(**record) if record else None)
@@ -66,7 +71,8 @@ class Reliability(nn.Module):
     def sizes(self) -> dict[str, Any]:
         """The sizes of its parts, for the card of the model."""
         parts = {"reference": self.reference, "domain": self.domain, "record": self.record}
-        return {name: part.sizes for name, part in parts.items() if part is not None}
+        sizes = {name: part.sizes for name, part in parts.items() if part is not None}
+        return sizes | ({} if self.error_head is not None else {"hidden": 0})
 
     def readings(self, encoding: Encoding, graph: Graph) -> Float[Tensor, "crystals columns"]:
         """Return what the domain reads of crystals.
@@ -97,7 +103,9 @@ class Reliability(nn.Module):
             counts: Number of atoms of each element (`groups.element_counts`).
         """
         evidence = self.reference.evidence(encoding.crystals, predictions)
-        learned = self.error_head(encoding.crystals, predictions, counts)
+        learned = torch.zeros_like(predictions)
+        if self.error_head is not None:
+            learned = self.error_head(encoding.crystals, predictions, counts)
         likeness = readings[:, 0] if readings.shape[1] else encoding.crystals.new_zeros(graph.crystals)
         return scores_of(predictions, evidence, learned, likeness, counts, graph)
 

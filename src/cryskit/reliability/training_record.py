@@ -137,7 +137,7 @@ def _holds(filled: Tensor, entries: Sequence[str], hashes: int) -> np.ndarray:
 
 
 def _places(entries: Sequence[str], bits: int, hashes: int) -> np.ndarray:
-    """Return the bits of each entry, (n, hashes): an arithmetic sequence that two halves of its hash begin."""
-    halves = b"".join(blake2b(entry.encode(), digest_size=16).digest() for entry in entries)
-    first, step = np.frombuffer(halves, dtype="<u8").reshape(-1, 2, 1).swapaxes(0, 1) % bits
-    return (first + step * np.arange(hashes, dtype=np.uint64)) % bits
+    """Return the bits of each entry, (n, hashes): four bytes of its hash for each."""
+    digests = b"".join(blake2b(entry.encode(), digest_size=4 * hashes).digest() for entry in entries)
+    found: np.ndarray = np.frombuffer(digests, dtype="<u4").reshape(-1, hashes) % np.uint32(bits)
+    return found

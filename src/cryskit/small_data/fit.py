@@ -15,6 +15,7 @@ from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import PlanError
 from cryskit.evaluate.metrics import metrics
+from cryskit.small_data.intervals import ORIGIN, intervals_of
 from cryskit.small_data.joined import with_structures
 from cryskit.small_data.judge import FIT, Judged, Kept, collected, decide, judge_frozen, judge_tuned, outer_folds
 from cryskit.small_data.model import assembled
@@ -24,6 +25,7 @@ from cryskit.small_data.sources import JOINED, PUBLISHED, Vectors, usable_source
 from cryskit.small_data.table import GUESS, Table, table_of
 from cryskit.small_data.tuning import Tuner, affordable
 from cryskit.small_data.warnings import warnings_of
+from cryskit.training.calibrate import calibrated
 from cryskit.training.identity import Identity, claim, digest_of
 from cryskit.types import Crystal, Failure
 
@@ -133,6 +135,8 @@ def fit_table(
     announce("vectors")
     run = _Run(rows, Vectors(rows, sources, place, key), Kept(place, announce), key, seed, started, budget)
     model, judged, choice, notes = run.whole(path.stem)
+    announce("intervals and domain")
+    calibrated(model, intervals_of(model, rows, judged, seed), ORIGIN)
     model.save(path)
     warnings = (*warnings_of(rows, crystals, sources, excluded, judged), *notes)
     frame = _unseen(rows, judged)

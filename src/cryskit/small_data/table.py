@@ -57,8 +57,7 @@ class Table:
 
     def learned(self, transform: str) -> np.ndarray:
         """Return the labels as they are learned under a transform, (n,)."""
-        found: np.ndarray = np.log10(self.values) if transform == "log10" else self.values
-        return found
+        return learned_of(self.values, transform)
 
     def judged(self, values: Any) -> np.ndarray:
         """Return values of the property on the scale on which errors are counted: decimal logarithm or the value itself.
@@ -79,6 +78,17 @@ class Table:
     def under(self, transform: Any) -> Property:
         """Return the property as it is learned under a transform."""
         return replace(self.wanted, transform=transform)
+
+
+def learned_of(values: np.ndarray, transform: str) -> np.ndarray:
+    """Return values of a property as they are learned.
+
+    Args:
+        values: Values in the unit of the property.
+        transform: "log10" or "none".
+    """
+    found: np.ndarray = np.log10(values) if transform == "log10" else values
+    return found
 
 
 def physical(learned: Any, transform: str) -> np.ndarray:
