@@ -38,7 +38,7 @@ from cryskit.predict.tables import (
     units_of,
 )
 from cryskit.reliability.intervals import ONE_DEVIATION, require_level
-from cryskit.weights import save_tensors
+from cryskit.weights import compact, save_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -316,7 +316,7 @@ class Predictor(nn.Module):
 
     def save(self, path: Path | str) -> None:
         """Write the model file, whole or not at all."""
-        save_tensors(self.state_dict(), {CARD: self.card.to_json()}, Path(path))
+        save_tensors(compact(self.state_dict()), {CARD: self.card.to_json()}, Path(path))
 
     def _judged(self, graph: Graph, interval: float) -> torch.Tensor:
         """Return predictions in the properties' own units and, of a calibrated model, what `outcome.predictions_of` reads behind them.

@@ -11,6 +11,7 @@ from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor
 from cryskit.registry import ENCODERS
 from cryskit.small_data.table import SPEC
+from cryskit.weights import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +73,7 @@ def assembled(
         **facts,
     )
     predictor = Predictor.from_card(card)
-    weights = [*(source.tensors for source in sources), *(network.encoder.state_dict() for network in tuned)]
+    weights = [*(source.tensors for source in sources), *(rounded(network.encoder.state_dict()) for network in tuned)]
     modules = [part.module.state_dict() for part in used]
     modules += [{f"heads.{name}": tensor for name, tensor in one.heads.state_dict().items()} for one in tuned]
     _fill(predictor, weights, modules, torch.from_numpy(table.learned(transform)))
