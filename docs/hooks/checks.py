@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generated import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
+from cards import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

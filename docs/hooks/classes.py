@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generated import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
+from cards import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
 
 MARK = re.compile(r"<!-- classes: (\w+) -->")
 _FIGURES = {

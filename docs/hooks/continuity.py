@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generated import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
+from cards import filled, table  # MkDocs runs a hook as a file, not as a module of a package
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MARK = "<!-- continuity -->"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the mark of a page (called by MkDocs for each page)."""
-    return markdown.replace(MARK, tables()) if MARK in markdown else markdown
+    return filled(markdown, MARK, "continuity", tables)
 
 
-def tables() -> str:
+def tables(card: Mapping[str, Any]) -> str:
     """Return how much predictions and errors change under changes of crystals that change nothing, for each model."""
-    try:
-        card = json.loads((RESULTS / "continuity.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return "*The run has not been made yet.*"
     changes = [
         (
             _name(model),

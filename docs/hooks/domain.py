@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generated import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
+from cards import filled, table  # MkDocs runs a hook as a file, not as a module of a package
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MARK = "<!-- domain -->"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the mark of a page (called by MkDocs for each page)."""
-    return markdown.replace(MARK, tables()) if MARK in markdown else markdown
+    return filled(markdown, MARK, "domain", tables)
 
 
-def tables() -> str:
+def tables(card: Mapping[str, Any]) -> str:
     """Return the shares of real, corrupted and absurd crystals in each domain, with errors, size and time."""
-    try:
-        card = json.loads((RESULTS / "domain.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return "*The run has not been made yet.*"
     real = [
         (f"real, {row['formulas']} formulas", row["crystals"], "", *(row[name] for name in ("in", "edge", "out")))
         for row in card["real"]

@@ -14,13 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+from cards import RESULTS, cell, result_card, table  # MkDocs runs a hook as a file, not as a module of a package
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from cryskit.benchmark.compare import Gain
     from cryskit.predict.card import Card
 
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 _PAPER = {
     "formation_energy_per_atom": 0.086,
     "band_gap": 0.467,
@@ -44,19 +46,6 @@ def _part(name: str) -> str:
         return PARTS[name]()
     except FileNotFoundError:  # a run has left no result card
         return "*The run has not been made yet.*"
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table; numbers have at most four significant digits."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
-
-
-def cell(value: object) -> str:
-    """Return a value as the text of a table cell."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str("" if value is None else value).replace("|", r"\|").replace("\n", " ")
 
 
 def commands() -> str:
@@ -132,7 +121,7 @@ def results() -> str:
 
 def few_labels() -> str:
     """Return the errors of every arm, and the paired differences from scratch, from the summary of the few-label runs."""
-    card = _card("few-labels-summary")
+    card = result_card("few-labels-summary")
     arms = ("scratch", "start", "selector", "magpie", "mean")
     rows = [
         [f"{row['percent']} %", row["property"].replace("_", " "), *(_spread(row, arm) for arm in arms)]
@@ -163,7 +152,7 @@ def _spread(row: Mapping[str, Any], arm: str) -> str:
 
 def crysxpp() -> str:
     """Return the test errors of the published few-label model and those of the paper."""
-    card = _card("accuracy-crysxpp")
+    card = result_card("accuracy-crysxpp")
     rows = [
         (
             row["property"].replace("_", " "),
@@ -181,7 +170,7 @@ def crysxpp() -> str:
 
 def debias() -> str:
     """Return the errors of every way to an experimental gap."""
-    errors = _card("debias")["mae"]
+    errors = result_card("debias")["mae"]
     ways = [way for way in errors["leave one out"] if way != "experiment"]
     rows = [(way, *(errors[which][way]["mae"] for which in errors)) for way in ways]
     return table(["predicted by", *errors], rows)
@@ -189,7 +178,7 @@ def debias() -> str:
 
 def selector() -> str:
     """Return what the selectors keep, how stable that is over seeds, and at which error."""
-    card = _card("selector")
+    card = result_card("selector")
     rows = []
     for name, arm in card["summary"]["arms"].items():
         errors, ranks = arm["validation_mae"], arm.get("spearman_of_seen_bits", {})
@@ -208,14 +197,14 @@ def selector() -> str:
 
 def reconstruction() -> str:
     """Return the losses of CrysAE and of the yard-sticks."""
-    card = _card("reconstruction")
+    card = result_card("reconstruction")
     rows = [(row["of"], row["validation"], row["published"]) for row in card["losses"]]
     return table(["loss", "validation crystals", "published"], rows)
 
 
 def streaming() -> str:
     """Return rates and peak memory of pre-training on generated corpora of two sizes."""
-    card = _card("streaming")
+    card = result_card("streaming")
     rows = [
         (
             corpus["crystals"],
@@ -234,7 +223,7 @@ def streaming() -> str:
 
 def describing() -> str:
     """Return how much sooner crystals are described, and in the same words."""
-    card = _card("describe")
+    card = result_card("describe")
     return (
         f"On {card['crystals']} crystals of the bundled sets and examples, in one run of one process, describing took "
         f"{card['library_seconds_per_crystal']:.2f} s of processor time per crystal as the library comes and "
@@ -245,7 +234,7 @@ def describing() -> str:
 
 def crysmmnet() -> str:
     """Return the test errors of the published model that reads descriptions and of the same network without."""
-    cards = [_card("accuracy-crysmmnet"), _card("accuracy-crysmmnet-graph")]
+    cards = [result_card("accuracy-crysmmnet"), result_card("accuracy-crysmmnet-graph")]
     rows = [
         (read["property"].replace("_", " "), read["unit"], *map(_error, (read, plain)), read["crystals"])
         for read, plain in zip(*(card["test"] for card in cards), strict=True)
@@ -259,7 +248,7 @@ def _error(row: Mapping[str, Any]) -> str:
 
 def retrieval() -> str:
     """Return how often a crystal is found by its own words."""
-    card = _card("retrieval")
+    card = result_card("retrieval")
     ways = ("crystal by words", "words by crystal")
     rows = [
         (name, found["descriptions"], *(share for way in ways for share in found[way].values()))
@@ -271,7 +260,7 @@ def retrieval() -> str:
 
 def zoo() -> str:
     """Return how much faster than plain ones the networks of the zoo are, and what memory an epoch takes."""
-    card = _card("speed-amd-epyc-2c-zoo-2t")
+    card = result_card("speed-amd-epyc-2c-zoo-2t")
     rows = [
         (
             row["stage"],
@@ -290,7 +279,7 @@ def zoo() -> str:
 
 def probe() -> str:
     """Return what linear probes read out of frozen encoders."""
-    card = _card("probe")
+    card = result_card("probe")
     asked = {
         "space_group_accuracy": "space group",
         "crystal_system_accuracy": "crystal system",
@@ -307,7 +296,7 @@ def benchmark(name: str, *, paper: bool = False) -> str:
     """Return errors and gains of a benchmark with one data set and one fraction, from its collected card."""
     from cryskit.benchmark.collected import BenchmarkCard  # noqa: PLC0415
 
-    card = BenchmarkCard.model_validate(_card(name))
+    card = BenchmarkCard.model_validate(result_card(name))
     names = list(dict.fromkeys(row.property for row in card.errors))
     means = {(row.encoder, row.regime, row.property): row.mean for row in card.errors}
     errors = [
@@ -331,10 +320,6 @@ def benchmark(name: str, *, paper: bool = False) -> str:
 
 def _interval(row: Gain | None) -> str:
     return f"{row.gain:.1f} ({row.low:.1f} to {row.high:.1f})" if row else ""
-
-
-def _card(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def section(name: str, card: Mapping[str, Any]) -> str:
@@ -379,7 +364,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "distillation_80": partial(benchmark, "distillation-80", paper=True),
     "distillation_elastic": partial(benchmark, "distillation-elastic"),
     "describing": describing,
-    "experiment": lambda: section("experiment", _card("experiment")),
+    "experiment": lambda: section("experiment", result_card("experiment")),
     "few_labels": few_labels,
     "reconstruction": reconstruction,
     "models": models,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generated import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
+from cards import filled, table  # MkDocs runs a hook as a file, not as a module of a package
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MARK = "<!-- small tables -->"
 _APART = {"fit", "mean of the labels", "Magpie, boosted trees"}
@@ -16,15 +18,11 @@ _APART = {"fit", "mean of the labels", "Magpie, boosted trees"}
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the mark of a page (called by MkDocs for each page)."""
-    return markdown.replace(MARK, errors()) if MARK in markdown else markdown
+    return filled(markdown, MARK, "fit", errors)
 
 
-def errors() -> str:
+def errors(card: Mapping[str, Any]) -> str:
     """Return the nested error of `fit`, of the best single candidate, of the rival and of the guess, for each set."""
-    try:
-        card = json.loads((RESULTS / "fit.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return "*The run has not been made yet.*"
     rows = []
     for facts in card["sets"]:
         every = {one["model"]: one for one in card["errors"] if one["set"] == facts["set"]}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cryskit.predict.predictor import Predictor
     from cryskit.predict.published import models
     from cryskit.small_data.fit import fit_table
+    from cryskit.suggestions.suggest import suggest
     from cryskit.training.fit import fit
     from cryskit.training.plan import Plan
     from cryskit.training.pretrain import pretrain
@@ -56,6 +57,7 @@ __all__ = [
     "models",
     "pretrain",
     "read",
+    "suggest",
     "train",
 ]
 
@@ -85,6 +87,7 @@ _HOMES = {
     "models": "cryskit.predict.published:models",
     "pretrain": "cryskit.training.pretrain:pretrain",
     "read": "cryskit.data.read:read",
+    "suggest": "cryskit.suggestions.suggest:suggest",
     "train": "cryskit.training.train:train",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,5 +68,5 @@ def test_an_unknown_mark_is_an_error(generated: ModuleType) -> None:
 def test_a_part_without_its_card_says_so(
     generated: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generated, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys.modules["cards"], "RESULTS", tmp_path)
     assert generated.on_page_markdown("<!-- generated: retrieval -->") == "*The run has not been made yet.*"

@@ -23,6 +23,7 @@ from cryskit.cli import (
     predict,
     pretrain,
     search,
+    suggest,
     train,
 )
 from cryskit.cli.output import as_notes, log_shown, note
@@ -57,6 +58,7 @@ app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
 app.command("describe")(describe.describe)
 app.command("search")(search.search)
+app.command("suggest")(suggest.suggest)
 app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.command("pretrain")(pretrain.pretrain)

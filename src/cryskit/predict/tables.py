@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cryskit.types import Prediction, Property
 
 _OUTCOME = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
-_UNIT = "unit"
+UNIT = "unit"
+"""Key of the unit in the metadata of a column."""
 
 EMBEDDINGS = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32())), *_OUTCOME])
 """One vector per crystal."""
@@ -58,7 +59,7 @@ def prediction_schema(
         for field in (
             fields_of(wanted)
             if wanted.classes
-            else [pa.field(f"{wanted.name}{end}", pa.float64(), metadata={_UNIT: wanted.unit}) for end in endings]
+            else [pa.field(f"{wanted.name}{end}", pa.float64(), metadata={UNIT: wanted.unit}) for end in endings]
         )
     ]
     return pa.schema([("id", pa.string()), *values, *[("domain", pa.string())] * domain, *_OUTCOME])
@@ -116,7 +117,7 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def units_of(schema: pa.Schema) -> dict[str, str]:
     """Return the unit of each column that holds a physical quantity, "" where it has no dimension."""
-    return {field.name: field.metadata[_UNIT.encode()].decode() for field in schema if field.metadata}
+    return {field.name: field.metadata[UNIT.encode()].decode() for field in schema if field.metadata}
 
 
 def prediction_row(prediction: Prediction) -> dict[str, Any]:

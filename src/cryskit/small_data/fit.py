@@ -135,13 +135,11 @@ def fit_table(
     announce("vectors")
     run = _Run(rows, Vectors(rows, sources, place, key), Kept(place, announce), key, seed, started, budget)
     model, judged, choice, notes = run.whole(path.stem)
-    announce("intervals and domain")
     calibrated(model, intervals_of(model, rows, judged, seed), ORIGIN)
     model.save(path)
     warnings = (*warnings_of(rows, crystals, sources, excluded, judged), *notes)
-    frame = _unseen(rows, judged)
-    frame.to_csv(place / PREDICTIONS, index=False)
-    found = Fitted(model, path, place, judged.errors(rows), rows.unit, frame, warnings)
+    found = Fitted(model, path, place, judged.errors(rows), rows.unit, _unseen(rows, judged), warnings)
+    found.predictions.to_csv(place / PREDICTIONS, index=False)
     write_report(rows, judged, choice, model.card, found.errors, warnings, found.report)
     return found
 

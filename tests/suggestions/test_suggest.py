@@ -1,0 +1,100 @@
+"""Suggestions: the best of what is offered, never what is known or cannot be, better with every answer that is given back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import cryskit
+from cryskit.cli import app
+from cryskit.data.interchange import write
+from cryskit.errors import DataError, PlanError
+from cryskit.types import Crystal
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CRYSTALS = [c for c in islice(cryskit.read("elastic_tensor"), 120) if isinstance(c, Crystal)]
+BARE = [replace(c, targets={}) for c in CRYSTALS]
+
+
+def test_a_model_that_predicts_the_property_suggests_what_it_predicts_best() -> None:
+    table = cryskit.suggest(BARE, "cryskit-mp", "max bulk_modulus", batch=3, acquisition="mean")
+    predicted = cryskit.load("cryskit-mp").predict(BARE)
+    within = predicted[predicted["domain"] != "out"]
+    assert table["id"][0] == within.loc[within["bulk_modulus"].idxmax(), "id"]
+    assert table["bulk_modulus"][0] == pytest.approx(table["bulk_modulus_predicted"][0], rel=1e-4)
+    assert (table["bulk_modulus_lo"] < table["bulk_modulus"]).all()
+    assert (table["bulk_modulus_hi"] > table["bulk_modulus"]).all()
+    assert table.attrs["units"]["bulk_modulus_std"] == "GPa"
+    assert table.attrs["measured"] == 0
+
+
+def test_an_encoder_that_predicts_nothing_learns_from_what_is_measured() -> None:
+    known, rest = CRYSTALS[:60], BARE[60:]
+    table = cryskit.suggest(
+        [*BARE[:60], *rest], "crysae", "max bulk_modulus", measured=known, batch=6, acquisition="mean"
+    )
+    truth = {c.id: c.targets["bulk_modulus"] for c in CRYSTALS[60:]}
+    assert set(table["id"]) <= truth.keys(), "what is measured is not suggested"
+    chosen = np.mean([truth[name] for name in table["id"]])
+    assert chosen > np.quantile(list(truth.values()), 0.8)
+    assert table["bulk_modulus_predicted"].isna().all()
+    assert table.attrs["measured"] == len(known)
+
+
+def test_near_a_value_and_the_smallest() -> None:
+    near = cryskit.suggest(BARE, "cryskit-mp", "bulk_modulus near 100", batch=4, acquisition="mean")
+    assert (np.log10(near["bulk_modulus"] / 100).abs() < 0.05).all()
+    least = cryskit.suggest(BARE, "cryskit-mp", "min bulk_modulus", batch=2, acquisition="mean")
+    assert (least["bulk_modulus"] < 60).all()
+
+
+def test_what_cannot_be_is_not_suggested_unless_asked_for() -> None:
+    squeezed = [replace(c, id=f"{c.id}-squeezed", lattice=0.75 * c.lattice) for c in BARE[:20]]
+    inside = cryskit.suggest([*BARE, *squeezed], "cryskit-mp", "max bulk_modulus", batch=10)
+    assert not inside["id"].str.endswith("-squeezed").any()
+    every = cryskit.suggest([*BARE, *squeezed], "cryskit-mp", "max bulk_modulus", batch=10, outside=True)
+    assert every["id"].str.endswith("-squeezed").any()
+    assert set(every.loc[every["id"].str.endswith("-squeezed"), "domain"]) == {"out"}
+
+
+def test_answers_are_a_table_of_ids(tmp_path: Path) -> None:
+    write(tmp_path / "pool.parquet", BARE)
+    answers = pd.DataFrame([{"id": c.id, "K_VRH": c.targets["bulk_modulus"]} for c in CRYSTALS[:30]])
+    answers.to_csv(tmp_path / "answers.csv", index=False)
+    command = [
+        *("suggest", str(tmp_path / "pool.parquet"), "--goal", "max K_VRH", "--model", "crysae", "--batch", "5"),
+        *("--measured", str(tmp_path / "answers.csv")),
+    ]
+    shown = CliRunner().invoke(app, [*command, "--json"])
+    assert shown.exit_code == 0, shown.output
+    found = json.loads(shown.stdout)
+    assert len(found["rows"]) == 5
+    assert not {row["id"] for row in found["rows"]} & set(answers["id"])
+    assert "30 values known" in shown.stderr
+    out = tmp_path / "next.csv"
+    assert CliRunner().invoke(app, [*command, "--out", str(out)]).exit_code == 0
+    assert [row["id"] for row in found["rows"]] == pd.read_csv(out)["id"].tolist()
+
+
+def test_what_is_asked_has_to_be_possible(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="crysae does not predict bulk_modulus, and 0 values measured"):
+        cryskit.suggest(BARE[:5], "crysae", "max bulk_modulus")
+    with pytest.raises(DataError, match="Nothing that is given as measured has a value of bulk_modulus"):
+        cryskit.suggest(BARE[:5], "cryskit-mp", "max bulk_modulus", measured=BARE[5:8])
+    with pytest.raises(DataError, match="No candidate is left"):
+        cryskit.suggest(BARE[:5], "cryskit-mp", "max bulk_modulus", measured=CRYSTALS[:5])
+    with pytest.raises(PlanError, match="bulk_modulus is never -3"):
+        cryskit.suggest(BARE[:5], "cryskit-mp", "bulk_modulus near -3")
+    with pytest.raises(PlanError, match="0 candidates"):
+        cryskit.suggest(BARE[:5], "cryskit-mp", "max bulk_modulus", batch=0)
+    bad = tmp_path / "bad.cif"
+    bad.write_text("nothing", encoding="utf-8")
+    table = cryskit.suggest([EXAMPLES / "Si.cif", bad], "cryskit-mp", "max band_gap")
+    assert (len(table), table.attrs["unusable"]) == (1, 1)
