@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.calibrate import calibrate, calibrated
 from cryskit.training.class_calibration import class_calibrations
+from cryskit.training.cross_validation import cross_validate, splits_of
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
 from cryskit.training.inputs import SPLIT, crystals_of, folder_of, plan_of, split_of
@@ -32,11 +33,12 @@ from cryskit.training.settle import settle
 from cryskit.training.teacher import taught
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
     from cryskit.protocols import Objective
+    from cryskit.training.cross_validation import CrossValidation
     from cryskit.training.identity import Identity
     from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, Graph, GraphSpec, Property
@@ -68,6 +70,7 @@ class _Learned(NamedTuple):
     facts: dict[str, Any]
 
 
+@overload
 def train(
     plan: Any,
     crystals: Any,
@@ -75,13 +78,50 @@ def train(
     out: Path | str = "model.safetensors",
     folder: Path | str | None = None,
     *,
+    folds: None = None,
     name: str | None = None,
     source: str = "",
     cache: Path | None = None,
     judging: bool = True,
     progress: bool = False,
-) -> Card:
-    """Train a model and write its file.
+    announce: Callable[[str], None] = ...,
+) -> Card: ...
+
+
+@overload
+def train(
+    plan: Any,
+    crystals: Any,
+    split: str | None = None,
+    out: Path | str = "model.safetensors",
+    folder: Path | str | None = None,
+    *,
+    folds: int | Sequence[Split],
+    name: str | None = None,
+    source: str = "",
+    cache: Path | None = None,
+    judging: bool = True,
+    progress: bool = False,
+    announce: Callable[[str], None] = ...,
+) -> CrossValidation: ...
+
+
+def train(
+    plan: Any,
+    crystals: Any,
+    split: Split | str | Path | None = None,
+    out: Path | str = "model.safetensors",
+    folder: Path | str | None = None,
+    *,
+    folds: int | Sequence[Split] | None = None,
+    name: str | None = None,
+    source: str = "",
+    cache: Path | None = None,
+    judging: bool = True,
+    progress: bool = False,
+    announce: Callable[[str], None] = lambda _: None,
+) -> Card | CrossValidation:
+    """Train a model and write its file, or cross-validate a plan.
 
     Labels outside the physical range of their property are left out and listed in `folder`. The test crystals of the split are not looked at. A run that was killed goes on from its last checkpoint in `folder`.
 
@@ -91,18 +131,21 @@ def train(
         split: Which crystals train and which choose the epoch: a Split, its kind ("random", "formula", "system"; None for "random"), or its file. One that is made here is kept in the folder.
         out: The model file to write.
         folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals; `<out>.run` by default.
+        folds: Number of folds of a cross-validation, or their splits. `split` is then what folds keep together ("formula" by default),
+            the models are in the folder, and `out` is the table of out-of-fold predictions if it ends in .csv or .parquet.
         name: Name of the model; the stem of `out` by default.
         source: Where the data came from, for the card; the path or name by default, where `crystals` is one.
         cache: Where built graphs are kept; `folder` by default.
         judging: Give the model intervals and a domain, by the calibration part of the split or, without one, by the validation part.
         progress: Show a progress bar.
+        announce: Function that is called with a line after each fold.
 
     Returns:
-        The card of the model, with its validation metrics.
+        The card of the model, with its validation metrics; of folds a `cross_validation.CrossValidation`.
 
     Raises:
         DataError: A property has no labels, or the data is not that of the split.
-        PlanError: The plan contradicts itself, or `folder` holds another run.
+        PlanError: The plan contradicts itself, `folder` holds another run, or both a split and folds are given.
 
     Warns:
         FewValidationCrystals: Fewer than 20 crystals choose the epoch.
@@ -128,18 +171,46 @@ def train(
     """
     settled, out, folder = settle(plan_of(plan)), Path(out), folder_of(Path(out), folder)
     source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
-    cache, crystals = cache or folder, crystals_of(crystals)
-    split, is_new = split_of(split, crystals, settled.plan.optimisation.seed), not isinstance(split, Split)
+    cache, crystals, label = cache or folder, crystals_of(crystals), name or out.stem
+    seed = settled.plan.optimisation.seed
+    settings: dict[str, Any] = {"source": source, "cache": cache, "judging": judging, "progress": progress}
+    if folds is None:
+        divided = split_of(split, crystals, seed)
+        card = _train(settled, crystals, divided, out, folder, name=label, **settings)
+        if not isinstance(split, Split):
+            divided.save(folder / SPLIT)
+        return card
+
+    def train_fold(fold: Split, file: Path, run: Path) -> Card:
+        return _train(settled, crystals, fold, file, run, name=f"{label}-{file.stem}", **settings)
+
+    every = splits_of(folds, split, crystals, seed)
+    said: dict[str, Any] = {"source": source, "judging": judging, "announce": announce}
+    return cross_validate(settled, crystals, every, out, folder, train_fold, **said)
+
+
+def _train(
+    settled: SettledPlan,
+    crystals: list[Crystal],
+    split: Split,
+    out: Path,
+    folder: Path,
+    *,
+    name: str,
+    source: str,
+    cache: Path,
+    judging: bool,
+    progress: bool,
+) -> Card:
+    """Train one model on one split, write its file and return its card; the arguments are those of `train`."""
     named, wanted = prepared(crystals, settled.plan.properties, settled.plan.kinds)
-    begun = card_of(settled.plan, wanted, name or out.stem)
+    begun = card_of(settled.plan, wanted, name)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
         divided = split.divide(named)
         learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress)
         _calibrate(predictor, learned, divided.calibration, judging=judging)
         judged = evaluate(predictor, learned.validation)
-    if is_new:
-        split.save(folder / SPLIT)
     data = {"source": source, "manifest": manifest(crystals)}
     facts = {"split": {"name": split.name, "hash": split.hash}, "data": data, "metrics": judged.metrics}
     predictor.card = predictor.card.model_copy(update={**learned.facts, **facts})
