@@ -24,6 +24,7 @@ from cryskit.cli import (
     pretrain,
     search,
     train,
+    tune,
 )
 from cryskit.cli.output import as_notes, log_shown, note
 from cryskit.errors import CryskitError, FilesNotReadWarning, one_line
@@ -59,6 +60,7 @@ app.command("describe")(describe.describe)
 app.command("search")(search.search)
 app.command("fit")(fit.fit)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)

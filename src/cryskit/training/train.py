@@ -176,20 +176,20 @@ def train(
     settings: dict[str, Any] = {"source": source, "cache": cache, "judging": judging, "progress": progress}
     if folds is None:
         divided = split_of(split, crystals, seed)
-        card = _train(settled, crystals, divided, out, folder, name=label, **settings)
+        card = train_once(settled, crystals, divided, out, folder, name=label, **settings)
         if not isinstance(split, Split):
             divided.save(folder / SPLIT)
         return card
 
     def train_fold(fold: Split, file: Path, run: Path) -> Card:
-        return _train(settled, crystals, fold, file, run, name=f"{label}-{file.stem}", **settings)
+        return train_once(settled, crystals, fold, file, run, name=f"{label}-{file.stem}", **settings)
 
     every = splits_of(folds, split, crystals, seed)
     said: dict[str, Any] = {"source": source, "judging": judging, "announce": announce}
     return cross_validate(settled, crystals, every, out, folder, train_fold, **said)
 
 
-def _train(
+def train_once(
     settled: SettledPlan,
     crystals: list[Crystal],
     split: Split,
@@ -201,14 +201,29 @@ def _train(
     cache: Path,
     judging: bool,
     progress: bool,
+    watch: Callable[[float, float], None] | None = None,
 ) -> Card:
-    """Train one model on one split, write its file and return its card; the arguments are those of `train`."""
+    """Train one model on one split, write its file and return its card.
+
+    Args:
+        settled: The plan.
+        crystals: The whole data set.
+        split: The split of it.
+        out: The model file to write.
+        folder: Folder of the run.
+        name: Name of the model.
+        source: Where the data came from.
+        cache: Folder of built graphs.
+        judging: Give the model intervals and a domain.
+        progress: Show a progress bar.
+        watch: Function of each epoch, as `training.fit.fit` takes it.
+    """
     named, wanted = prepared(crystals, settled.plan.properties, settled.plan.kinds)
     begun = card_of(settled.plan, wanted, name)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
         divided = split.divide(named)
-        learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress)
+        learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress, watch=watch)
         _calibrate(predictor, learned, divided.calibration, judging=judging)
         judged = evaluate(predictor, learned.validation)
     data = {"source": source, "manifest": manifest(crystals)}
@@ -228,6 +243,7 @@ def _learn(
     cache: Path,
     *,
     progress: bool,
+    watch: Callable[[float, float], None] | None,
 ) -> _Learned:
     """Train the networks of a predictor on the first part of the data; the second chooses the epoch.
 
@@ -239,6 +255,7 @@ def _learn(
         folder: Folder of the run.
         cache: Folder of built graphs, and of the teacher's vectors.
         progress: Show a progress bar.
+        watch: Function of each epoch, as `training.fit.fit` takes it.
     """
     plan, teacher = settled.plan, settled.teacher
     wanted = predictor.card.properties
@@ -264,7 +281,8 @@ def _learn(
     claim(folder, identity)
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
-    epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=start.rates, progress=progress)
+    given: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress, "watch": watch}
+    epoch = fit(objective, *graphs, plan.optimisation, folder, **given)
     rows |= {"unusable": len(unusable), COUNT: sum(map(len, impossible))}
     rows["unlabelled"] = len(unlabelled[0]) if unlabelled else 0
     rows["without text"] = texts.count(None) if predictor.text_input else 0
