@@ -14,6 +14,7 @@ from cryskit.cli.output import note, print_json, print_table, require
 from cryskit.cli.plans import check_labels, divide
 
 if TYPE_CHECKING:
+    from cryskit.training.plan import Plan as TrainingPlan
     from cryskit.training.tune import Tuned
 
 SUFFIX = (".yaml", ".yml")
@@ -113,27 +114,21 @@ def tune(
         ),
     ] = False,
 ) -> None:
-    """Search learning rate, size of the network, epochs, start and more by validation error.
+    """Search the settings of a training by validation error.
 
-    The result is a plan for `cryskit train --config`. Trials that fall behind are ended early, test crystals are not looked at, and a
+    Learning rate, size of the network, epochs, start and more. The result is a plan for `cryskit train --config`. Trials that fall behind are ended early, test crystals are not looked at, and a
     tuning that was stopped goes on when the same command is given again. Needs the extra `tune`.
     """
     require(out, SUFFIX)
     divided_by = the_only(split, "--split")
     seconds = seconds_of(budget) if budget else None
     keep_pages()
-    from cryskit.training.plan import Plan as TrainingPlan
     from cryskit.training.search_space import space_of
     from cryskit.training.tune import require_optuna
     from cryskit.training.tune import tune as search
 
     require_optuna()
-    asked = TrainingPlan.from_yaml(plan) if plan else TrainingPlan()
-    given = {"properties": tuple(properties)} if properties else {}
-    loop = {"optimisation": asked.optimisation.model_copy(update={"accelerator": accelerator})} if accelerator else {}
-    asked = asked.model_copy(update=given | loop)
-    if not asked.properties:
-        raise typer.BadParameter("name at least one property to learn", param_hint="'--property'")
+    asked = _asked(plan, properties, accelerator)
     space_of(space, asked)
     place = folder or out.with_name(f"{out.name}.tune")
     crystals, failures = collect(data, limit, structures)
@@ -152,6 +147,22 @@ def tune(
     _show(found, data, trials, as_json=as_json)
     if failures:
         raise typer.Exit(1)
+
+
+def _asked(plan: Path | None, properties: list[str] | None, accelerator: str | None) -> "TrainingPlan":
+    """Return the plan of a file with what the options say in its place."""
+    from cryskit.training.plan import Plan as Whole
+
+    asked = Whole.from_yaml(plan) if plan else Whole()
+    values = asked.model_dump(mode="json", exclude_unset=True)
+    if properties:
+        values["properties"] = properties
+    if accelerator:
+        values["optimisation"] = values.get("optimisation", {}) | {"accelerator": accelerator}
+    asked = Whole.make(values)
+    if not asked.properties:
+        raise typer.BadParameter("name at least one property to learn", param_hint="'--property'")
+    return asked
 
 
 def _show(found: "Tuned", data: str, trials: int, *, as_json: bool) -> None:

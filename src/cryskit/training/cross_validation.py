@@ -137,8 +137,9 @@ def cross_validate(
     folds: Sequence[Split],
     out: Path,
     folder: Path,
-    train_fold: Callable[[Split, Path, Path], Card],
+    train_fold: Callable[..., Card],
     *,
+    name: str,
     source: str,
     judging: bool,
     announce: Callable[[str], None],
@@ -151,7 +152,8 @@ def cross_validate(
         folds: Split of each fold.
         out: File of the out-of-fold table, .csv or .parquet; with another ending the table is in the folder.
         folder: Folder of the whole.
-        train_fold: Function of a split, a model file and the folder of a run, which trains on the split.
+        train_fold: Function of a split, a model file, the folder of a run and the `name` of a model, which trains on the split.
+        name: Beginning of the names of the models.
         source: Where the data came from, for the summary.
         judging: Whether the models are given intervals and a domain.
         announce: Function that is called with a line after each fold.
@@ -170,7 +172,7 @@ def cross_validate(
     claim(folder, Identity(flat(settled.plan.decisive) | data | {"intervals": judging}))
     documents: list[dict[str, Any]] = []
     for number, (fold, parts) in enumerate(zip(folds, divided, strict=True)):
-        documents.append(_fold(number, fold, parts.test, wanted, folder, train_fold))
+        documents.append(_fold(number, fold, parts.test, wanted, folder, train_fold, f"{name}-fold-{number}"))
         announce(f"fold {number + 1} of {len(folds)}: {_line(documents[-1]['metrics'])}")
     table = _joined(named, folder, len(folds))
     units = {one.name: one.unit for one in wanted if not one.classes}
@@ -229,7 +231,8 @@ def _fold(
     test: Sequence[Crystal],
     wanted: Sequence[Property],
     folder: Path,
-    train_fold: Callable[[Split, Path, Path], Card],
+    train_fold: Callable[..., Card],
+    name: str,
 ) -> dict[str, Any]:
     """Return what came out of a fold, which is trained and judged unless an earlier call has done so."""
     model, note, run = (folder / f"fold-{number}{ending}" for ending in (".safetensors", ".json", ""))
@@ -237,7 +240,7 @@ def _fold(
         known: dict[str, Any] = read_json(note, _CURE)
         if known.get("digest") == digest(model) and _part(folder, number).exists():
             return known
-    card = train_fold(fold, model, run)
+    card = train_fold(fold, model, run, name=name)
     fold.save(run / "split.json")
     judged = evaluate(load(model, run), _labelled(test, wanted))
     with replacing(_part(folder, number)) as temporary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -131,8 +132,7 @@ def train(
         split: Which crystals train and which choose the epoch: a Split, its kind ("random", "formula", "system"; None for "random"), or its file. One that is made here is kept in the folder.
         out: The model file to write.
         folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals; `<out>.run` by default.
-        folds: Number of folds of a cross-validation, or their splits. `split` is then what folds keep together ("formula" by default),
-            the models are in the folder, and `out` is the table of out-of-fold predictions if it ends in .csv or .parquet.
+        folds: Number of folds of a cross-validation, or their splits. `split` is then what folds keep together ("formula" by default), the models are in the folder, and `out` is the out-of-fold table if it ends in .csv or .parquet.
         name: Name of the model; the stem of `out` by default.
         source: Where the data came from, for the card; the path or name by default, where `crystals` is one.
         cache: Where built graphs are kept; `folder` by default.
@@ -172,20 +172,16 @@ def train(
     settled, out, folder = settle(plan_of(plan)), Path(out), folder_of(Path(out), folder)
     source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
     cache, crystals, label = cache or folder, crystals_of(crystals), name or out.stem
-    seed = settled.plan.optimisation.seed
     settings: dict[str, Any] = {"source": source, "cache": cache, "judging": judging, "progress": progress}
     if folds is None:
-        divided = split_of(split, crystals, seed)
+        divided = split_of(split, crystals, settled.plan.optimisation.seed)
         card = train_once(settled, crystals, divided, out, folder, name=label, **settings)
         if not isinstance(split, Split):
             divided.save(folder / SPLIT)
         return card
-
-    def train_fold(fold: Split, file: Path, run: Path) -> Card:
-        return train_once(settled, crystals, fold, file, run, name=f"{label}-{file.stem}", **settings)
-
-    every = splits_of(folds, split, crystals, seed)
-    said: dict[str, Any] = {"source": source, "judging": judging, "announce": announce}
+    every = splits_of(folds, split, crystals, settled.plan.optimisation.seed)
+    train_fold = partial(train_once, settled, crystals, **settings)
+    said: dict[str, Any] = {"name": label, "source": source, "judging": judging, "announce": announce}
     return cross_validate(settled, crystals, every, out, folder, train_fold, **said)
 
 
@@ -264,9 +260,7 @@ def _learn(
     parts, impossible = zip(*(without_impossible(part, wanted) for part in divided[:2]), strict=True)
     training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in parts)
     elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
-    rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
-    labelled = training.crystals
-    unusable = training.unusable | validation.unusable
+    rows, labelled = {"training": len(training.crystals), "validation": len(validation.crystals)}, training.crystals
     unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache) if teacher else None
     if unlabelled:
         training = training.joined(*unlabelled)
@@ -279,10 +273,11 @@ def _learn(
     seen = [manifest(unlabelled[0])] if unlabelled else []
     identity = _identity(settled, split, [*chain(*parts)], seen, text_hash(predictor, texts), wanted)
     claim(folder, identity)
+    unusable = training.unusable | validation.unusable
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
-    given: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress, "watch": watch}
-    epoch = fit(objective, *graphs, plan.optimisation, folder, **given)
+    loop: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress, "watch": watch}
+    epoch = fit(objective, *graphs, plan.optimisation, folder, **loop)
     rows |= {"unusable": len(unusable), COUNT: sum(map(len, impossible))}
     rows["unlabelled"] = len(unlabelled[0]) if unlabelled else 0
     rows["without text"] = texts.count(None) if predictor.text_input else 0
