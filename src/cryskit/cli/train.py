@@ -10,7 +10,7 @@ from cryskit.cli import cross_validation, options, training
 from cryskit.cli.crystals import collect, described, on_terminal
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import is_main_process, print_json, print_table, require
+from cryskit.cli.output import is_main_process, note, print_json, print_table, require
 from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
 from cryskit.errors import counted
 
@@ -136,6 +136,8 @@ def train(
     top |= {"kinds": kind.value if kind else None}
     asked: dict[str, Any] = {"objective": objective, "start": begin, "text_encoder": common.reader}
     settled = plan_of(common.config, top, network, common.loop, **asked)
+    if settled.teacher and settled.teacher.warning and is_main_process():
+        note(f"Note: {settled.teacher.warning}.")
     crystals, failures = collect(data, common.limit, structures)
     crystals = list(described(crystals, common.text))
     check_labels(crystals, settled.plan)

@@ -285,7 +285,7 @@ def _learn(
         "elements": elements,
         "rows": {name: count for name, count in rows.items() if count or name in {"training", "validation"}},
         "start": start.facts | heads,
-        "teacher": teacher.named.model_dump() if teacher else {},
+        "teacher": teacher.facts if teacher else {},
         "text": predictor.text_input.facts if predictor.text_input else {},
         "epoch": epoch,
     }
