@@ -27,6 +27,7 @@ VERBS = [
     "describe",
     "fit",
     "train",
+    "tune",
     "pretrain",
     "evaluate",
     "benchmark",

@@ -25,6 +25,7 @@ from cryskit.cli import (
     search,
     suggest,
     train,
+    tune,
 )
 from cryskit.cli.output import as_notes, log_shown, note
 from cryskit.errors import CryskitError, FilesNotReadWarning, one_line
@@ -61,6 +62,7 @@ app.command("search")(search.search)
 app.command("suggest")(suggest.suggest)
 app.command("fit")(fit.fit)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("pretrain")(pretrain.pretrain)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)

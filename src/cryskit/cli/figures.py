@@ -30,11 +30,11 @@ _LOG = "_log10"
 _OF_INTERVALS = {"crystals": "crystals", "coverage": "coverage", "width": "width", "rank": "rank correlation"}
 
 
-def print_figures(metrics: Mapping[str, Mapping[str, float]], units: Mapping[str, str]) -> None:
+def print_figures(metrics: Mapping[str, Mapping[str, float | str]], units: Mapping[str, str]) -> None:
     """Print the figures of each property.
 
     Args:
-        metrics: Property to figure to value, as `cryskit.evaluate.metrics` names them.
+        metrics: Property to figure to value, or to a text that stands for it, as `cryskit.evaluate.metrics` names them.
         units: Property to unit.
     """
     classes = {name: found for name, found in metrics.items() if "accuracy" in found}
@@ -91,12 +91,12 @@ def print_likeness(likeness: Mapping[str, Mapping[str, Mapping[str, float]]], un
             print_table(["property", "of", *columns.values(), "unit"], rows)
 
 
-def _rows(name: str, found: Mapping[str, float], unit: str) -> Iterator[list[object]]:
+def _rows(name: str, found: Mapping[str, float | str], unit: str) -> Iterator[list[object]]:
     yield [name, unit, *_values(found, "")]
     if f"mae{_LOG}" in found:
         yield [name, f"log10({unit})", *_values(found, _LOG)]
 
 
-def _values(found: Mapping[str, float], ending: str) -> list[float | int | None]:
+def _values(found: Mapping[str, float | str], ending: str) -> list[float | str | None]:
     count = found.get(f"n{ending}")
     return [None if count is None else int(count), *(found.get(f"{key}{ending}") for key in list(_COLUMNS)[1:])]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryskit.cli import options, training
+from cryskit.cli import cross_validation, options, training
 from cryskit.cli.crystals import collect, described, on_terminal
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import is_main_process, print_json, print_table, require
+from cryskit.cli.output import is_main_process, note, print_json, print_table, require
 from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
 from cryskit.errors import counted
 
@@ -35,8 +35,13 @@ Fraction = Annotated[
     float, typer.Option("--train-fraction", metavar="F", help="Share of the training crystals to use.")
 ]
 Division = Annotated[
-    str,
-    typer.Option("--split", metavar="random|formula|system|FILE", help="Divide the data 80:10:10, or as a file says."),
+    list[str] | None,
+    typer.Option(
+        "--split",
+        metavar="random|formula|system|FILE",
+        help="Divide the data 80:10:10, or as a file says; with --folds, what a fold keeps together.  [default: random, formula with --folds]",
+        show_default=False,
+    ),
 ]
 Start = Annotated[
     str | None,
@@ -99,7 +104,8 @@ def train(
     structures: options.Structures = None,
     properties: Properties = None,
     kind: Kind = None,
-    split: Division = "random",
+    split: Division = None,
+    folds: cross_validation.Folds = None,
     train_fraction: Fraction = 1.0,
     start: Start = None,
     start_parts: Parts = None,
@@ -118,7 +124,10 @@ def train(
 
     A run that was stopped goes on when the same command is given again.
     """
-    require(common.out, training.SUFFIX)
+    require(common.out, cross_validation.SUFFIX if folds else training.SUFFIX)
+    divided_by = cross_validation.the_only(split, "--split")
+    if folds:
+        cross_validation.refuse_contradictions(divided_by, selector_penalty)
     keep_pages()
     network = common.network | {"inputs": inputs_of(selector, selector_penalty)}
     begin = {"file": start, "parts": start_parts, "freeze": freeze, "decay": rate_decay}
@@ -127,18 +136,27 @@ def train(
     top |= {"kinds": kind.value if kind else None}
     asked: dict[str, Any] = {"objective": objective, "start": begin, "text_encoder": common.reader}
     settled = plan_of(common.config, top, network, common.loop, **asked)
+    if settled.teacher and settled.teacher.warning and is_main_process():
+        note(f"Note: {settled.teacher.warning}.")
     crystals, failures = collect(data, common.limit, structures)
     crystals = list(described(crystals, common.text))
     check_labels(crystals, settled.plan)
-    division = divide(crystals, split, settled.plan.optimisation.seed, train_fraction)
-    automatic = selector_penalty == AUTO
-    card, place = _run(
-        settled, crystals, division, common.out, common.place, data, automatic=automatic, judging=intervals
-    )
-    if is_main_process():
-        division.save(place / training.SPLIT)
-        _show(card, common.out, place, as_json=common.as_json)
-    if failures or "unusable" in card.rows:
+    if folds:
+        settings = {"source": data, "judging": intervals}
+        unusable = cross_validation.cross_validate(
+            settled, crystals, folds, divided_by, train_fraction, common, settings
+        )
+    else:
+        division = divide(crystals, divided_by or "random", settled.plan.optimisation.seed, train_fraction)
+        automatic = selector_penalty == AUTO
+        card, place = _run(
+            settled, crystals, division, common.out, common.place, data, automatic=automatic, judging=intervals
+        )
+        unusable = "unusable" in card.rows
+        if is_main_process():
+            division.save(place / training.SPLIT)
+            _show(card, common.out, place, as_json=common.as_json)
+    if failures or unusable:
         raise typer.Exit(1)
 
 

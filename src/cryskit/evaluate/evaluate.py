@@ -100,7 +100,7 @@ def evaluate(
     seen = labelled_rows(seen, chosen.values())
     rows = (prediction_row(p) | _truth(item, chosen) for p, item in zip(predictions, seen, strict=True))
     schema = predictor.schema(list(chosen))
-    table = frame(rows, _with_truth(schema, chosen), predictor.facts(schema, interval))
+    table = frame(rows, with_truth(schema, chosen), predictor.facts(schema, interval))
     labelled = [name for name in chosen if table[f"{name}_true"].notna().any()]
     missing = sorted(set(chosen) - set(labelled))
     if not labelled or (properties is not None and missing):
@@ -162,7 +162,7 @@ def _remembered(items: Iterable[Crystal | Failure], seen: list[Crystal | Failure
         yield item
 
 
-def _with_truth(schema: pa.Schema, properties: Iterable[str]) -> pa.Schema:
+def with_truth(schema: pa.Schema, properties: Iterable[str]) -> pa.Schema:
     """Return the columns of predictions with a column `<property>_true` behind each property."""
     names = set(properties)
     truth = {field.name: [field.with_name(f"{field.name}_true")] for field in schema if field.name in names}

@@ -31,7 +31,7 @@ from cryskit.training.identity import Identity, claim
 from cryskit.training.log import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -64,6 +64,7 @@ def fit(
     identity: Identity = _UNNAMED,
     rates: Mapping[str, float] | None = None,
     progress: bool = False,
+    watch: Callable[[float, float], None] | None = None,
 ) -> int:
     """Minimise the sum of an objective's losses; its weights are changed in place.
 
@@ -78,6 +79,8 @@ def fit(
         identity: What the result depends on (settings of the plan, hashes of the data), by which the run is known again.
         rates: Name of a parameter of the objective to what its learning rate is multiplied with; 1 where absent.
         progress: Show a progress bar.
+        watch: Function that is called after each epoch with the share of the run that is done and the validation loss; an error that
+            it raises ends the run, which can go on later.
 
     Returns:
         The best epoch, counted from 0.
@@ -121,7 +124,7 @@ def fit(
     _end_line(folder / LOG)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
     _set_modes(objective)
-    loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / LOG)
+    loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / LOG, watch)
     best = ModelCheckpoint(folder, BEST, monitor=VALIDATION, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, every_n_epochs=1, enable_version_counter=False)
     best.FILE_EXTENSION = last.FILE_EXTENSION = SUFFIX
@@ -270,7 +273,13 @@ class _Loop(LightningModule):
     """An objective as Lightning trains it."""
 
     def __init__(
-        self, objective: Objective, optimisation: Optimisation, rates: Mapping[str, float], batches: int, log: Path
+        self,
+        objective: Objective,
+        optimisation: Optimisation,
+        rates: Mapping[str, float],
+        batches: int,
+        log: Path,
+        watch: Callable[[float, float], None] | None,
     ) -> None:
         super().__init__()
         self.objective = objective
@@ -280,6 +289,7 @@ class _Loop(LightningModule):
         self.epochs = optimisation.passes(batches)
         self._steps = batches * self.epochs
         self._log = log
+        self._watch = watch
         self._started = time.monotonic()
         self._training_losses: dict[str, list[Tensor]] = defaultdict(list)
         self._validation_losses: dict[str, list[Tensor]] = defaultdict(list)
@@ -348,3 +358,5 @@ class _Loop(LightningModule):
         if self.global_rank == 0:
             with self._log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
+        if self._watch is not None:
+            self._watch((self.current_epoch + 1) / self.epochs, total)

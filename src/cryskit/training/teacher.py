@@ -1,17 +1,19 @@
 """Atom vectors of a teacher: from a model that is run once, or from a table of vectors.
 
 A table is a Parquet file with the columns `id`, `vectors` (all atoms of the cell in their order, each its layers, each layer
-its `width` numbers, in a row), `width` and, unless it is 1, `layers`. `cryskit embed --atoms` writes one; any other program may,
-so that a network can be learned from without being installed.
+its `width` numbers, in a row, or one list for each atom), `width`, unless it is 1 `layers`, and if it is known `fingerprint`, by which a crystal is
+compared with that of the run. Its metadata may say whose vectors they are (`ORIGIN`). `cryskit embed --atoms` writes a table; the scripts in
+`tools/extract` write those of universal potentials, so that a network can be learned from without being installed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,15 +42,27 @@ if TYPE_CHECKING:
     from cryskit.types import Graph, GraphSpec
 
 _TABLE = ".parquet"
+ORIGIN = b"cryskit.vectors"
+"""Key of the metadata of a table with a JSON object that says whose vectors it holds: `model`, `version`, `training_set`, `licence`."""
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _are_vectors(kind: pa.DataType) -> bool:
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return bool(lists and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
+    if _is_list(kind) and _is_list(kind.value_type):  # a list for each atom
+        kind = kind.value_type
+    return bool(_is_list(kind) and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
 
 
 _TYPES: Mapping[str, Callable[[pa.DataType], bool]] = MappingProxyType(
-    {"vectors": _are_vectors, "width": pa.types.is_integer, "layers": pa.types.is_integer}
+    {
+        "vectors": _are_vectors,
+        "width": pa.types.is_integer,
+        "layers": pa.types.is_integer,
+        "fingerprint": lambda kind: bool(pa.types.is_string(kind) or pa.types.is_large_string(kind)),
+    }
 )
 
 
@@ -61,6 +75,8 @@ class Vectors:
     Attributes:
         named: The teacher as the plan names it, with the digest of its file.
         width: Length of its vectors.
+        origin: What a table says of the model whose vectors it holds: `model`, `version`, `training_set`, `licence`; empty for a model of cryskit, or
+            where it says nothing.
 
     Raises:
         DataError: The table is none.
@@ -74,6 +90,26 @@ class Vectors:
             raise DataError(f"There is no table of vectors {self._path}", "Check the path")
         self.named = teacher.model_copy(update={"digest": digested(self._path, teacher)})
         self.width = self._width()
+        self.origin = _origin(self._path) if self._path.suffix == _TABLE else {}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a card says of the teacher."""
+        return self.named.model_dump() | ({"origin": self.origin} if self.origin else {})
+
+    @property
+    def warning(self) -> str:
+        """What a reader of the errors of a student has to know, as a sentence; "" for a model of cryskit, whose manifest says what it saw."""
+        if self._path.suffix != _TABLE:
+            return ""
+        model, data = (
+            self.origin.get("model", "an unnamed model"),
+            self.origin.get("training_set", "data that the table does not name"),
+        )
+        return (
+            f"{self.named.file} has vectors of {model}, which was trained on {data}: that your test crystals are among them cannot be "
+            "excluded, so errors may come out too small"
+        )
 
     def of(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> list[np.ndarray]:
         """Return the vectors of each crystal, (atoms, layers, width) float32.
@@ -178,7 +214,20 @@ class Vectors:
                 f"The teacher has no vectors of the crystal {crystal.id} ({why})",
                 "Leave it out, or give a table that has it",
             )
+        known = columns["fingerprint"][row].as_py() if "fingerprint" in columns.column_names else None
+        if known not in {None, crystal.fingerprint}:
+            raise DataError(
+                f"The teacher's vectors of {crystal.id} are those of another crystal: lattice, coordinates or elements differ",
+                "Make the table from the same file: `cryskit data convert` writes the crystals as they are read",
+            )
         there = columns["layers"][row].as_py() if "layers" in columns.column_names else 1
+        if _is_list(numbers.type):
+            if len(numbers) != len(crystal):
+                raise DataError(
+                    f"The teacher's vectors of {crystal.id} are of {len(numbers)} atoms, but it has {len(crystal)}",
+                    "Make the table from the same crystals",
+                )
+            numbers = numbers.flatten()
         values: np.ndarray = numbers.to_numpy(zero_copy_only=False).astype(np.float32)
         if there != layers or values.size != len(crystal) * layers * self.width:
             raise DataError(
@@ -213,6 +262,15 @@ def _read(path: Path, *columns: str) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is damaged ({error})", "Write it again with `cryskit embed --atoms`") from error
     return table.combine_chunks()
+
+
+def _origin(path: Path) -> dict[str, str]:
+    """Return what the metadata of a table says of the model whose vectors it holds; nothing if it says nothing that can be read."""
+    try:
+        found = json.loads((pq.read_schema(path).metadata or {}).get(ORIGIN, b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def taught(graph: Graph, vectors: Sequence[np.ndarray]) -> Graph:

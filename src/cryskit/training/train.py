@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from cryskit.predict.predictor import Predictor
 from cryskit.registry import OBJECTIVES
 from cryskit.training.calibrate import calibrate, calibrated
 from cryskit.training.class_calibration import class_calibrations
+from cryskit.training.cross_validation import cross_validate, splits_of
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
 from cryskit.training.inputs import SPLIT, crystals_of, folder_of, plan_of, split_of
@@ -32,11 +34,12 @@ from cryskit.training.settle import settle
 from cryskit.training.teacher import taught
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
     from cryskit.protocols import Objective
+    from cryskit.training.cross_validation import CrossValidation
     from cryskit.training.identity import Identity
     from cryskit.training.settle import SettledPlan
     from cryskit.types import Crystal, Graph, GraphSpec, Property
@@ -68,6 +71,7 @@ class _Learned(NamedTuple):
     facts: dict[str, Any]
 
 
+@overload
 def train(
     plan: Any,
     crystals: Any,
@@ -75,13 +79,50 @@ def train(
     out: Path | str = "model.safetensors",
     folder: Path | str | None = None,
     *,
+    folds: None = None,
     name: str | None = None,
     source: str = "",
     cache: Path | None = None,
     judging: bool = True,
     progress: bool = False,
-) -> Card:
-    """Train a model and write its file.
+    announce: Callable[[str], None] = ...,
+) -> Card: ...
+
+
+@overload
+def train(
+    plan: Any,
+    crystals: Any,
+    split: str | None = None,
+    out: Path | str = "model.safetensors",
+    folder: Path | str | None = None,
+    *,
+    folds: int | Sequence[Split],
+    name: str | None = None,
+    source: str = "",
+    cache: Path | None = None,
+    judging: bool = True,
+    progress: bool = False,
+    announce: Callable[[str], None] = ...,
+) -> CrossValidation: ...
+
+
+def train(
+    plan: Any,
+    crystals: Any,
+    split: Split | str | Path | None = None,
+    out: Path | str = "model.safetensors",
+    folder: Path | str | None = None,
+    *,
+    folds: int | Sequence[Split] | None = None,
+    name: str | None = None,
+    source: str = "",
+    cache: Path | None = None,
+    judging: bool = True,
+    progress: bool = False,
+    announce: Callable[[str], None] = lambda _: None,
+) -> Card | CrossValidation:
+    """Train a model and write its file, or cross-validate a plan.
 
     Labels outside the physical range of their property are left out and listed in `folder`. The test crystals of the split are not looked at. A run that was killed goes on from its last checkpoint in `folder`.
 
@@ -91,18 +132,20 @@ def train(
         split: Which crystals train and which choose the epoch: a Split, its kind ("random", "formula", "system"; None for "random"), or its file. One that is made here is kept in the folder.
         out: The model file to write.
         folder: Folder of the run, for plan, log, checkpoints, loss curve, parity plots of the validation crystals; `<out>.run` by default.
+        folds: Number of folds of a cross-validation, or their splits. `split` is then what folds keep together ("formula" by default), the models are in the folder, and `out` is the out-of-fold table if it ends in .csv or .parquet.
         name: Name of the model; the stem of `out` by default.
         source: Where the data came from, for the card; the path or name by default, where `crystals` is one.
         cache: Where built graphs are kept; `folder` by default.
         judging: Give the model intervals and a domain, by the calibration part of the split or, without one, by the validation part.
         progress: Show a progress bar.
+        announce: Function that is called with a line after each fold.
 
     Returns:
-        The card of the model, with its validation metrics.
+        The card of the model, with its validation metrics; of folds a `cross_validation.CrossValidation`.
 
     Raises:
         DataError: A property has no labels, or the data is not that of the split.
-        PlanError: The plan contradicts itself, or `folder` holds another run.
+        PlanError: The plan contradicts itself, `folder` holds another run, or both a split and folds are given.
 
     Warns:
         FewValidationCrystals: Fewer than 20 crystals choose the epoch.
@@ -128,18 +171,57 @@ def train(
     """
     settled, out, folder = settle(plan_of(plan)), Path(out), folder_of(Path(out), folder)
     source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
-    cache, crystals = cache or folder, crystals_of(crystals)
-    split, is_new = split_of(split, crystals, settled.plan.optimisation.seed), not isinstance(split, Split)
+    cache, crystals, label = cache or folder, crystals_of(crystals), name or out.stem
+    settings: dict[str, Any] = {"source": source, "cache": cache, "judging": judging, "progress": progress}
+    if folds is None:
+        divided = split_of(split, crystals, settled.plan.optimisation.seed)
+        card = train_once(settled, crystals, divided, out, folder, name=label, **settings)
+        if not isinstance(split, Split):
+            divided.save(folder / SPLIT)
+        return card
+    every = splits_of(folds, split, crystals, settled.plan.optimisation.seed)
+    train_fold = partial(train_once, settled, crystals, **settings)
+    said: dict[str, Any] = {"name": label, "source": source, "judging": judging, "announce": announce}
+    return cross_validate(settled, crystals, every, out, folder, train_fold, **said)
+
+
+def train_once(
+    settled: SettledPlan,
+    crystals: list[Crystal],
+    split: Split,
+    out: Path,
+    folder: Path,
+    *,
+    name: str,
+    source: str,
+    cache: Path,
+    judging: bool,
+    progress: bool,
+    watch: Callable[[float, float], None] | None = None,
+) -> Card:
+    """Train one model on one split, write its file and return its card.
+
+    Args:
+        settled: The plan.
+        crystals: The whole data set.
+        split: The split of it.
+        out: The model file to write.
+        folder: Folder of the run.
+        name: Name of the model.
+        source: Where the data came from.
+        cache: Folder of built graphs.
+        judging: Give the model intervals and a domain.
+        progress: Show a progress bar.
+        watch: Function of each epoch, as `training.fit.fit` takes it.
+    """
     named, wanted = prepared(crystals, settled.plan.properties, settled.plan.kinds)
-    begun = card_of(settled.plan, wanted, name or out.stem)
+    begun = card_of(settled.plan, wanted, name)
     with seeded(settled.plan.optimisation.seed):
         predictor = Predictor.from_card(begun, cache)
         divided = split.divide(named)
-        learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress)
+        learned = _learn(settled, predictor, divided, split, folder, cache, progress=progress, watch=watch)
         _calibrate(predictor, learned, divided.calibration, judging=judging)
         judged = evaluate(predictor, learned.validation)
-    if is_new:
-        split.save(folder / SPLIT)
     data = {"source": source, "manifest": manifest(crystals)}
     facts = {"split": {"name": split.name, "hash": split.hash}, "data": data, "metrics": judged.metrics}
     predictor.card = predictor.card.model_copy(update={**learned.facts, **facts})
@@ -157,6 +239,7 @@ def _learn(
     cache: Path,
     *,
     progress: bool,
+    watch: Callable[[float, float], None] | None,
 ) -> _Learned:
     """Train the networks of a predictor on the first part of the data; the second chooses the epoch.
 
@@ -168,6 +251,7 @@ def _learn(
         folder: Folder of the run.
         cache: Folder of built graphs, and of the teacher's vectors.
         progress: Show a progress bar.
+        watch: Function of each epoch, as `training.fit.fit` takes it.
     """
     plan, teacher = settled.plan, settled.teacher
     wanted = predictor.card.properties
@@ -176,9 +260,7 @@ def _learn(
     parts, impossible = zip(*(without_impossible(part, wanted) for part in divided[:2]), strict=True)
     training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in parts)
     elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
-    rows = {"training": len(training.crystals), "validation": len(validation.crystals)}
-    labelled = training.crystals
-    unusable = training.unusable | validation.unusable
+    rows, labelled = {"training": len(training.crystals), "validation": len(validation.crystals)}, training.crystals
     unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache) if teacher else None
     if unlabelled:
         training = training.joined(*unlabelled)
@@ -191,9 +273,11 @@ def _learn(
     seen = [manifest(unlabelled[0])] if unlabelled else []
     identity = _identity(settled, split, [*chain(*parts)], seen, text_hash(predictor, texts), wanted)
     claim(folder, identity)
+    unusable = training.unusable | validation.unusable
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
-    epoch = fit(objective, *graphs, plan.optimisation, folder, identity=identity, rates=start.rates, progress=progress)
+    loop: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress, "watch": watch}
+    epoch = fit(objective, *graphs, plan.optimisation, folder, **loop)
     rows |= {"unusable": len(unusable), COUNT: sum(map(len, impossible))}
     rows["unlabelled"] = len(unlabelled[0]) if unlabelled else 0
     rows["without text"] = texts.count(None) if predictor.text_input else 0
@@ -201,7 +285,7 @@ def _learn(
         "elements": elements,
         "rows": {name: count for name, count in rows.items() if count or name in {"training", "validation"}},
         "start": start.facts | heads,
-        "teacher": teacher.named.model_dump() if teacher else {},
+        "teacher": teacher.facts if teacher else {},
         "text": predictor.text_input.facts if predictor.text_input else {},
         "epoch": epoch,
     }
