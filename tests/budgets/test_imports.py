@@ -50,7 +50,7 @@ ORDER = [
     {"plots"},
     {"training"},
     {"small_data"},
-    {"benchmark", "sklearn"},
+    {"benchmark", "sklearn", "matminer", "ase"},
     {"cli", "service"},
 ]
 LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}
