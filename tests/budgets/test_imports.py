@@ -46,6 +46,7 @@ ORDER = [
     {"objectives"},
     {"reliability"},
     {"predict"},
+    {"exported"},
     {"explain", "evaluate", "screen"},
     {"plots"},
     {"training"},

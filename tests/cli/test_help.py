@@ -24,6 +24,7 @@ VERBS = [
     "predict",
     "explain",
     "embed",
+    "export",
     "describe",
     "fit",
     "train",
