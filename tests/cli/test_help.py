@@ -33,6 +33,9 @@ VERBS = [
     "benchmark",
     "models list",
     "models show",
+    "models card",
+    "models push",
+    "models pull",
     *(f"data {v}" for v in ("list", "convert", "audit", "split")),
 ]
 

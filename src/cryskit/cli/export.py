@@ -28,7 +28,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write the network of a model as one file, for torch.export or ONNX.
+    """Write the network of a model for torch.export or ONNX.
 
     The file computes predictions from the arrays of a graph, of any number of atoms and crystals. Building graphs stays in Python: cryskit.exported.load(FILE).predict(...) does it. Golden inputs and
     predictions are in the file and are checked when it is loaded. Intervals and the domain are not exported.

@@ -69,10 +69,14 @@ def load(path: Path) -> tuple[str, Callable[[Mapping[str, Tensor]], Tensor]]:
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror})", "Check the path") from error
     own = vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
-    failures = tuple(each for each in own if isinstance(each, type) and issubclass(each, Exception))
+    failures: tuple[type[Exception], ...] = (
+        *(each for each in own if isinstance(each, type) and issubclass(each, Exception)),
+        RuntimeError,
+        ValueError,
+    )
     try:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ValueError, *failures) as error:
+    except failures as error:
         raise ModelError(f"onnxruntime cannot read {path} ({str(error)[:200]})", "Export the model again") from error
     names = [name for name in LAYOUT if name in {each.name for each in session.get_inputs()}]
 
