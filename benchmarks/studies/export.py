@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 import cryskit
 from benchmarks.speed import machine
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 continue
             rows += [exported(name, kind, crystals, Path(folder)) for kind in FORMATS]
             print(rows[-2:])
-    machine_facts = machine.facts()
+    machine_facts = machine.facts(torch.get_num_threads())
     write_json(
         {"data": DATA, "sizes": list(SIZES), "models": rows, "machine": machine_facts}, asked.out / "export.json"
     )

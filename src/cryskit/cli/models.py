@@ -11,7 +11,7 @@ from cryskit.cli import options
 from cryskit.cli.figures import print_figures
 from cryskit.cli.output import note, print_json, print_table, require
 
-app = typer.Typer(no_args_is_help=True, help="List published models, show or convert one, put it on a hub or fetch it.")
+app = typer.Typer(no_args_is_help=True, help="List, show, convert, push and pull models.")
 
 Hub = Annotated[
     Path | None,
