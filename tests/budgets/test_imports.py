@@ -30,6 +30,7 @@ ORDER = [
         "types",
         "conversions",
         "errors",
+        "html",
         "arguments",
         "yaml_files",
         "elements",
