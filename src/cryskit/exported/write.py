@@ -37,6 +37,7 @@ _DESCRIPTION = (
     "Si is diamond structured and crystallizes in the cubic Fd-3m space group.\n"
     "Si is bonded to four equivalent Si atoms to form corner-sharing SiSi4 tetrahedra."
 )
+_ENCODERS = ("steinhardt", "cgcnn", "fused")
 _NOT_EXPORTED = ("reliability", "calibration")
 
 
@@ -61,6 +62,11 @@ def export(model: str | Path | Predictor, out: str | Path, format: str = "") -> 
         raise UnknownNameError("format of exported models", kind, FORMATS)
     predictor = load(model) if isinstance(model, str | Path) else model
     predictor.require_heads()
+    if predictor.card.encoder["name"] not in _ENCODERS:
+        raise ModelError(
+            f"Networks of the kind {predictor.card.encoder['name']} cannot be exported yet",
+            f"Export a model whose encoder is {', '.join(_ENCODERS)}",
+        )
     golden = golden_graph(predictor)
     inputs, network = inputs_of(golden), Network(predictor).eval()
     expected = predictor.values(golden)
