@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryskit.predict.load import load
     from cryskit.predict.predictor import Predictor
     from cryskit.predict.published import models
+    from cryskit.predict.shown import show
     from cryskit.small_data.fit import fit_table
     from cryskit.suggestions.suggest import suggest
     from cryskit.training.fit import fit
@@ -57,6 +58,7 @@ __all__ = [
     "models",
     "pretrain",
     "read",
+    "show",
     "suggest",
     "train",
 ]
@@ -87,6 +89,7 @@ _HOMES = {
     "models": "cryskit.predict.published:models",
     "pretrain": "cryskit.training.pretrain:pretrain",
     "read": "cryskit.data.read:read",
+    "show": "cryskit.predict.shown:show",
     "suggest": "cryskit.suggestions.suggest:suggest",
     "train": "cryskit.training.train:train",
 }

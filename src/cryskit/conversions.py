@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from cryskit.errors import DisorderError, ElementError, LatticeError
+from cryskit.html import facts_html
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ase import Atoms
     from pymatgen.core import Structure
 
@@ -23,12 +26,20 @@ class Conversions:
         lattice: (3, 3) float64, the lattice vectors as rows, in angstrom.
         fractional: (N, 3) float64, the fractional coordinates.
         numbers: (N,) int64, the atomic numbers.
+        targets: Property name to known value.
+        warnings: What is doubtful about how it was read.
+        path: Path of the file that it was read from.
+        labels: Property name to a label in words.
     """
 
     id: str
     lattice: np.ndarray
     fractional: np.ndarray
     numbers: np.ndarray
+    targets: Mapping[str, float]
+    warnings: tuple[str, ...]
+    path: str
+    labels: Mapping[str, str]
 
     @property
     def formula(self) -> str:
@@ -102,6 +113,21 @@ class Conversions:
         from ase import Atoms  # noqa: PLC0415
 
         return Atoms(numbers=self.numbers, scaled_positions=self.fractional, cell=self.lattice, pbc=True)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: formula, cell, labels and doubts, as a table."""
+        lengths = np.linalg.norm(self.lattice, axis=1)
+        facts = {
+            "formula": self.formula,
+            "atoms": len(self.numbers),
+            "a, b, c (angstrom)": ", ".join(f"{length:.3f}" for length in lengths),
+            "volume (cubic angstrom)": f"{abs(np.linalg.det(self.lattice)):.2f}",
+            **{name: f"{value:.4g}" for name, value in self.targets.items()},
+            **self.labels,
+            "warnings": ". ".join(self.warnings),
+            "path": self.path,
+        }
+        return facts_html(self.id, facts)
 
     @classmethod
     def _named(cls, name: str, lattice: np.ndarray, fractional: np.ndarray, numbers: np.ndarray) -> Self:

@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn: crystals in, vectors or values out; they take part in pipelines, cross-validation and grid searches.
+"""Estimators for scikit-learn: crystals in, vectors, values or classes out; they take part in pipelines, cross-validation and grid searches.
 
 X is a list of whatever `cryskit.read` takes, one crystal each. Nothing is loaded before `fit`.
 
@@ -25,20 +25,25 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from cryskit.data.read import read
 from cryskit.errors import DataError
 from cryskit.graphs.build import build_usable
+from cryskit.small_data.classifier import Labelled, fitted_classifier
 from cryskit.small_data.model import assembled
 from cryskit.small_data.search import choose, fitted
 from cryskit.small_data.sources import PUBLISHED, Vectors, source_of, vectors_of
 from cryskit.small_data.table import SPEC, table_of
-from cryskit.types import Crystal
+from cryskit.types import Crystal, Property
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cryskit.predict.predictor import Predictor
+    from cryskit.types import Graph, Prediction
 
 _TARGET = "y"
 
@@ -80,11 +85,7 @@ class CrystalEmbedder(TransformerMixin, BaseEstimator):
             DataError: One of them cannot be used.
         """
         check_is_fitted(self)
-        crystals = _crystals(X, self.limit)
-        graph, errors = build_usable(crystals, SPEC)
-        if errors:
-            raise _unusable(*next(iter(errors.items())))
-        return vectors_of(graph, self.source_)
+        return vectors_of(_graph(_crystals(X, self.limit)), self.source_)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the values of a vector.
@@ -153,14 +154,98 @@ class CryskitRegressor(RegressorMixin, BaseEstimator):
             DataError: One of them cannot be used.
         """
         check_is_fitted(self)
-        found = self.model_.predict(_crystals(X, self.limit))
-        failed = found[found["status"] == "failed"]
-        if len(failed):
-            raise _unusable(int(failed.index[0]), failed["reason"].iloc[0])
-        return found[_TARGET].to_numpy()
+        return np.array([one.values[_TARGET] for one in _predictions(self.model_, X, self.limit)])
 
     def __sklearn_tags__(self) -> Any:
         return _of_objects(super().__sklearn_tags__())
+
+
+class CryskitClassifier(ClassifierMixin, BaseEstimator):
+    """Crystals to classes: logistic regression on frozen vectors, its probabilities calibrated by inner cross-validation.
+
+    Args:
+        encoders: Published models or model files.
+        seed: Seed of the inner folds.
+        limit: Atoms that a cell may have.
+
+    Attributes:
+        classes_: The labels, each once, sorted; any that scikit-learn takes for classes: words, truth values, whole numbers.
+        model_: The predictor, which calls the classes by their labels as text; `model_.save(path)` writes a model file.
+    """
+
+    def __init__(self, encoders: Sequence[str] = PUBLISHED[:1], seed: int = 0, limit: int = 500) -> None:
+        self.encoders = encoders
+        self.seed = seed
+        self.limit = limit
+
+    def fit(self, X: Sequence[Any], y: Any) -> Self:  # noqa: N803 - as above
+        """Learn from crystals with labels.
+
+        Args:
+            X: Crystals.
+            y: (n,) labels.
+
+        Raises:
+            DataError: A crystal cannot be used, or there are too few of them, or all are of one class.
+            ValueError: The labels are numbers that are no classes.
+        """
+        check_classification_targets(y)
+        classes, labels = np.unique(np.asarray(y), return_inverse=True)
+        if len(classes) < 2:
+            raise DataError(f"y has {len(classes)} different labels", "Give crystals of two classes or more")
+        crystals = _crystals(X, self.limit)
+        check_consistent_length(crystals, labels)
+        wanted = Property(_TARGET, _TARGET, "", kind="class", classes=tuple(map(str, classes.tolist())))
+        given = Labelled(crystals, _graph(crystals), labels.astype(np.int64), wanted)
+        self.model_ = fitted_classifier(given, list(self.encoders), self.seed, type(self).__name__)
+        self.classes_ = classes
+        return self
+
+    def predict(self, X: Sequence[Any]) -> np.ndarray:  # noqa: N803 - as above
+        """Return the most probable class of each crystal, (n,), as `y` called it.
+
+        Args:
+            X: Crystals.
+
+        Raises:
+            DataError: One of them cannot be used.
+        """
+        probabilities = self.predict_proba(X)
+        found: np.ndarray = self.classes_[probabilities.argmax(axis=1)]
+        return found
+
+    def predict_proba(self, X: Sequence[Any]) -> np.ndarray:  # noqa: N803 - as above
+        """Return the calibrated probability of every class, (n, classes) in the order of `classes_`.
+
+        Args:
+            X: Crystals.
+
+        Raises:
+            DataError: One of them cannot be used.
+        """
+        check_is_fitted(self)
+        found = [one.classes[_TARGET].probabilities for one in _predictions(self.model_, X, self.limit)]
+        return np.array(found).reshape(len(found), len(self.classes_))
+
+    def __sklearn_tags__(self) -> Any:
+        return _of_objects(super().__sklearn_tags__())
+
+
+def _predictions(model: Predictor, given: Sequence[Any], limit: int) -> list[Prediction]:
+    """Return the predictions for crystals, all of which have to be usable."""
+    found = list(model.stream(_crystals(given, limit)))
+    for place, one in enumerate(found):
+        if one.status == "failed":
+            raise _unusable(place, one.reason)
+    return found
+
+
+def _graph(crystals: Sequence[Crystal]) -> Graph:
+    """Return the graph of crystals, all of which have to have one."""
+    graph, errors = build_usable(crystals, SPEC)
+    if errors:
+        raise _unusable(*next(iter(errors.items())))
+    return graph
 
 
 def _crystals(given: Sequence[Any], limit: int) -> list[Crystal]:

@@ -30,6 +30,7 @@ ORDER = [
         "types",
         "conversions",
         "errors",
+        "html",
         "arguments",
         "yaml_files",
         "elements",
@@ -46,11 +47,12 @@ ORDER = [
     {"objectives"},
     {"reliability"},
     {"predict"},
+    {"exported"},
     {"explain", "evaluate", "screen"},
     {"plots"},
     {"training"},
     {"small_data"},
-    {"benchmark", "sklearn", "suggestions"},
+    {"benchmark", "sklearn", "matminer", "ase", "suggestions"},
     {"cli", "service"},
 ]
 LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}

@@ -24,6 +24,7 @@ VERBS = [
     "predict",
     "explain",
     "embed",
+    "export",
     "describe",
     "fit",
     "train",
@@ -33,6 +34,9 @@ VERBS = [
     "benchmark",
     "models list",
     "models show",
+    "models card",
+    "models push",
+    "models pull",
     *(f"data {v}" for v in ("list", "convert", "audit", "split")),
 ]
 

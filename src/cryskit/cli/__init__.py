@@ -18,6 +18,7 @@ from cryskit.cli import (
     embed,
     evaluate,
     explain,
+    export,
     fit,
     models,
     predict,
@@ -57,6 +58,7 @@ app = typer.Typer(
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
+app.command("export")(export.export)
 app.command("describe")(describe.describe)
 app.command("search")(search.search)
 app.command("suggest")(suggest.suggest)

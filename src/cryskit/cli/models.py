@@ -1,6 +1,7 @@
 """`cryskit models`: the published models, the cards of models, and models converted from other programs."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,18 @@ from cryskit.cli import options
 from cryskit.cli.figures import print_figures
 from cryskit.cli.output import note, print_json, print_table, require
 
-app = typer.Typer(no_args_is_help=True, help="List published models, show or convert one.")
+app = typer.Typer(no_args_is_help=True, help="List, show, convert, push and pull models.")
+
+Hub = Annotated[
+    Path | None,
+    typer.Option(
+        "--hub",
+        metavar="FOLDER",
+        file_okay=False,
+        help="Folder that is the hub; Hugging Face's if it is not given (extra hub).",
+    ),
+]
+Named = Annotated[str, typer.Argument(metavar="NAME[@VERSION]|FILE", help="A published model or a model file.")]
 
 
 @app.command("list")
@@ -41,7 +53,7 @@ def list_models(as_json: options.Json = False) -> None:
 
 @app.command("show")
 def show_model(
-    model: Annotated[str, typer.Argument(metavar="NAME[@VERSION]|FILE", help="A published model or a model file.")],
+    model: Named,
     as_json: options.Json = False,
 ) -> None:
     """Show the card of a model.
@@ -86,6 +98,75 @@ def show_model(
     for key, text in facts.items():
         if text:
             typer.echo(f"{key:<10}{text}")
+
+
+class CardFormat(StrEnum):
+    """Formats of model cards."""
+
+    MD = "md"
+    JSON = "json"
+
+
+@app.command("card")
+def model_card(
+    model: Named,
+    format: Annotated[  # noqa: A002 - it is the name of the option
+        CardFormat,
+        typer.Option("--format", help="md, Markdown with a YAML head as hubs show it, or json, as it is in the file."),
+    ] = CardFormat.MD,
+) -> None:
+    """Print the card of a model as a page for a hub."""
+    from cryskit.predict.card import digest, read_card
+    from cryskit.predict.model_card import markdown
+    from cryskit.predict.published import path_of
+
+    path = path_of(model)
+    if format is CardFormat.JSON:
+        print_json(read_card(path).model_dump(mode="json"))
+    else:
+        typer.echo(markdown(read_card(path), digest(path), path.name), nl=False)
+
+
+@app.command("push")
+def push_model(
+    model: Named,
+    repository: Annotated[
+        str, typer.Argument(metavar="OWNER/NAME", help="Repository to write to; it is made if it is not there.")
+    ],
+    hub: Hub = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+) -> None:
+    """Put a model on a hub.
+
+    With it go its SHA-256 and its card as a page. On Hugging Face it needs a login (hf auth login). With --hub FOLDER nothing leaves this computer.
+    """
+    from cryskit.predict.hub import push
+
+    note(f"written to {push(model, repository, hub, private=private)}")
+
+
+@app.command("pull")
+def pull_model(
+    repository: Annotated[
+        str,
+        typer.Argument(
+            metavar="OWNER/NAME[@REVISION]", help="Repository to fetch from; a revision is a commit or tag."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")],
+    hub: Hub = None,
+    sha256: Annotated[str, typer.Option("--sha256", metavar="HEX", help="SHA-256 that the file has to have.")] = "",
+) -> None:
+    """Fetch a model from a hub.
+
+    The file has to have the SHA-256 that the repository says, and has to be a model file; it is refused otherwise, and nothing is written. With HF_HUB_OFFLINE=1 only what was fetched before is used. Name a
+    commit to get the same file for ever.
+    """
+    require(out, (".safetensors",))
+    from cryskit.predict.hub import pull
+
+    found = pull(repository, out, hub, sha256=sha256)
+    note(f"{found.card.full_name} written to {found.path}, SHA-256 {found.sha256}")
 
 
 def _calibrated(calibration: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from torch.nn.functional import linear, softplus
 
 from cryskit.layers.gated_sum import GatedSum
 from cryskit.layers.inputs import make_input
-from cryskit.layers.message_passing import Edges, Neighbourhoods
+from cryskit.layers.plain import neighbourhoods_of
 from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
@@ -29,6 +29,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cryskit.layers.message_passing import Neighbourhoods
     from cryskit.types import Graph, NeighbourKind
 
 
@@ -80,7 +81,7 @@ class CGCNN(nn.Module):
         Args:
             graph: The batch, built as `needs` says.
         """
-        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
+        neighbourhoods = neighbourhoods_of(graph, self.radial)
         atoms = self.inputs(graph.numbers)
         for convolution in self.convolutions:
             atoms = convolution(atoms, self.radial.grid, neighbourhoods)

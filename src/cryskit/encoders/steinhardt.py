@@ -24,7 +24,7 @@ from torch.nn.functional import glu
 
 from cryskit.layers.harmonics import DEGREES, OrderParameters
 from cryskit.layers.inputs import make_input
-from cryskit.layers.message_passing import Edges, Neighbourhoods
+from cryskit.layers.plain import neighbourhoods_of, order_parameters_of
 from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
 from cryskit.registry import configured
@@ -33,6 +33,7 @@ from cryskit.types import Encoding, GraphSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cryskit.layers.message_passing import Neighbourhoods
     from cryskit.types import Graph, NeighbourKind
 
 
@@ -92,8 +93,8 @@ class Steinhardt(nn.Module):
         Args:
             graph: The batch, built as `needs` says.
         """
-        neighbourhoods = Neighbourhoods(graph, self.radial.radius, self.radial.points, Edges.distinct(graph))
-        order_parameters = OrderParameters(graph, neighbourhoods.edges)
+        neighbourhoods = neighbourhoods_of(graph, self.radial)
+        order_parameters = order_parameters_of(graph, neighbourhoods.edges)
         atoms, bonds = self.inputs(graph.numbers), None
         for layer in self.layers:
             atoms, bonds = layer(atoms, bonds, self.radial.grid, neighbourhoods, order_parameters)

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.explain.atoms import Explainer
+from cryskit.explain.shown import Explanations
 from cryskit.predict.load import load
 from cryskit.predict.predictor import Predictor
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from cryskit.explain.atoms import Explanation
-    from cryskit.types import Prediction
 
 
 def explain(
@@ -23,7 +21,7 @@ def explain(
     property: str | None = None,  # noqa: A002 - it is the word for what is explained
     *,
     limit: int = LIMIT,
-) -> list[Explanation | Prediction]:
+) -> Explanations:
     """Explain predictions by what each atom and each element feature contributes.
 
     Args:
@@ -33,7 +31,7 @@ def explain(
         limit: Number of atoms that a cell may have.
 
     Returns:
-        One explanation per structure, in order: `contributions` of atoms that add up to the prediction, `elements`, `blocks`. In place of one that
+        A list of one explanation per structure, in order, which a notebook shows as bars and structures: `contributions` of atoms that add up to the prediction, `elements`, `blocks`. In place of one that
         failed stands its prediction, with the reason.
 
     Raises:
@@ -48,4 +46,4 @@ def explain(
         ['Cl', 'Na']
     """
     predictor = model if isinstance(model, Predictor) else load(model)
-    return list(Explainer(predictor, property).stream(read(structures, limit=limit)))
+    return Explanations(Explainer(predictor, property).stream(read(structures, limit=limit)))

@@ -60,6 +60,32 @@ def drawing(row: Mapping[str, Any], space: str) -> dict[str, Any]:
     """
     import chemiscope  # noqa: PLC0415
 
+    dataset: dict[str, Any] = chemiscope.create_input(
+        **_drawn(row, space), metadata={"name": " "}
+    )  # the page says what it is
+    return dataset
+
+
+def widget(row: Mapping[str, Any], space: str) -> Any:
+    """Return chemiscope's widget of one crystal for a notebook, coloured as `drawing` says.
+
+    Args:
+        row: Explanation of the crystal, a row of a document.
+        space: Unit of the contributions.
+
+    Raises:
+        ModelError: Chemiscope is not installed.
+    """
+    viewer()
+    import chemiscope  # noqa: PLC0415
+
+    return chemiscope.show(**_drawn(row, space), metadata={"name": str(row["id"])}, mode="structure")
+
+
+def _drawn(row: Mapping[str, Any], space: str) -> dict[str, Any]:
+    """Return the arguments by which chemiscope draws one crystal."""
+    import chemiscope  # noqa: PLC0415
+
     atoms = Atoms(
         row["atoms"]["element"],
         scaled_positions=row["structure"]["fractional"],
@@ -69,22 +95,10 @@ def drawing(row: Mapping[str, Any], space: str) -> dict[str, Any]:
     neutral = row["base"] / len(atoms)
     spread = max(float(np.abs(row["atoms"]["attribution"]).max()), 1e-9)
     color = {"property": _PROPERTY, "palette": "bwr", "min": neutral - spread, "max": neutral + spread}
-    dataset: dict[str, Any] = chemiscope.create_input(
-        [atoms],
-        metadata={"name": " "},  # the page around it says what it is
-        properties={_PROPERTY: {"target": "atom", "values": row["atoms"]["contribution"], "units": space}},
-        environments=chemiscope.all_atomic_environments([atoms]),
-        settings={
-            "target": "structure",
-            "structure": [
-                {
-                    "unitCell": True,
-                    "bonds": True,
-                    "atomLabels": True,
-                    "color": color,
-                    "environments": {"activated": False},
-                }
-            ],
-        },
-    )
-    return dataset
+    shown = {"unitCell": True, "bonds": True, "atomLabels": True, "color": color, "environments": {"activated": False}}
+    return {
+        "structures": [atoms],
+        "properties": {_PROPERTY: {"target": "atom", "values": row["atoms"]["contribution"], "units": space}},
+        "environments": chemiscope.all_atomic_environments([atoms]),
+        "settings": {"target": "structure", "structure": [shown]},
+    }

@@ -22,6 +22,7 @@ from torch.nn.functional import softplus
 
 from cryskit.layers.gated_pairs import gated_pair
 from cryskit.layers.message_passing import apply
+from cryskit.layers.plain import PlainNeighbourhoods
 
 if TYPE_CHECKING:
     from cryskit.layers.message_passing import Neighbourhoods
@@ -46,6 +47,8 @@ class GatedSum(nn.BatchNorm1d):
             z: The pre-activation of each edge.
             neighbourhoods: The edges.
         """
+        if isinstance(neighbourhoods, PlainNeighbourhoods):
+            return neighbourhoods.sum_to_atoms(gated_pair(z))
         if not self.normalises(neighbourhoods):
             return apply(_GatedSum, z, None, None, neighbourhoods, None)
         moments = _Moments.of(z.detach(), neighbourhoods)

@@ -53,6 +53,6 @@ def _below_last(encoder: Encoder, layers: int) -> list[nn.Module]:
 
 def _atom_vectors(output: Any, graph: Graph) -> Tensor:
     for part in output if isinstance(output, tuple) else (output,):
-        if isinstance(part, Tensor) and part.ndim == 2 and len(part) == graph.atoms:
+        if isinstance(part, Tensor) and part.ndim == 2 and part.shape[0] == graph.atoms:
             return part
     raise PlanError("A layer of the encoder gives no atom vectors", "Match one layer only")

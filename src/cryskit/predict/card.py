@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from safetensors import SafetensorError, safe_open
 
 from cryskit.errors import ModelError, shortened
+from cryskit.html import facts_html, rows_html
 from cryskit.predict.classes import ClassCalibration
 from cryskit.predict.published import version_of
 from cryskit.types import GraphSpec, Property
@@ -150,6 +151,21 @@ class Card(BaseModel):
         return "\n  ".join([f"{self.full_name} ({self.encoder.get('name')})", predicts, *trained])
 
     __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the facts that a user needs, as a table."""
+        errors = {name: found["mae"] for name, found in self.metrics.items() if "mae" in found}
+        columns = [[each.name, each.unit or ", ".join(each.classes), errors.get(each.name)] for each in self.properties]
+        facts = {
+            "description": self.description,
+            "encoder": self.encoder.get("name"),
+            "trained on": f"{self.rows['training']:,} crystals" if "training" in self.rows else "",
+            "elements": len(self.elements) or "",
+            "intervals": "calibrated" if self.calibration else "none",
+            "licence": self.licence,
+        }
+        table = rows_html(["property", "unit", "mean absolute error, validation"], columns) if columns else ""
+        return facts_html(self.full_name, facts) + table
 
     def to_json(self) -> str:
         """Return the card as a model file holds it, in this version's format or, if that is newer, its own.

@@ -42,7 +42,8 @@ class ClassCalibration(BaseModel):
         temperature: The number T by which logits are divided.
         thresholds: Largest 1 - p of each class with which it is in the set, in the order of the classes.
         level: How often a class is in the sets of its own crystals.
-        part: Part of the split that was used: "calibration", or "validation" if there was no such part.
+        part: Part of the split that was used: "calibration", or "validation" if there was no such part; "inner folds" of a fit
+            without a split.
         crystals: Number of crystals with labels that were used.
     """
 

@@ -50,7 +50,11 @@ _ADDED = ("symmetry", "origins")  # fields that a graph may have in addition
 
 HEADS = Registry(
     "kind of heads",
-    {_DEFAULT: "cryskit.layers.heads:PropertyHeads", "regressors": "cryskit.layers.regressors:RegressorHeads"},
+    {
+        _DEFAULT: "cryskit.layers.heads:PropertyHeads",
+        "regressors": "cryskit.layers.regressors:RegressorHeads",
+        "logistic": "cryskit.layers.logistic:LogisticHeads",
+    },
 )
 """Kinds of heads by the "name" that a card gives its heads."""
 

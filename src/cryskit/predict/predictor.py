@@ -28,6 +28,7 @@ from cryskit.predict.chunks import chunks
 from cryskit.predict.descriptions import TextInput
 from cryskit.predict.network import build_network
 from cryskit.predict.outcome import Remarks, failed, predictions_of
+from cryskit.predict.shown import Shown
 from cryskit.predict.tables import (
     ATOM_EMBEDDINGS,
     EMBEDDINGS,
@@ -60,7 +61,7 @@ LEVEL = 0.9
 """Share of crystals whose labels an interval should cover unless the caller says otherwise."""
 
 
-class Predictor(nn.Module):
+class Predictor(Shown, nn.Module):
     """A trained model.
 
     Args:

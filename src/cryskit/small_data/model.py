@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cryskit.small_data.sources import Vectors
     from cryskit.small_data.table import Table
 
-_STANDS_ON = ("cryskit", "torch", "numpy", "scikit-learn", "moyopy")
+STANDS_ON = ("cryskit", "torch", "numpy", "scikit-learn", "moyopy")
+"""Packages whose versions are on the card."""
 
 
 def assembled(
@@ -69,7 +70,7 @@ def assembled(
         spec=SPEC,
         properties=[table.under(transform)],
         elements=sorted({int(number) for crystal in table.crystals for number in crystal.numbers}),
-        versions={package: version(package) for package in _STANDS_ON},
+        versions={package: version(package) for package in STANDS_ON},
         **facts,
     )
     predictor = Predictor.from_card(card)
