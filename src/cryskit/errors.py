@@ -100,6 +100,10 @@ class DataError(CryskitError):
     """
 
 
+class DiskFullError(CryskitError):
+    """There is no room left to write a file: on the disk, in a quota, or under a limit on its size."""
+
+
 class ModelError(CryskitError):
     """A model file is damaged or unsafe, or does not fit what it is used for.
 

@@ -22,6 +22,7 @@ from cryskit.cli import (
     models,
     predict,
     pretrain,
+    screen,
     search,
     train,
 )
@@ -53,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("predict")(predict.predict)
+app.command("screen")(screen.screen)
 app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
 app.command("describe")(describe.describe)
