@@ -47,11 +47,15 @@ class LocalEngine:
         Raises:
             DataError: A source has vanished or changed.
         """
-        work = partial(self._work, recipe=recipe)
+        work = partial(_apply, self._work, recipe)
         with Pool(self._workers, self._timeout, start) as pool:
             for found in pool.map_divisible(work, pieces, divided, ahead=_AHEAD):
                 every = found.results if isinstance(found, Divided) else [found]
                 yield [_stood_in(each, recipe) if isinstance(each, Lost) else each for each in every]
+
+
+def _apply(work: Callable[[Piece, Recipe], Prepared], recipe: Recipe, piece: Piece) -> Prepared:
+    return work(piece, recipe)
 
 
 def _stood_in(found: Lost[Piece], recipe: Recipe) -> Prepared:
