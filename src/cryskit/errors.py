@@ -117,6 +117,10 @@ class ModelError(CryskitError):
     """
 
 
+class ExpressionError(CryskitError):
+    """A condition cannot be read, or names what is not there; the message says at which character."""
+
+
 class PlanError(CryskitError):
     """The plan of a run contradicts itself or its data."""
 

@@ -59,7 +59,7 @@ class Items(NamedTuple):
     """Rows that were read already.
 
     Attributes:
-        rows: Crystals without labels, and failures.
+        rows: Crystals without labels in words, and failures.
     """
 
     rows: tuple[Crystal | Failure, ...]
@@ -236,8 +236,8 @@ def _timed(rows: Iterator[Crystal | Failure]) -> Iterator[Crystal | Failure]:
 
 
 def _bare(row: Crystal | Failure) -> Crystal | Failure:
-    """Return a row without labels, which are not needed to predict and are more to send."""
-    return row if isinstance(row, Failure) else replace(row, targets={}, labels={})
+    """Return a row that can be sent."""
+    return row if isinstance(row, Failure) else replace(row, targets=dict(row.targets), labels={})
 
 
 def _read_all(source: str, limit: int, structures: Path | None) -> Iterator[Crystal | Failure]:

@@ -34,11 +34,13 @@ class Recipe:
         limit: Number of atoms that a cell may have.
         specs: Graphs to build, all different.
         texts: Whether descriptions are kept, for models that read them.
+        targets: Names of the targets that are kept.
     """
 
     limit: int
     specs: tuple[GraphSpec, ...]
     texts: bool = False
+    targets: tuple[str, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -125,7 +127,8 @@ def _light(item: Crystal | Failure, recipe: Recipe) -> Crystal | Failure:
     """Return a row without what no model reads, which is less to send."""
     if not isinstance(item, Crystal):
         return item
-    return replace(item, text=item.text if recipe.texts else None, targets={}, labels={})
+    targets = {name: item.targets[name] for name in recipe.targets if name in item.targets}
+    return replace(item, text=item.text if recipe.texts else None, targets=targets, labels={})
 
 
 def _built(crystals: dict[int, Crystal], spec: GraphSpec) -> Built:
