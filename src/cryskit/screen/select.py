@@ -285,8 +285,9 @@ def _best(
     folder: Folder, parts: Sequence[Part], found: _Found, goals: Sequence[Goal], wanted: Wanted
 ) -> tuple[np.ndarray, np.ndarray, list[Crystal]]:
     """Return the positions of the best, the front of each row, and the crystals of the best."""
-    scores = np.array([goal.sign * found.columns[goal.name] for goal in goals], float).reshape(len(goals), -1).T
-    scores = scores.reshape(len(found.rows), len(goals))
+    scores = np.zeros((len(found.rows), len(goals)))
+    for place, goal in enumerate(goals):
+        scores[:, place] = goal.sign * found.columns[goal.name]
     top = len(found.rows) if wanted.top is None else wanted.top
     spare = int(top * _SPARE) + 10
     positions, of_front = order(scores, spare)

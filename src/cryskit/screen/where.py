@@ -53,7 +53,7 @@ class Condition:
         try:
             tree = ast.parse(_IN.sub(rf"\1{_IN_DOMAIN}", text.strip()), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            place = getattr(error, "offset", None) or 1
+            place = getattr(error, "offset", None) or len(text.strip()) + 1
             raise self._error(
                 place - 1, f"{_problem(error)}", 'Write for example: band_gap > 1 and contains("Li")'
             ) from error
