@@ -60,3 +60,9 @@ def numbers(end: int, last: str = "") -> Iterator[int]:
         yield number
     if last:
         work(last)
+
+
+def late_numbers() -> Iterator[int]:
+    """Yield three numbers, the first after a while."""
+    time.sleep(1)
+    yield from range(3)

@@ -7,11 +7,16 @@ import re
 from typing import TYPE_CHECKING
 
 from cryskit.data.pieces import Items, read_piece
+from cryskit.data.read import read
 from cryskit.screen.prepare import prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from cryskit.data.pieces import Piece
     from cryskit.screen.prepare import Prepared, Recipe
+    from cryskit.types import Crystal, Failure
 
 
 def hostile(piece: Piece, recipe: Recipe) -> Prepared:
@@ -25,3 +30,11 @@ def hostile(piece: Piece, recipe: Recipe) -> Prepared:
         if row.id.startswith("raise"):
             raise ZeroDivisionError("nobody expects this")
     return prepare(Items(tuple(rows)), recipe)
+
+
+def read_and_end(source: str, limit: int, structures: Path | None) -> Iterator[Crystal | Failure]:
+    """Read a hundred rows of a source, then crash."""
+    for place, row in enumerate(read([source], limit=limit, structures=structures)):
+        if place == 100:
+            os._exit(5)
+        yield row

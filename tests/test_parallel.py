@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from parallel_tasks import numbers, prepared, slow_start, work, work_each
+from parallel_tasks import late_numbers, numbers, prepared, slow_start, work, work_each
 
 from cryskit.errors import CryskitError, ProcessEndedError
 from cryskit.parallel import Divided, Lost, Pool, streamed
@@ -117,6 +117,12 @@ def test_a_generator_runs_in_a_process_of_its_own() -> None:
     some = streamed(partial(numbers, 10**9))
     assert [next(some) for _ in range(3)] == [0, 1, 2]
     some.close()  # type: ignore[attr-defined]
+
+
+def test_the_first_result_of_a_generator_may_take_longer() -> None:
+    with pytest.raises(ProcessEndedError, match=r"longer than 0\.3 s"):
+        list(streamed(late_numbers, 0.3))
+    assert list(streamed(late_numbers, 0.3, 5.0)) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("last", ["die", "late", "deaf in compiled code"])

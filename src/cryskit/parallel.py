@@ -289,12 +289,15 @@ def _ended_after(seconds: float | None) -> Iterator[None]:
             _CLOCK.stop()
 
 
-def streamed(function: Callable[[], Iterator[Result]], timeout: float | None = None) -> Iterator[Result]:
+def streamed(
+    function: Callable[[], Iterator[Result]], timeout: float | None = None, first: float | None = None
+) -> Iterator[Result]:
     """Run a generator in a process of its own, which is never more than one result ahead.
 
     Args:
         function: A function of a module, or a partial one, that returns an iterator.
         timeout: Seconds that a result may take before the process is ended, unless `restart_clock` is called; None for no limit.
+        first: Seconds that the first result may take, before which there may be much to do; `timeout` by default.
 
     Yields:
         Results, in order.
@@ -304,7 +307,7 @@ def streamed(function: Callable[[], Iterator[Result]], timeout: float | None = N
     """
     context = get_context("spawn")
     mine, its = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(its, function, timeout), daemon=True)
+    process = context.Process(target=_send, args=(its, function, timeout, first or timeout), daemon=True)
     process.start()
     its.close()
     try:
@@ -327,17 +330,20 @@ def streamed(function: Callable[[], Iterator[Result]], timeout: float | None = N
         process.join()
 
 
-def _send(connection: Connection, function: Callable[[], Iterator[Result]], timeout: float | None) -> None:
+def _send(
+    connection: Connection, function: Callable[[], Iterator[Result]], timeout: float | None, first: float | None
+) -> None:
     _follow()
     with suppress(BrokenPipeError):
         try:
-            results = function()
+            results, limit = function(), first
             while True:
-                with _ended_after(timeout):
+                with _ended_after(limit):
                     found = next(results, connection)  # which no function gives
                 if found is connection:
                     break
                 connection.send((found,))
+                limit = timeout
         except (CryskitError, OSError, ImportError) as error:
             connection.send(error)
         connection.send(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from screen_tasks import read_and_end
 
 from cryskit.data import pieces
 from cryskit.data.interchange import write
@@ -143,18 +143,11 @@ def test_a_folder_with_a_table_and_one_without_anything(tmp_path: Path) -> None:
     assert "holds no structure files" in found[3][2]  # type: ignore[index]
 
 
-def frames_and_an_end(source: str, limit: int, structures: Path | None) -> Iterable[Crystal | Failure]:
-    for place, row in enumerate(read([source], limit=limit, structures=structures)):
-        if place == 100:
-            os._exit(5)
-        yield row
-
-
 def test_a_reader_that_crashes_ends_its_source_only(
     tmp_path: Path, crystals: list[Crystal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = lines(tmp_path, crystals[:140])
-    monkeypatch.setattr(pieces, "_read_all", frames_and_an_end)
+    monkeypatch.setattr(pieces, "_read_all", read_and_end)
     rows = [row for piece in pieces_of(["elastic_tensor", path], LIMIT) for row in read_piece(piece, LIMIT)]
     bundled, after = rows[:65], rows[65:]
     assert facts(bundled[:64]) == facts(row for row, _ in zip(read(["elastic_tensor"]), range(64), strict=False))

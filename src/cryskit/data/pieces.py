@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PIECE = 64
 """Most rows or files of a piece."""
+_FIRST = 3600.0  # seconds that the first row of a source may take
 
 
 class Files(NamedTuple):
@@ -205,9 +206,11 @@ def _items(read_rows: partial[Iterator[Crystal | Failure]], source: str, timeout
     done, ended_at = 0, -1
     while True:
         try:
-            for rows in streamed(partial(_grouped, read_rows, done), timeout):
-                yield Items(tuple(rows))
-                done += len(rows)
+            first = None if timeout is None else max(timeout, _FIRST)
+            for rows in streamed(partial(_grouped, read_rows, done), timeout, first):
+                if rows:
+                    yield Items(tuple(rows))
+                    done += len(rows)
         except ProcessEndedError as error:
             if ended_at == done:
                 what = f"{error.problem}, at row {done} or up to {PIECE} behind it; no further row is read"
@@ -222,7 +225,10 @@ def _items(read_rows: partial[Iterator[Crystal | Failure]], source: str, timeout
 
 
 def _grouped(read_rows: partial[Iterator[Crystal | Failure]], skipped: int) -> Iterator[list[Crystal | Failure]]:
-    rows = _timed(read_rows())
+    rows = read_rows()
+    first = list(islice(rows, 1))
+    yield []  # the first row has come: a JSON file is read whole before, from now on each row has its own time
+    rows = _timed(chain(first, rows))
     for _ in islice(rows, skipped):
         pass
     while group := [_bare(row) for row in islice(rows, PIECE)]:

@@ -1,6 +1,6 @@
 """The probability that a condition holds, if each property is normal around its prediction with its calibrated deviation.
 
-Properties are taken as independent of one another. A property that occurs twice in a condition is one property: that a band gap lies between 1 and 2
+Properties are taken as independent of one another. A property that occurs twice in a condition is one property: that a band gap is above 1 and below 2
 is not the product of two probabilities. What the condition says of composition, domain or ends of intervals holds or does not.
 """
 
