@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HULL = "energy_above_hull"
 """Column of the energy above the hull, eV/atom."""
 
+_DIGITS = 9  # of an energy in eV/atom: what is behind them is rounding
 _KEPT = 256  # phase diagrams: crystals of one system are computed with one
 _MOST_ELEMENTS = 10  # of a crystal: its chemical system has 2^n - 1 subsystems
 
@@ -57,7 +58,7 @@ class Hull:
 
         composition = Composition(formula)
         on_hull = self._diagram(system).get_hull_energy_per_atom(composition)
-        return max(0.0, energy - float(on_hull))
+        return max(0.0, round(energy - float(on_hull), _DIGITS))
 
     def _diagram(self, system: str) -> PhaseDiagram:
         """Return the phase diagram of a chemical system, kept for the next crystal of it."""
