@@ -46,7 +46,7 @@ def test_once_through(cryskit: Call, model: Path, data: Path, tmp_path: Path) ->
     assert (tmp_path / "out" / "top.csv").read_text().count("\n") == 6
     assert (tmp_path / "out" / "report.html").exists()
     status = cryskit("screen", "--out", "out", "--status")
-    assert (status.exit_code, "1 of 1 parts" in status.stderr) == (0, True)
+    assert (status.exit_code, "1 of 1 parts" in status.stdout) == (0, True)
     wrong = cryskit("screen", "--out", "out", "--where", "bandgap > 1")
     assert wrong.exit_code == 2
     assert "character 1" in wrong.stderr

@@ -8,18 +8,20 @@ import typer
 from cryskit.cli import options, training
 from cryskit.cli.crystals import counting
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import exit_on_sigterm, note, require
+from cryskit.cli.output import Column, exit_on_sigterm, note, print_table, require
 from cryskit.predict.published import DEFAULT
 
 if TYPE_CHECKING:
     from cryskit.screen.folder import Folder
     from cryskit.screen.run import Asked
-    from cryskit.screen.select import Wanted
+    from cryskit.screen.select import Chosen, Wanted
 
 TIMEOUT = 60.0
 PART_ROWS = 8192
 MERGED = (".parquet", ".csv")
-ENERGY = "formation_energy_per_atom"
+ENERGY, HULL = "formation_energy_per_atom", "energy_above_hull"
+ADDED = ("rank", "front", "known", HULL, "probability")
+SHOWN = 10
 
 Models = Annotated[
     list[str] | None,
@@ -134,7 +136,8 @@ def screen(
 
     folder = Folder(out)
     if status:
-        _say_status(folder)
+        for line in _status(folder):
+            typer.echo(line)
         return
     engine = workers or training.cores()
     if sources:
@@ -170,18 +173,20 @@ def _run(asked: "Asked", folder: "Folder", workers: int, share: str, accelerator
     networks = Networks(predictors, asked.properties, asked.interval, vectors=asked.vectors)
     with counting("screening") as advance:
         run(asked, networks, folder, LocalEngine(workers, asked.timeout), part, advance)
-    _say_status(folder)
+    for line in _status(folder):
+        note(line)
 
 
-def _say_status(folder: "Folder") -> None:
+def _status(folder: "Folder") -> list[str]:
+    """Return how far a screening is, in lines."""
     parts, count = folder.parts(), folder.count
     rows, size = sum(part.rows for part in parts), sum(part.bytes for part in parts)
     found = ", ".join(f"{sum(part.counts[name] for part in parts):,} {name}" for name in ("ok", "warned", "failed"))
     of = "" if count is None else f" of {count}"
     models = ", ".join(folder.asked["models"])
-    note(f"{folder.path}: {len(parts)}{of} parts, {rows:,} rows ({found}), {size / 1e6:.1f} MB, by {models}")
-    if count is None or len(parts) < count:
-        note("Not complete: give its command again to go on")
+    said = f"{folder.path}: {len(parts)}{of} parts, {rows:,} rows ({found}), {size / 1e6:.1f} MB, by {models}"
+    complete = count is not None and len(parts) == count
+    return [said] if complete else [said, "Not complete: give its command again to go on"]
 
 
 def _select(folder: "Folder", wanted: "Wanted", known: list[str], workers: int) -> None:
@@ -196,4 +201,16 @@ def _select(folder: "Folder", wanted: "Wanted", known: list[str], workers: int) 
     note(", ".join(f"{count:,} {name}" for name, count in chosen.funnel.items()))
     write_chosen(folder, chosen)
     write_report(folder, chosen, wanted, folder.path / REPORT)
+    _show(chosen)
     note(f"Short list and report written to {folder.path}: top.csv, top.parquet, top-crystals.parquet, {REPORT}")
+
+
+def _show(chosen: "Chosen") -> None:
+    """Print the first rows of a short list: what it was ranked by and what was added to the table."""
+    from cryskit.predict.tables import units_of
+
+    names, units = chosen.table.column_names, units_of(chosen.table.schema) | {HULL: "eV/atom"}
+    wanted = {*ADDED, "id", "formula", "domain", *(goal.name for goal in chosen.goals)}
+    shown = [name for name in dict.fromkeys(["rank", "id", "formula", *names]) if name in wanted and name in names]
+    rows = chosen.table.slice(0, SHOWN).select(shown).to_pylist()
+    print_table([Column(name, units.get(name, "")) for name in shown], (list(row.values()) for row in rows))
