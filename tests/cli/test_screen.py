@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from cryskit.cli import screen
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -15,11 +11,6 @@ if TYPE_CHECKING:
     from typer.testing import Result
 
     Call = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def _the_allocator_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screen, "keep_pages", lambda: True)
 
 
 def test_once_through(cryskit: Call, model: Path, data: Path, tmp_path: Path) -> None:

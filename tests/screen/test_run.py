@@ -161,6 +161,23 @@ def test_bad_rows_of_any_kind_keep_their_places(model: Path, crystals: list[Crys
     assert rows[1]["nsites"] is None
 
 
+@pytest.mark.slow
+def test_processes_that_work_on_one_folder_at_a_time_give_the_same_bytes(
+    whole: Folder, model: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code = "from cryskit.cli import main; main()"
+    common = ["screen", str(data), "--model", str(model), "--out", str(out), "--workers", "1", "--part-rows", "64"]
+    shares = ("1/2", "2/2", "1/1")  # the last one may do what the others do at the same moment
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, *common, "--share", share], stderr=subprocess.PIPE, text=True)
+        for share in shares
+    ]
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], said
+    assert files(Folder(out)) == files(whole)
+
+
 CHILD = """
 import resource, sys
 from pathlib import Path

@@ -89,7 +89,8 @@ class Networks:
     def facts(self) -> dict[str, Any]:
         """What holds for the whole table."""
         models = ", ".join(each.card.full_name for each in self.predictors)
-        return {"model": models, "units": units_of(self.schema), "interval": self._interval}
+        level = {"interval": self._interval} if any(each.reliability for each in self.predictors) else {}
+        return {"model": models, "units": units_of(self.schema), **level}
 
     def rows(self, prepared: Prepared) -> list[dict[str, Any]]:
         """Return the rows of a piece, column to value, in order.
