@@ -6,8 +6,13 @@ import os
 import re
 import time
 from functools import cache
+from typing import TYPE_CHECKING
 
 from cryskit.errors import CryskitError
+from cryskit.parallel import restart_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def work(item: str) -> str:
@@ -34,3 +39,30 @@ def slow_start() -> None:
 def prepared(item: str) -> str:
     """Return the item if this process was prepared before."""
     return item if slow_start.cache_info().currsize else ""
+
+
+def work_each(items: tuple[str, ...]) -> list[str]:
+    """Return items in capitals, each within the time limit."""
+    found = []
+    for item in items:
+        restart_clock()
+        if item.startswith("slow"):
+            time.sleep(0.3)
+        found.append(work(item))
+    return found
+
+
+def numbers(end: int, last: str = "") -> Iterator[int]:
+    """Yield numbers from 0, then do what `work` does with a word."""
+    for number in range(end):
+        if number % 10 == 0:
+            restart_clock()
+        yield number
+    if last:
+        work(last)
+
+
+def late_numbers() -> Iterator[int]:
+    """Yield three numbers, the first after a while."""
+    time.sleep(1)
+    yield from range(3)

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
-from parallel_tasks import prepared, slow_start, work
+from parallel_tasks import late_numbers, numbers, prepared, slow_start, work, work_each
 
 from cryskit.errors import CryskitError, ProcessEndedError
-from cryskit.parallel import Lost, Pool
+from cryskit.parallel import Divided, Lost, Pool, streamed
 
 
 def results(*items: str, processes: int = 1, timeout: float | None = None, ahead: int | None = 16) -> list[object]:
@@ -79,6 +80,66 @@ def test_two_maps_share_a_pool_and_a_crash() -> None:
         second = pool.map(work, ["c", "die", "d"], ahead=None)
         for found, expected in ((first, ["A", "B"]), (second, ["C", "D"])):
             assert [each for each in found if isinstance(each, str)] == expected
+
+
+def singles(items: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [(item,) for item in items]
+
+
+def divided(*items: tuple[str, ...], timeout: float | None = None) -> list[object]:
+    """Return what becomes of each single item, in order."""
+    with Pool(2, timeout) as pool:
+        found = list(pool.map_divisible(work_each, items, singles, ahead=2))
+    flat: list[object] = []
+    for each in found:
+        for one in each.results if isinstance(each, Divided) else [each]:
+            flat.extend([one] if isinstance(one, Lost) else one)
+    return flat
+
+
+def test_a_process_that_dies_costs_one_piece_of_its_item() -> None:
+    found = divided(("a", "b"), ("c", "die", "d"), ("e",), ("f", "odd", "missing"), ("die alone",), ("g",))
+    assert [each for each in found if isinstance(each, str)] == ["A", "B", "C", "D", "E", "F", "G"]
+    lost = {place: each.item for place, each in enumerate(found) if isinstance(each, Lost)}
+    assert lost == {3: ("die",), 7: ("odd",), 8: ("missing",), 9: ("die alone",)}
+
+
+def test_each_piece_has_the_whole_time_limit() -> None:
+    slow = ("slow a", "slow b", "slow c", "slow d")
+    found = divided(slow, ("e", "late", "f"), timeout=0.8)
+    assert found[:4] == [item.upper() for item in slow], "1.2 s for four pieces, 0.8 s for each"
+    assert [found[4], found[6]] == ["E", "F"]
+    assert isinstance(found[5], Lost)
+
+
+def test_a_generator_runs_in_a_process_of_its_own() -> None:
+    assert list(streamed(partial(numbers, 1000))) == list(range(1000))
+    some = streamed(partial(numbers, 10**9))
+    assert [next(some) for _ in range(3)] == [0, 1, 2]
+    some.close()  # type: ignore[attr-defined]
+
+
+def test_the_first_result_of_a_generator_may_take_longer() -> None:
+    with pytest.raises(ProcessEndedError, match=r"longer than 0\.3 s"):
+        list(streamed(late_numbers, 0.3))
+    assert list(streamed(late_numbers, 0.3, 5.0)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("last", ["die", "late", "deaf in compiled code"])
+def test_a_generator_that_ends_badly_gives_what_came_before(last: str) -> None:
+    found = []
+    with pytest.raises(ProcessEndedError):
+        found.extend(iter(streamed(partial(numbers, 25, last), timeout=0.5)))
+    assert found in ([], list(range(25)))
+    some = streamed(partial(numbers, 25, last), timeout=0.5)
+    assert [next(some) for _ in range(25)] == list(range(25))
+    with pytest.raises(ProcessEndedError):
+        next(some)
+
+
+def test_an_error_of_a_generator_is_raised_here() -> None:
+    with pytest.raises(CryskitError, match="not installed"):
+        list(streamed(partial(numbers, 3, "missing")))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no signals")

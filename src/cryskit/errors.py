@@ -100,6 +100,10 @@ class DataError(CryskitError):
     """
 
 
+class DiskFullError(CryskitError):
+    """There is no room left to write a file: on the disk, in a quota, or under a limit on its size."""
+
+
 class ModelError(CryskitError):
     """A model file is damaged or unsafe, or does not fit what it is used for.
 
@@ -111,6 +115,10 @@ class ModelError(CryskitError):
         ...     print(error.problem)
         examples/NaCl.cif is no model file ...
     """
+
+
+class ExpressionError(CryskitError):
+    """A condition cannot be read, or names what is not there; the message says at which character."""
 
 
 class PlanError(CryskitError):

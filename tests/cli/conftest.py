@@ -10,7 +10,20 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from cryskit.cli import app, benchmark, embed, evaluate, explain, predict, pretrain, search, train, tune
+from cryskit.cli import (
+    app,
+    benchmark,
+    embed,
+    evaluate,
+    explain,
+    predict,
+    pretrain,
+    screen,
+    search,
+    suggest,
+    train,
+    tune,
+)
 from cryskit.data.interchange import write
 from cryskit.data.sources import open_source
 from cryskit.predict.card import Card
@@ -29,7 +42,7 @@ NAMES = ("bulk_modulus", "poisson_ratio")
 
 @pytest.fixture(autouse=True)
 def _the_allocator_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for verb in (predict, explain, embed, evaluate, train, pretrain, benchmark, search, tune):
+    for verb in (predict, explain, embed, evaluate, train, pretrain, benchmark, search, suggest, tune, screen):
         monkeypatch.setattr(verb, "keep_pages", lambda: True)
 
 

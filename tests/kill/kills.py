@@ -111,6 +111,25 @@ TASKS = {
         "out",
         lambda out: [(out / name).read_bytes() for name in ("a.safetensors", "a.manifest.parquet")],
     ),
+    "screen": Task(
+        *(
+            (
+                "screen",
+                "set.parquet",
+                "frames.extxyz",
+                "--model",
+                "crysxpp",
+                "--out",
+                "out",
+                "--part-rows",
+                "8",
+                "--workers",
+                "1",
+            ),
+            "out",
+        ),
+        lambda out: [(path.name, path.read_bytes()) for path in sorted(out.rglob("*")) if path.is_file()],
+    ),
     "benchmark": Task(("benchmark", "plan.yaml", "--resume", "--out", "out"), "out", _rows),
 }
 
@@ -191,9 +210,13 @@ def _prepare() -> None:
         importlib.import_module(f"cryskit.{module}")
     shards, table = (importlib.import_module(f"cryskit.{name}") for name in ("graphs.shards", "text.table"))
     shards.SHARD, shards._CHUNK, table._GROUP = 15, 4, 4  # so that there is something to kill between
+    pieces, run = (importlib.import_module(f"cryskit.{name}") for name in ("data.pieces", "screen.run"))
+    pieces.PIECE = run.PIECE = 4
     crystals = importlib.import_module("cryskit.data.sources").open_source("elastic_tensor")
     interchange = importlib.import_module("cryskit.data.interchange")
     interchange.write("set.parquet", [crystal for crystal in crystals if len(crystal) <= 5][:50])
+    frames = [crystal.to_ase() for crystal in importlib.import_module("cryskit.data.read").read("set.parquet")]
+    importlib.import_module("ase.io").write("frames.extxyz", frames[:20])
     Path("plan.yaml").write_text(PLAN, encoding="utf-8")
 
 

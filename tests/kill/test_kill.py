@@ -15,7 +15,7 @@ COUNT = int(os.environ.get("KILLS", "2"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["convert", "describe", "pretrain", "benchmark"])
+@pytest.mark.parametrize("command", ["convert", "describe", "pretrain", "screen", "benchmark"])
 def test_a_killed_command_ends_as_an_undisturbed_one(command: str) -> None:
     script = Path(__file__).with_name("kills.py")
     found = subprocess.run(

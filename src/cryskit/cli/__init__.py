@@ -23,6 +23,7 @@ from cryskit.cli import (
     models,
     predict,
     pretrain,
+    screen,
     search,
     suggest,
     train,
@@ -56,6 +57,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("predict")(predict.predict)
+app.command("screen")(screen.screen)
 app.command("explain")(explain.explain)
 app.command("embed")(embed.embed)
 app.command("export")(export.export)

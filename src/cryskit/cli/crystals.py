@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,7 +11,7 @@ from cryskit.cli.output import note, report
 from cryskit.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Failure
@@ -41,6 +42,19 @@ def bar(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
         file=sys.stderr,
         mininterval=0.5,
     )
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], object]]:
+    """Give a function that adds a number of crystals to a progress bar on stderr.
+
+    Args:
+        what: One word for what is being done, shown in front of the bar.
+    """
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit=" crystals", delay=_PATIENCE, leave=False, disable=None, file=sys.stderr) as shown:
+        yield shown.update
 
 
 def stream(

@@ -69,6 +69,15 @@ Sources = Annotated[
         help=f"{NAMES} files, folders of structure files (with the folders in them), or bundled data sets (`cryskit data list`).",
     ),
 ]
+SomeSources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SRC...]",
+        callback=lambda given: _required(given or []),
+        help=f"{NAMES} files, folders of structure files, or bundled data sets; none to go on with the rows that a folder has.",
+        show_default=False,
+    ),
+]
 Source = Annotated[
     str, typer.Argument(metavar="SRC", help="A bundled data set (`cryskit data list`), a file or a folder.")
 ]

@@ -7,10 +7,11 @@ angstrom), `frac_coords` (3N floats), one column per property (its registry name
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import pyarrow as pa
@@ -29,11 +30,12 @@ from cryskit.errors import (
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
 ROWS = 1000
 """Number of rows of a row group."""
 
+_BUFFER = 1 << 20  # bytes of a column that are fetched at a time
 _LISTS = {"atomic_numbers": pa.uint8(), "lattice": pa.float64(), "frac_coords": pa.float64()}
 _RESERVED = ("id", *_LISTS, "text")
 _MANIFEST = b"cryskit.manifest"
@@ -113,12 +115,13 @@ def read_rows(path: Path | str) -> Iterator[Crystal | Failure]:
         yield from read_opened(file, str(path))
 
 
-def open_parquet(source: Path | str | IO[bytes], name: str) -> pq.ParquetFile:
+def open_parquet(source: Path | str | IO[bytes], name: str, *, in_pieces: bool = False) -> pq.ParquetFile:
     """Open a Parquet file, to be closed by the caller.
 
     Args:
         source: Path, or an opened file in which any place can be read.
         name: Name of the file, for error messages.
+        in_pieces: Whether columns of a row group are fetched piece by piece, which is slower and takes no memory where a row group is large.
 
     Raises:
         DataError: It is no such file.
@@ -126,7 +129,8 @@ def open_parquet(source: Path | str | IO[bytes], name: str) -> pq.ParquetFile:
     if isinstance(source, str | Path):
         source = Path(source).absolute()  # pyarrow takes what stands before a colon in a relative path for a protocol
     try:
-        return pq.ParquetFile(source, page_checksum_verification=True)
+        how = {"pre_buffer": False, "buffer_size": _BUFFER} if in_pieces else {}
+        return pq.ParquetFile(source, page_checksum_verification=True, **how)
     except _BROKEN as error:
         raise DataError(
             f"{name} is no Parquet file ({error})", "Check that it is whole; convert other formats"
@@ -140,15 +144,52 @@ def read_opened(file: pq.ParquetFile, name: str) -> Iterator[Crystal | Failure]:
         file: Opened Parquet file.
         name: Name of the file, for error messages.
     """
-    names = _targets(file.schema_arrow, name)
-    words = _words(file.schema_arrow)
-    columns = [
-        column for column in file.schema_arrow.names if column in _RESERVED or column in names or column in words
-    ]
-    start = 0
-    for group in range(file.num_row_groups):
-        yield from _read_group(file, group, start, columns, (names, words), name)
-        start += file.metadata.row_group(group).num_rows
+    groups = RowGroups(file, name)
+    for group in range(len(groups.starts) - 1):
+        for part in groups.read(group):
+            yield from part
+
+
+class RowGroups:
+    """The row groups of an opened interchange Parquet.
+
+    Args:
+        file: Opened Parquet file.
+        name: Name of the file, for error messages.
+
+    Attributes:
+        starts: Number of the first row of each group, and behind them the number of all rows.
+
+    Raises:
+        DataError: It lacks a column, or has two columns for one property.
+    """
+
+    def __init__(self, file: pq.ParquetFile, name: str) -> None:
+        names, words = _targets(file.schema_arrow, name), _words(file.schema_arrow)
+        wanted = {*_RESERVED, *names, *words}
+        self._columns = [column for column in file.schema_arrow.names if column in wanted]
+        self._file, self._name, self._targets, self._words = file, name, names, words
+        sizes = (file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))
+        self.starts = [0, *accumulate(sizes)]
+
+    def read(self, group: int) -> Iterator[Sequence[Crystal | Failure]]:
+        """Yield the rows of a group, up to a thousand at a time; crystals are made when they are asked for.
+
+        Args:
+            group: Number of the row group.
+        """
+        start, stop = self.starts[group : group + 2]
+        batches = self._file.iter_batches(ROWS, row_groups=[group], columns=self._columns)
+        while start < stop:
+            try:
+                rows: Sequence[Crystal | Failure] = _Rows(next(batches), self._targets, self._words, self._name, start)
+            except _BROKEN as error:
+                problem = UnreadableError(
+                    f"A part of the file is damaged ({error})", "Fetch or write it again", self._name
+                )
+                rows = [Failure(f"row {row}", problem) for row in range(start, stop)]
+            yield rows
+            start += len(rows)
 
 
 def manifest_of(path: Path | str) -> str | None:
@@ -229,28 +270,7 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
-def _read_group(
-    file: pq.ParquetFile,
-    group: int,
-    start: int,
-    columns: list[str],
-    names: tuple[Mapping[str, str], Sequence[str]],
-    path: str,
-) -> Iterator[Crystal | Failure]:
-    stop = start + file.metadata.row_group(group).num_rows
-    batches = file.iter_batches(ROWS, row_groups=[group], columns=columns)
-    while start < stop:
-        try:
-            rows = _Rows(next(batches), *names, path, start)
-        except _BROKEN as error:
-            problem = UnreadableError(f"A part of the file is damaged ({error})", "Fetch or write it again", path)
-            yield from (Failure(f"row {row}", problem) for row in range(start, stop))
-            return
-        yield from rows
-        start += len(rows)
-
-
-class _Rows:
+class _Rows(Sequence["Crystal | Failure"]):
     """A record batch as crystals and failures; arrays are made when it is constructed."""
 
     def __init__(
@@ -269,16 +289,25 @@ class _Rows:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def __iter__(self) -> Iterator[Crystal | Failure]:
-        for row, (label, text) in enumerate(zip(self._labels, self._texts, strict=True)):
-            arrays = [values[row] for values in self._lists]
-            targets = {name: float(v[row]) for name, v in self._targets.items() if np.isfinite(v[row])}
-            try:
-                crystal = _crystal(label, arrays, text, targets)
-                words = self._labels_of[row] if self._labels_of else {}
-                yield replace(crystal, labels=words) if words else crystal
-            except CrystalError as error:
-                yield Failure(label, type(error)(error.problem, error.cure, f"{self._path}, {label}"))
+    @overload
+    def __getitem__(self, row: int) -> Crystal | Failure: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[Crystal | Failure]: ...
+
+    def __getitem__(self, row: int | slice) -> Crystal | Failure | list[Crystal | Failure]:
+        """Return a row, or several."""
+        if isinstance(row, slice):
+            return [self[each] for each in range(*row.indices(len(self)))]
+        label, text = self._labels[row], self._texts[row]
+        arrays = [values[row] for values in self._lists]
+        targets = {name: float(v[row]) for name, v in self._targets.items() if np.isfinite(v[row])}
+        try:
+            crystal = _crystal(label, arrays, text, targets)
+        except CrystalError as error:
+            return Failure(label, type(error)(error.problem, error.cure, f"{self._path}, {label}"))
+        words = self._labels_of[row] if self._labels_of else {}
+        return replace(crystal, labels=words) if words else crystal
 
 
 def _crystal(name: str, arrays: list[np.ndarray], text: str | None, targets: dict[str, float]) -> Crystal:

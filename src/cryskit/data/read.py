@@ -75,7 +75,7 @@ def read(
         found = _with_files(source, Path(structures), limit)
     else:
         found = _read(source, "0", limit) if name is None else _stream(source, name, limit)
-    rows = map(_named, found)
+    rows = map(with_plain_id, found)
     first = list(_first(rows))
     return chain(first, rows)
 
@@ -102,7 +102,7 @@ def read_one(source: Any, *, limit: int = LIMIT, name: str | None = None) -> Cry
     return row
 
 
-def _named(row: Crystal | Failure) -> Crystal | Failure:
+def with_plain_id(row: Crystal | Failure) -> Crystal | Failure:
     """Return a row whose id can be written as UTF-8: bytes of a file name that are none are escaped."""
     if row.id.isascii():
         return row
@@ -226,6 +226,15 @@ def _items(sources: Iterable[Any], limit: int) -> Iterator[Crystal | Failure]:
             yield from guarded(_read(item, label, limit, labels), label, label)
         except DataError as error:
             yield Failure(label, UnreadableError(error.problem, error.cure), str(path or ""))
+
+
+def file_labels(sources: Iterable[str]) -> dict[str, str]:
+    """Return the ids of files by their paths, as `read` gives them to a list of sources.
+
+    Args:
+        sources: Bundled names, files and folders.
+    """
+    return labels_of(_files(sources))
 
 
 def _files(sources: Iterable[Any]) -> Iterator[str]:

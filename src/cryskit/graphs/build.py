@@ -79,7 +79,7 @@ def build(
 
 
 def build_usable(
-    crystals: Sequence[Crystal], spec: GraphSpec, *, cache: Path | None = None
+    crystals: Iterable[Crystal], spec: GraphSpec, *, cache: Path | None = None
 ) -> tuple[Graph, dict[int, CrystalError]]:
     """Build the crystals that can be built into one Graph, and report the others.
 
@@ -92,7 +92,7 @@ def build_usable(
         The graph of the crystals that can be built, and the errors of the others by their position in `crystals`.
     """
     if cache is not None:
-        return _cached(crystals, spec, cache)
+        return _cached(list(crystals), spec, cache)
     parts, usable, errors = [], [], {}
     for position, crystal in enumerate(crystals):
         try:

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from cryskit.batching import Batcher, to
 from cryskit.data.read import from_files, read
 from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
@@ -25,6 +24,7 @@ from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
 from cryskit.predict.chunks import chunks
+from cryskit.predict.compute import compute
 from cryskit.predict.descriptions import TextInput
 from cryskit.predict.network import build_network
 from cryskit.predict.outcome import Remarks, failed, predictions_of
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from cryskit.predict.card import Card
     from cryskit.protocols import Encoder
     from cryskit.reliability.reliability import Reliability
-    from cryskit.types import Crystal, Failure, Graph, GraphSpec, Prediction
+    from cryskit.types import Crystal, Encoding, Failure, Graph, GraphSpec, Prediction
 
 CHUNK = 512
 """Crystals whose graphs are held at a time unless the caller says otherwise."""
@@ -245,7 +245,7 @@ class Predictor(Shown, nn.Module):
         """
         self.require_heads()
         require_level(interval)
-        judged, domain = partial(self._judged, interval=interval), self.reliability.domain if self.reliability else None
+        judged, domain = partial(self.judged, interval=interval), self.reliability.domain if self.reliability else None
         for chunk in chunks(items, self.chunk, self.card.spec, self.complete):
             numbers, remarks = self._run(chunk.graph, judged), [*chunk.remarks.values()]
             found = iter(predictions_of(self.card, chunk.usable, numbers, remarks, domain))
@@ -319,14 +319,15 @@ class Predictor(Shown, nn.Module):
         """Write the model file, whole or not at all."""
         save_tensors(compact(self.state_dict()), {CARD: self.card.to_json()}, Path(path))
 
-    def _judged(self, graph: Graph, interval: float) -> torch.Tensor:
+    def judged(self, graph: Graph, interval: float, encoding: Encoding | None = None) -> torch.Tensor:
         """Return predictions in the properties' own units and, of a calibrated model, what `outcome.predictions_of` reads behind them.
 
         Args:
             graph: B crystals.
             interval: Level of the intervals.
+            encoding: What the encoder gives for the graph, if it is known already.
         """
-        encoding = self.encoder(graph)
+        encoding = self.encoder(graph) if encoding is None else encoding
         learned = self.heads(encoding.crystals)
         values = self.heads.physical(learned)
         if self.reliability is None:
@@ -382,13 +383,12 @@ class Predictor(Shown, nn.Module):
         said = [". ".join(filter(None, found)) for found in others]
         return graph, [Remarks(*both) for both in zip(doubts_of(crystals, graph), said, strict=True)]
 
-    @torch.inference_mode()
     def _run(self, graph: Graph, what: Callable[[Graph], torch.Tensor]) -> np.ndarray:
         """Return what is read out of a graph of any size, batch by batch, on the device of the weights."""
-        batcher = Batcher(graph)
-        batches = (to(batcher.take(rows), self.device) for rows in batcher.batches(self.batch_edges))
-        parts = [what(batch).cpu().numpy() for batch in batches]
-        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+        found = compute(graph, what, self.batch_edges, self.device)
+        if found.failures:
+            raise ModelError(next(iter(found.failures.values())), "Leave this crystal out")
+        return found.values
 
 
 def _outcome(found: np.ndarray | None, reason: str) -> dict[str, str]:

@@ -44,6 +44,20 @@ def read_folder(folder: Path, limit: int, labels: Mapping[str, str] | None = Non
     Raises:
         DataError: There is nothing to read.
     """
+    paths, tables, tree = _found(folder)
+    known = labels or labels_of(map(str, paths))
+    place = {path: i for i, path in enumerate(tree.files)}
+    for path in sorted([*paths, *tables], key=place.__getitem__):
+        rows = (
+            _listed(path, tree.below(path.parent), limit)
+            if path in tables
+            else read_listed(path, limit, known.get(str(path)))
+        )
+        yield from rows
+
+
+def _found(folder: Path) -> tuple[list[Path], list[Path], Tree]:
+    """Return the files of a folder that are read, the tables that say what is in it, and all its files; warn of the others."""
     tree = tree_of(folder)
     tables = _tables(tree)
     free = Tree(folder, [path for path in tree.files if not _within(path, tables)], tree.closed)
@@ -51,14 +65,20 @@ def read_folder(folder: Path, limit: int, labels: Mapping[str, str] | None = Non
     if not (paths or tables):
         raise DataError(f"{folder} holds no structure files, nor do folders in it", f"Put some into it: {DETAILS}")
     free.warn_of_others(paths)
-    known = labels or labels_of(map(str, paths))
-    for path in sorted([*paths, *tables], key=tree.files.index):
-        rows = (
-            _listed(path, tree.below(path.parent), limit)
-            if path in tables
-            else _file(path, limit, known.get(str(path)))
-        )
-        yield from rows
+    return paths, tables, tree
+
+
+def unlisted(folder: Path) -> list[Path] | None:
+    """Return the files that `read_folder` reads, in its order, or None if tables say what is in the folder.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        DataError: There is nothing to read.
+    """
+    paths, tables, tree = _found(folder)
+    return None if tables else sorted(paths, key={path: i for i, path in enumerate(tree.files)}.__getitem__)
 
 
 def files_of(folder: Path) -> list[str]:
@@ -159,9 +179,20 @@ def _head(table: Path) -> list[list[str]]:
     return found
 
 
-def _file(path: Path, limit: int, label: str | None = None) -> Iterator[Crystal | Failure]:
+def read_listed(
+    path: Path, limit: int, label: str | None = None, *, tables: bool = False
+) -> Iterator[Crystal | Failure]:
+    """Read a file among others: where it cannot be read as a whole, it is one failure.
+
+    Args:
+        path: Path of the file.
+        limit: Number of atoms that a cell may have.
+        label: Id of the crystal in it, or what the ids of several begin with; the name without its ending by default.
+        tables: Whether the rows of a table may name files by their paths.
+    """
+    files = NamedFiles(path.parent) if tables else None
     try:
-        yield from read_named(str(path), limit, label=label)
+        yield from read_named(str(path), limit, label=label, files=files)
     except DataError as error:
         yield Failure(label or stem(path.name), UnreadableError(error.problem, error.cure), str(path))
 

@@ -1,0 +1,40 @@
+"""What worker processes of the tests of `screen` do; in a module of its own, so that they find it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from cryskit.data.pieces import Items, read_piece
+from cryskit.data.read import read
+from cryskit.screen.prepare import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cryskit.data.pieces import Piece
+    from cryskit.screen.prepare import Prepared, Recipe
+    from cryskit.types import Crystal, Failure
+
+
+def hostile(piece: Piece, recipe: Recipe) -> Prepared:
+    """Prepare a piece, but crash, hang in compiled code or raise at crystals whose ids say so."""
+    rows = list(read_piece(piece, recipe.limit))
+    for row in rows:
+        if row.id.startswith("crash"):
+            os._exit(3)
+        if row.id.startswith("hang"):
+            re.match("(a+)+$", "a" * 60 + "b")
+        if row.id.startswith("raise"):
+            raise ZeroDivisionError("nobody expects this")
+    return prepare(Items(tuple(rows)), recipe)
+
+
+def read_and_end(source: str, limit: int, structures: Path | None) -> Iterator[Crystal | Failure]:
+    """Read a hundred rows of a source, then crash."""
+    for place, row in enumerate(read([source], limit=limit, structures=structures)):
+        if place == 100:
+            os._exit(5)
+        yield row
