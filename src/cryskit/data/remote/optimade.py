@@ -1,6 +1,7 @@
 """Structures of data bases that speak OPTIMADE (https://www.optimade.org, version 1): the answers page by page, and their rows.
 
-The JSON is read here and not by optimade's OptimadeClient: the client holds every row of a query in memory.
+The JSON is read here and not by OptimadeClient of optimade 1.5.0, as that returned none of 100 rows when a page broke off, took a page of
+400 MB, and followed a link to another host.
 """
 
 from __future__ import annotations
