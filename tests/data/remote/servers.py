@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from cryskit.data.sources import open_source
-from cryskit.elements import formula, symbol
+from cryskit.data.remote.connection import Limits
+from cryskit.data.remote.fetch import fetch
+from cryskit.data.sources import open_source, remote
+from cryskit.elements import symbol
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
@@ -88,9 +90,6 @@ class Scripted:
         self.headers: list[dict[str, str]] = []
 
 
-Answer = "Callable[[BaseHTTPRequestHandler, Scripted], None]"
-
-
 @contextmanager
 def scripted(answer: Callable[[BaseHTTPRequestHandler, Scripted], None]) -> Iterator[Scripted]:
     """Give a server whose answers a function writes."""
@@ -98,7 +97,7 @@ def scripted(answer: Callable[[BaseHTTPRequestHandler, Scripted], None]) -> Iter
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server asks for
+        def do_GET(self) -> None:
             server.asked.append(self.path)
             server.headers.append(dict(self.headers))
             try:
@@ -149,3 +148,19 @@ def page(rows: list[Any], start: int, size: int, base: str, **changes: Any) -> d
         "links": {"next": f"{base}/v1/structures?page_offset={start + size}" if more else None},
         "meta": {"api_version": "1.2.0", "more_data_available": more, "data_returned": len(rows)},
     } | changes
+
+
+ROWS = [entry(crystal) for crystal in elastic(30)]
+QUICK = Limits(attempts=4, backoff=0.01, longest_wait=2.0, connect=5.0, silence=2.0, answer=5.0)
+
+
+def good(handler: BaseHTTPRequestHandler, server: Scripted) -> None:
+    send(handler, page(ROWS, offset(handler), 10, server.base))
+
+
+def get(server: Scripted, out: Path, limits: Limits = QUICK) -> dict[str, Any]:
+    return dict(fetch(remote(f"optimade:{server.base}"), out, limits=limits).card)
+
+
+def failing(handler: BaseHTTPRequestHandler, _: Scripted) -> None:
+    send(handler, b"<html>Internal Server Error</html>", 500)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -174,7 +173,7 @@ def test_a_fetch_that_is_killed_again_and_again_ends_with_the_same_bytes(
     for ending in (".parquet", ".failures.jsonl"):
         assert path.with_suffix(ending).read_bytes() == whole.with_suffix(ending).read_bytes()
     assert not folder.exists()
-    assert not [name for name in os.listdir(tmp_path) if name.endswith(".partial")]
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_the_same_name_is_read_row_by_row(base: str) -> None:

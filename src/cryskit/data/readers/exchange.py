@@ -82,7 +82,9 @@ def _refuse_features(data: Mapping[str, Any]) -> None:
     """Refuse an entry that says of itself that its sites are not the whole crystal."""
     features = set(data.get("structure_features") or ())
     if features & {"disorder", "assemblies"} or data.get("assemblies"):
-        raise DisorderError("Its sites are partly occupied or taken in turns, as it says itself", "Give an ordered cell")
+        raise DisorderError(
+            "Its sites are partly occupied or taken in turns, as it says itself", "Give an ordered cell"
+        )
     if features & {"implicit_atoms", "unknown_positions"}:
         raise CoordinatesError("Some of its atoms have no known place, as it says itself", "Give a place for each atom")
 

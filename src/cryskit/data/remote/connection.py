@@ -200,7 +200,9 @@ class Connection:
                         yield answer
                         return
                     address = self._library.compat.urljoin(address, answer.headers["Location"])
-        raise DataError(f"{first} leads from one address to the next, {_HOPS} times", "Give the address it should lead to")
+        raise DataError(
+            f"{first} leads from one address to the next, {_HOPS} times", "Give the address it should lead to"
+        )
 
     def _require_good(self, answer: requests.Response, host: str, *, whole: bool) -> None:
         """Refuse an answer whose status is not good."""

@@ -9,7 +9,6 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import read_json, replacing, write_json
@@ -23,6 +22,7 @@ from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from cryskit.data.remote.pages import Page, Remote
 
@@ -145,11 +145,10 @@ class _Table:
         self._require_rows(survey)
         reasons: Counter[str] = Counter()
         failures = failures_path(out)
-        with replacing(failures) as temporary:
-            with temporary.open("w", encoding="utf-8") as lines:
-                crystals = self._usable(survey, lambda failure: lines.write(_line(failure, reasons)))
-                columns = (list(survey.properties), list(survey.words))
-                written = write(out, crystals, columns[0], words=columns[1])
+        columns = (list(survey.properties), list(survey.words))
+        with replacing(failures) as temporary, temporary.open("w", encoding="utf-8") as lines:
+            crystals = self._usable(survey, lambda failure: lines.write(_line(failure, reasons)))
+            written = write(out, crystals, columns[0], words=columns[1])
         if not reasons:
             failures.unlink()
         card = {
@@ -182,7 +181,9 @@ class _Table:
             if isinstance(row, Failure):
                 fail(row)
             elif survey.may_repeat(row.id) and row.id in seen:
-                problem = "The id was given before: the data changed while they were fetched, or the server repeats rows"
+                problem = (
+                    "The id was given before: the data changed while they were fetched, or the server repeats rows"
+                )
                 fail(Failure(row.id, UnreadableError(problem, "Fetch the data set again", self.remote.query.provider)))
             else:
                 if survey.may_repeat(row.id):

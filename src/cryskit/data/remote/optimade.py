@@ -202,7 +202,9 @@ def _checked(answer: dict[str, Any], address: str, number: int) -> tuple[list[An
     link = links.get("next") if isinstance(links, dict) else links
     link = link.get("href") if isinstance(link, dict) else link
     if not (link is None or (isinstance(link, str) and link)) or not isinstance(links, dict):
-        raise DataError(f"Page {number} of {host} has a {_kind(link)} in `links.next` where an address should be", _REPORT)
+        raise DataError(
+            f"Page {number} of {host} has a {_kind(link)} in `links.next` where an address should be", _REPORT
+        )
     if more not in {None, True, False} or not isinstance(more, bool | None):
         raise DataError(f"Page {number} of {host} has a {_kind(more)} in `meta.more_data_available`", _REPORT)
     if more and link is None:

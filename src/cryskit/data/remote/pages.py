@@ -13,7 +13,6 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cryskit.atomic_write import remove_partial, replacing, write_json
@@ -21,6 +20,7 @@ from cryskit.errors import QUOTED_PATH, DataError, counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from cryskit.data.remote.addresses import Terms
     from cryskit.data.remote.connection import Connection
@@ -144,7 +144,9 @@ def pages(remote: Remote, connection: Connection, folder: Path, known: list[Page
         number = len(known) + 1
         _require_new(address, addresses, number)
         if number > connection.limits.pages:
-            raise DataError(f"{remote.query.provider} has more than {counted(len(known), 'page')}", "Ask for fewer rows")
+            raise DataError(
+                f"{remote.query.provider} has more than {counted(len(known), 'page')}", "Ask for fewer rows"
+            )
         path = page_path(folder, number, remote.query.ending)
         page = remote.fetch(connection, address, number, path)
         if page.rows and page.digest in digests:
@@ -254,7 +256,9 @@ def claimed(folder: Path) -> Iterator[None]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise DataError(f"Another process fetches into {folder}", "Wait for it, or give another --out") from error
+                raise DataError(
+                    f"Another process fetches into {folder}", "Wait for it, or give another --out"
+                ) from error
         yield
 
 
