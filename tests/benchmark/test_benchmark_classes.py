@@ -13,7 +13,8 @@ import pytest
 from benchmark.small import CRYSTALS, plan
 from sklearn.model_selection import StratifiedKFold
 
-from cryskit.benchmark import compare, matbench, official
+from cryskit.benchmark import compare, matbench
+from cryskit.data import official
 from cryskit.benchmark.draw import DataSet, load
 from cryskit.benchmark.plan import Data
 from cryskit.benchmark.report import write_report

@@ -97,7 +97,7 @@ def _complete(remote: Remote, store: Store, limits: Limits, watch: Callable[[Pag
     """Fetch the pages that are not there."""
     if store.pages and store.pages[-1].next is None:
         return
-    connection = Connection(remote.query.source, remote.query.hosts, limits)
+    connection = Connection(remote.query.source, remote.query.hosts, limits, remote.headers())
     for page, _ in pages(remote, connection, store.folder, store.pages):
         store.add(page)
         if watch is not None:

@@ -116,6 +116,10 @@ class Optimade:
             hosts=hosts,
         )
 
+    def headers(self) -> Mapping[str, str]:
+        """Return no headers."""
+        return {}
+
     def fetch(self, connection: Connection, address: str, number: int, into: Path) -> Page:
         """Fetch a page and write it; a page that breaks off is asked for again.
 

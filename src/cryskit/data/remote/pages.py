@@ -92,6 +92,14 @@ class Remote(Protocol):
 
     query: Query
 
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that its server needs, such as a key of the user.
+
+        Raises:
+            DataError: The user has none.
+        """
+        ...
+
     def fetch(self, connection: Connection, address: str, number: int, into: Path) -> Page:
         """Fetch a page and write it.
 

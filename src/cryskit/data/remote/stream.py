@@ -33,7 +33,7 @@ def stream(remote: Remote, limit: int, limits: Limits = LIMITS) -> Iterator[Crys
 
 
 def _rows(remote: Remote, limit: int, limits: Limits) -> Iterator[Crystal | Failure]:
-    connection = Connection(remote.query.source, remote.query.hosts, limits)
+    connection = Connection(remote.query.source, remote.query.hosts, limits, remote.headers())
     with tempfile.TemporaryDirectory(prefix="cryskit-") as folder:
         for page, path in pages(remote, connection, Path(folder), []):
             yield from remote.rows(path, page.number, limit)
