@@ -19,7 +19,7 @@ Named = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A data set on another computer: optimade:PROVIDER?FILTER, with a provider such as mp or a base address.",
+        help="A data set on another computer: optimade:PROVIDER?FILTER, mp:QUERY, jarvis:NAME, matbench:TASK, cod:ID or https://...",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The .parquet file to write; its card is next to it.")]
