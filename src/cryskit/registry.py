@@ -191,3 +191,17 @@ OBJECTIVES = Objectives(
 SOURCES = Registry("source of data sets", {"bundled": "cryskit.data.sources.bundled:open_source"})
 """Functions by the scheme in front of ":". Each is given what follows and the number of atoms that a cell may have, and
 returns an iterator of crystals and failures."""
+REMOTES = Registry(
+    "source of data sets on other computers",
+    {
+        "optimade": "cryskit.data.remote.optimade:Optimade",
+        "mp": "cryskit.data.remote.materials_project:MaterialsProject",
+        "jarvis": "cryskit.data.remote.jarvis:Jarvis",
+        "matbench": "cryskit.data.remote.matbench:Matbench",
+        "cod": "cryskit.data.remote.cod:Cod",
+        "https": "cryskit.data.remote.plain:Https",
+        "http": "cryskit.data.remote.plain:Http",
+    },
+)
+"""Classes by the scheme in front of ":". Each is constructed with what follows and is a `data.remote.pages.Remote`; constructing it
+connects to nothing."""

@@ -13,12 +13,13 @@ import pytest
 from benchmark.small import CRYSTALS, plan
 from sklearn.model_selection import StratifiedKFold
 
-from cryskit.benchmark import compare, matbench, official
+from cryskit.benchmark import compare, matbench
 from cryskit.benchmark.draw import DataSet, load
 from cryskit.benchmark.plan import Data
 from cryskit.benchmark.report import write_report
 from cryskit.benchmark.run import Benchmark
 from cryskit.benchmark.submit import submissions
+from cryskit.data import official
 from cryskit.data.classes import with_class_targets
 from cryskit.data.interchange import manifest, write
 from cryskit.errors import DataError, UnreadableError

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
-from cryskit.benchmark import jarvis, matbench, official
+from cryskit.benchmark import jarvis, matbench
+from cryskit.data import official
 from cryskit.data.classes import find, labelled_rows
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read

@@ -29,7 +29,7 @@ from cryskit.cli import (
     train,
     tune,
 )
-from cryskit.cli.output import as_notes, log_shown, note
+from cryskit.cli.output import as_notes, connections_forbidden, log_shown, note
 from cryskit.errors import CryskitError, FilesNotReadWarning, one_line
 
 
@@ -90,6 +90,9 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Print where errors arose that nobody foresaw.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Refuse to connect to other computers, as CRYSKIT_OFFLINE=1 does.")
+    ] = False,
 ) -> None:
     """Learn representations of crystals and predict their properties.
 
@@ -98,6 +101,8 @@ def _root(
     ctx.with_resource(as_notes(FilesNotReadWarning))
     if debug:
         ctx.with_resource(log_shown())
+    if offline:
+        ctx.with_resource(connections_forbidden())
 
 
 def main() -> None:

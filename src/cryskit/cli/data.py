@@ -1,4 +1,4 @@
-"""`cryskit data`: list the bundled data sets; convert, audit and split data."""
+"""`cryskit data`: list the bundled data sets; fetch, convert, audit and split data."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from cryskit.cli import options
+from cryskit.cli import fetch, options
 from cryskit.cli.crystals import bar, collect
 from cryskit.cli.output import print_json, print_table, require
 from cryskit.errors import counted, shortened
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 
-app = typer.Typer(no_args_is_help=True, help="List, convert, audit and split data sets.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, convert, audit and split data sets.")
+app.command("fetch")(fetch.fetch)
 
 
 @app.command("list")

@@ -83,6 +83,22 @@ def log_shown() -> Iterator[None]:
         log.setLevel(level)
 
 
+@contextmanager
+def connections_forbidden() -> Iterator[None]:
+    """Forbid every connection to another computer inside the block, in this process and those that it starts."""
+    from cryskit.data.remote.addresses import OFFLINE
+
+    before = os.environ.get(OFFLINE)
+    os.environ[OFFLINE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[OFFLINE]
+        else:
+            os.environ[OFFLINE] = before
+
+
 def is_main_process() -> bool:
     """Return whether this process is the one that reports: of several, one for each device, the first."""
     return os.environ.get("LOCAL_RANK", "0") == "0"

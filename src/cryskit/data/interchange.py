@@ -62,7 +62,13 @@ def entry(name: str, fingerprint: str) -> bytes:
     return f"{name}\0{fingerprint}\n".encode()
 
 
-def write(path: Path | str, crystals: Iterable[Crystal], properties: str | Sequence[str] | None = None) -> Written:
+def write(
+    path: Path | str,
+    crystals: Iterable[Crystal],
+    properties: str | Sequence[str] | None = None,
+    *,
+    words: Sequence[str] = (),
+) -> Written:
     """Write crystals to an interchange Parquet file, zstd-compressed, whole or not at all.
 
     Args:
@@ -70,6 +76,7 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: str | Seque
         crystals: Crystals in the order of the rows.
         properties: Names of the properties to write as numbers, one or many. Given, crystals are taken as they come, a row group in memory; not given, all
             crystals are held in memory to find their columns.
+        words: Names of the labels to write as words, none of them in `properties`; only where these are given.
 
     Returns:
         Rows written and their manifest hash, which is also kept in the file's metadata.
@@ -79,12 +86,12 @@ def write(path: Path | str, crystals: Iterable[Crystal], properties: str | Seque
     """
     if properties is None:
         crystals = list(crystals)
-        words = {name: None for crystal in crystals for name in crystal.labels if name not in _RESERVED}
-        properties = list(words | dict.fromkeys(name for crystal in crystals for name in crystal.targets))
-        schema = _schema(properties, words, text=any(crystal.text is not None for crystal in crystals))
+        found = {name: None for crystal in crystals for name in crystal.labels if name not in _RESERVED}
+        properties = list(found | dict.fromkeys(name for crystal in crystals for name in crystal.targets))
+        schema = _schema(properties, found, text=any(crystal.text is not None for crystal in crystals))
     else:
-        properties = one_or_many(properties)
-        schema = _schema(properties, (), text=True)
+        properties = (*one_or_many(properties), *words)
+        schema = _schema(properties, words, text=True)
     digest, rows, remaining = hashlib.sha256(), 0, iter(crystals)
     with replacing(path) as temporary, _writer(temporary, schema) as writer:
         while group := list(islice(remaining, ROWS)):

@@ -18,7 +18,7 @@ from cryskit.data.interchange import RowGroups, open_parquet
 from cryskit.data.read import file_labels, read, with_plain_id
 from cryskit.data.readers.folder import read_listed, unlisted
 from cryskit.data.readers.formats import format_of, with_path
-from cryskit.data.sources.resolve import is_bundled, require_source
+from cryskit.data.sources.resolve import is_named, require_source
 from cryskit.data.validate import validate_row
 from cryskit.errors import CryskitError, DataError, ProcessEndedError, UnreadableError, one_line
 from cryskit.parallel import restart_clock, streamed
@@ -90,7 +90,7 @@ def pieces_of(
         require_source(source)
     labels = file_labels(sources)
     for source in sources:
-        if structures is not None or is_bundled(source):
+        if structures is not None or is_named(source):
             yield from _items(partial(_read_all, source, limit, structures), source, timeout)
         elif Path(source).is_dir():
             yield from _of_folder(Path(source), limit, labels, timeout)

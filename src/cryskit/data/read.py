@@ -15,7 +15,7 @@ from cryskit.data.readers.formats import DETAILS, read_named, stem
 from cryskit.data.readers.labels import labels_of
 from cryskit.data.readers.named_files import NamedFiles
 from cryskit.data.readers.objects import from_object, is_structure_object, kind_of, record_of
-from cryskit.data.sources.resolve import is_bundled, named
+from cryskit.data.sources.resolve import is_named, named
 from cryskit.data.targets import escaped
 from cryskit.data.validate import LIMIT, guarded, make_row, validate_row
 from cryskit.errors import QUOTED_PATH, DataError, UnreadableError, shortened
@@ -241,7 +241,7 @@ def _files(sources: Iterable[Any]) -> Iterator[str]:
     """Yield the paths of all files whose ids come from their paths: those of a list, and those of its folders."""
     for path in (item for item in sources if isinstance(item, str | PathLike)):
         try:
-            is_folder = Path(path).is_dir() and not is_bundled(path)
+            is_folder = Path(path).is_dir() and not is_named(path)
         except (OSError, ValueError):
             continue
         if not is_folder:
@@ -262,7 +262,7 @@ def from_files(source: Any) -> bool:
         source: Source as for `read`.
     """
     if isinstance(source, str | PathLike):
-        return not is_bundled(source)
+        return not is_named(source)
     listed = isinstance(source, list | tuple) and not isinstance(source, Failure)
     return listed and any(map(from_files, source))
 

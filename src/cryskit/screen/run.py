@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.data.pieces import PIECE, pieces_of
 from cryskit.data.readers.tree import tree_of
-from cryskit.data.sources.resolve import is_bundled
+from cryskit.data.sources.resolve import is_named
 from cryskit.errors import PlanError
 from cryskit.predict.card import digest
 from cryskit.predict.published import path_of
@@ -191,8 +191,8 @@ def _write(
 
 def _fingerprint(source: str) -> str:
     """Return a text that changes with what a source holds: of large files three parts are read."""
-    if is_bundled(source):
-        return "bundled"
+    if is_named(source):
+        return "named"
     path = Path(source)
     found = hashlib.sha256()
     if path.is_dir():

@@ -55,7 +55,8 @@ def from_optimade(entry: Mapping[str, Any], name: str) -> Crystal:
         name: Id of the crystal.
 
     Raises:
-        DisorderError: A species has several elements, a vacancy, or an occupancy other than one.
+        CoordinatesError: It says that some of its atoms have no known place.
+        DisorderError: A species has several elements, a vacancy, or an occupancy other than one, or sites are taken in turns.
         ElementError: A site or a species names no element.
         LatticeError: It does not repeat in three directions, or its cell has no volume.
         UnreadableError: The entry has no positions.
@@ -70,10 +71,22 @@ def from_optimade(entry: Mapping[str, Any], name: str) -> Crystal:
             "Give a cell that repeats in three directions",
         )
     elements = {each["name"]: _element(each) for each in data.get("species") or ()}
+    _refuse_features(data)
     numbers = [elements[site] if site in elements else atomic_number(site) for site in data["species_at_sites"]]
     lattice = np.array(data["lattice_vectors"], dtype=np.float64)
     positions = np.array(data["cartesian_site_positions"], dtype=np.float64).reshape(-1, 3)
     return Crystal(name, lattice, fractional(lattice, positions), np.array(numbers, dtype=np.int64))
+
+
+def _refuse_features(data: Mapping[str, Any]) -> None:
+    """Refuse an entry that says of itself that its sites are not the whole crystal."""
+    features = set(data.get("structure_features") or ())
+    if features & {"disorder", "assemblies"} or data.get("assemblies"):
+        raise DisorderError(
+            "Its sites are partly occupied or taken in turns, as it says itself", "Give an ordered cell"
+        )
+    if features & {"implicit_atoms", "unknown_positions"}:
+        raise CoordinatesError("Some of its atoms have no known place, as it says itself", "Give a place for each atom")
 
 
 def _element(species: Mapping[str, Any]) -> int:
