@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=type)
 
 
+def public(name: str) -> Any:
+    """Return a public name of the package, which is imported when it is first asked for.
+
+    A method of a lower part that is a short way to a higher one (`Predictor.explain`) finds it so.
+
+    Args:
+        name: One of `cryskit.__all__`.
+    """
+    return getattr(import_module("cryskit"), name)
+
+
 class Registry:
     """A closed list of names, each standing for one class or function of this package.
 

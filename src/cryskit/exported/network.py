@@ -87,21 +87,21 @@ class Network(nn.Module):
         row_of_edge: Tensor,
         text: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return predictions and crystal vectors; `LAYOUT` describes the arguments.
+        """Return predictions and crystal vectors; `LAYOUT` has shapes, types and units of the arguments.
 
         Args:
-            numbers: As in `LAYOUT`.
-            multiplicity: As in `LAYOUT`.
-            crystal_of_atom: As in `LAYOUT`.
-            lattice: As in `LAYOUT`.
-            vectors: As in `LAYOUT`.
-            weight: As in `LAYOUT`.
-            centre: As in `LAYOUT`.
-            neighbour: As in `LAYOUT`.
-            length: As in `LAYOUT`.
-            count: As in `LAYOUT`.
-            row_of_edge: As in `LAYOUT`.
-            text: As in `LAYOUT`.
+            numbers: Atomic number of each node.
+            multiplicity: Number of atoms for which each node stands.
+            crystal_of_atom: Crystal of each node.
+            lattice: Lattice vectors of each crystal.
+            vectors: Vector of each edge.
+            weight: Weight of each edge.
+            centre: Node that is the centre of each merged edge.
+            neighbour: Node that is the neighbour of each merged edge.
+            length: Length of each merged edge.
+            count: Sum of the weights of each merged edge.
+            row_of_edge: Merged edge of each edge.
+            text: Vectors of descriptions; None for a model that reads none.
         """
         given = (numbers, multiplicity, crystal_of_atom, lattice, vectors, weight, centre, neighbour, length, count)
         fields = dict(zip(LAYOUT, (*given, row_of_edge), strict=False))

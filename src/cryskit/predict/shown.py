@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-import cryskit
 from cryskit.data.validate import LIMIT
 from cryskit.html import rows_html
+from cryskit.registry import public
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ class Shown:
             ModelError: The model was pre-trained only, or captum is not installed.
             UnknownNameError: The model has no such property.
         """
-        return cryskit.explain(self, structures, property, limit=limit)  # type: ignore[arg-type]
+        return public("explain")(self, structures, property, limit=limit)
 
 
 class ShownTable:
