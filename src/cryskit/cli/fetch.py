@@ -46,7 +46,7 @@ def fetch(
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """Fetch crystals of another computer into one interchange Parquet file.
+    """Fetch crystals of another computer into a Parquet file.
 
     Given again, a fetch that was stopped goes on where it was, and one that is complete asks nobody. Next to FILE are a card with provider,
     licence, query, date and checksum (.card.json) and, if rows cannot be used, a list of them (.failures.jsonl). Only this command and
