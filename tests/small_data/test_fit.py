@@ -248,3 +248,20 @@ def test_a_budget_that_is_no_time_is_refused(budget: str) -> None:
     found = CliRunner().invoke(app, ["fit", "elastic_tensor", "--target", "K_VRH", "--budget", budget])
     assert found.exit_code == 2
     assert "is no time" in found.output
+
+
+def test_an_id_of_two_different_structures_is_no_row(tmp_path: Path) -> None:
+    rows = [
+        *cryskit.read(EXAMPLES / "Si.cif"),
+        *cryskit.read(EXAMPLES / "NaCl.cif"),
+        *cryskit.read(EXAMPLES / "Fe.cif"),
+    ]
+    one, other, apart = (row for row in rows if isinstance(row, cryskit.Crystal))
+    table = tmp_path / "hardness.csv"
+    table.write_text("id,hardness\ntwice,1\nonce,2\n", encoding="utf-8")
+    pool = [replace(one, id="twice"), replace(other, id="twice"), replace(apart, id="once"), replace(apart, id="once")]
+    found = list(with_structures(table, pool, 500))
+    assert [getattr(row, "targets", None) for row in found] == [None, {"hardness": 2.0}]
+    table.write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="is no table"):
+        list(with_structures(table, pool, 500))

@@ -98,3 +98,20 @@ def test_what_is_asked_has_to_be_possible(tmp_path: Path) -> None:
     bad.write_text("nothing", encoding="utf-8")
     table = cryskit.suggest([EXAMPLES / "Si.cif", bad], "cryskit-mp", "max band_gap")
     assert (len(table), table.attrs["unusable"]) == (1, 1)
+
+
+def test_answers_that_cannot_be_used_are_named_and_cost_no_others(tmp_path: Path) -> None:
+    folder = tmp_path / "pool"
+    folder.mkdir()
+    names = {"0012": "Si", "NaN": "NaCl", "1e5": "MgO", "GaN": "GaN", "GaAs": "GaAs", "Fe": "Fe", "Cu": "Cu"}
+    for name, source in names.items():
+        (folder / f"{name}.cif").write_bytes((EXAMPLES / f"{source}.cif").read_bytes())
+    answers = tmp_path / "answers.csv"
+    rows = ["0012,98", "NaN,25", "1e5,160", "GaN,high", "GaAs,inf", "Fe,-170", "elsewhere,5"]
+    answers.write_text("\n".join(["id,bulk_modulus", *rows]), encoding="utf-8")
+    command = ["suggest", str(folder), "--goal", "max bulk_modulus", "--measured", str(answers), "--json"]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    assert {row["id"] for row in json.loads(shown.stdout)["rows"]} == {"GaN", "GaAs", "Fe", "Cu"}
+    assert "3 values known" in shown.stderr
+    assert "4 rows of --measured (GaN, GaAs, Fe, elsewhere)" in shown.stderr

@@ -10,6 +10,8 @@ from cryskit.cli.output import TABLES, note, output_rows, require
 from cryskit.errors import counted
 from cryskit.predict.published import DEFAULT
 
+NAMED = 5  # rows without a value
+
 
 def suggest(
     candidates: options.Sources,
@@ -58,6 +60,13 @@ def suggest(
     table = run(candidates, model, goal, **facts, seed=seed, limit=limit)
     rows, name = records(table), table.columns[3]
     schema = suggestion_schema(name, table.attrs["units"][name])
-    output_rows(rows, schema, {str(key): value for key, value in table.attrs.items()}, out, as_json=as_json)
-    known, unusable = table.attrs["measured"], table.attrs["unusable"]
+    attributes = {str(key): value for key, value in table.attrs.items()}
+    without = attributes.pop("without_value")
+    output_rows(rows, schema, attributes, out, as_json=as_json)
+    known, unusable = attributes["measured"], attributes["unusable"]
     note(f"{counted(known, 'value')} known" + (f", {counted(unusable, 'row')} unusable" if unusable else ""))
+    if without:
+        shown = ", ".join(without[:NAMED]) + (", ..." if len(without) > NAMED else "")
+        note(
+            f"Without a value that can be used, or no candidate: {counted(len(without), 'row')} of --measured ({shown})"
+        )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 
 from cryskit.data.read import read
 from cryskit.data.readers.formats import stem
+from cryskit.data.readers.numbers import is_number, to_float
+from cryskit.data.spreadsheet import unguard
 from cryskit.data.targets import IDS, targets
-from cryskit.errors import DataError, UnreadableError
+from cryskit.errors import DataError, UnreadableError, shortened
 from cryskit.types import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cryskit.types import Crystal
 
@@ -32,23 +36,19 @@ def with_structures(table: Any, structures: Path | str, limit: int) -> Iterator[
         DataError: The table cannot be read, or none of its ids is that of a crystal.
     """
     frame = table if isinstance(table, pd.DataFrame) else _read(Path(table))
+    if not len(frame.columns) or not len(frame):
+        raise DataError(f"{shortened(table)} has no rows", "Give a table with a column of ids and one of numbers")
     ids = next((column for column in IDS if column in frame.columns), frame.columns[0])
-    found = {item.id: item for item in read(structures, limit=limit)}
+    found, where = _by_id(read(structures, limit=limit)), shortened(structures)
     records = frame.to_dict("records")
     names = [stem(str(record[ids])) for record in records]
     if not set(names) & set(found):
         raise DataError(
-            f"None of the {len(names)} ids of the table ({', '.join(names[:3])}, ...) is that of a crystal in {structures} ({', '.join(list(found)[:3])}, ...)",
+            f"None of the {len(names)} ids of the table ({', '.join(names[:3])}, ...) is that of a crystal in {where} ({', '.join(list(found)[:3])}, ...)",
             "Name the structure files as the ids in the table, or give another column the name id",
         )
     for name, record in zip(names, records, strict=True):
-        item = found.get(
-            name,
-            Failure(
-                name,
-                UnreadableError(f"There is no structure called {name} in {structures}", "Add it, or remove the row"),
-            ),
-        )
+        item = found.get(name) or _failure(name, f"There is no structure called {name} in {where}")
         if isinstance(item, Failure):
             yield item
         else:
@@ -56,9 +56,39 @@ def with_structures(table: Any, structures: Path | str, limit: int) -> Iterator[
             yield replace(item, targets={**item.targets, **known})
 
 
+def _by_id(items: Iterable[Crystal | Failure]) -> dict[str, Crystal | Failure]:
+    """Return crystals by id; of several different ones with one id, none."""
+    found: dict[str, Crystal | Failure] = {}
+    for item in items:
+        before = found.setdefault(item.id, item)
+        if before is not item and not _same(before, item):
+            found[item.id] = _failure(item.id, f"Several structures are called {item.id}")
+    return found
+
+
+def _same(one: Crystal | Failure, other: Crystal | Failure) -> bool:
+    return not isinstance(one, Failure) and not isinstance(other, Failure) and one.fingerprint == other.fingerprint
+
+
+def _failure(name: str, problem: str) -> Failure:
+    return Failure(name, UnreadableError(problem, "Give each structure an id of its own, or remove the row"))
+
+
 def _read(path: Path) -> pd.DataFrame:
-    """Return the table in a file."""
+    """Return the table in a file; ids are texts, as they stand there, and each cell of a CSV file is a number or none for itself."""
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, sep=None, engine="python")
-    except (OSError, ValueError) as error:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        texts = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise DataError(f"{path} is no table ({error})", "Give a CSV or Parquet file with a column of ids") from error
+    ids = next((column for column in IDS if column in texts.columns), texts.columns[0])
+    return pd.DataFrame(
+        {name: [*map(unguard if name == ids else _cell, column)] for name, column in texts.items()}, dtype=object
+    )
+
+
+def _cell(text: object) -> Any:
+    """Return the number that a cell of a CSV file is, else its text."""
+    word = str(text).strip()
+    return to_float(word) if is_number(word) else word

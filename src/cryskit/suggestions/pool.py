@@ -23,7 +23,7 @@ from cryskit.suggestions.surrogate import FEWEST, Prior
 from cryskit.types import Crystal, Property
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from jaxtyping import Bool, Float
 
@@ -47,6 +47,7 @@ class Pool:
         predictions: What the model predicts of each; empty if it does not predict the property.
         wanted: The property.
         unusable: Number of rows that are no usable crystals.
+        without_value: Ids of the rows that were given as measured but have no value that can be used, or are no candidates.
     """
 
     crystals: list[Crystal]
@@ -56,6 +57,7 @@ class Pool:
     predictions: list[Prediction]
     wanted: Property
     unusable: int
+    without_value: list[str]
 
     @property
     def measured(self) -> Bool[np.ndarray, " n"]:
@@ -80,12 +82,16 @@ def pool_of(candidates: Any, measured: Any, model: str | Path, name: str, limit:
         PlanError: The model says nothing of the property, or not how uncertain it is, and too few values are measured to do without.
     """
     items = list(read(candidates, limit=limit))
-    known = [] if measured is None else _measured(measured, candidates, name, limit)
+    predictor = load(model)
+    wanted = next((p for p in predictor.card.properties if p.name == name), None) or _registered(name)
+    if wanted.kind == "class":
+        raise PlanError(
+            f"{name} is one of several classes, and classes are not sought", "Name a property that is a number"
+        )
+    known, without = ([], []) if measured is None else _measured(measured, candidates, wanted, limit)
     taken = {crystal.fingerprint for crystal in known} | {(crystal.id, crystal.formula) for crystal in known}
     offered = [item for item in items if isinstance(item, Crystal)]
     free = [c for c in offered if c.fingerprint not in taken and (c.id, c.formula) not in taken]
-    predictor = load(model)
-    wanted = next((p for p in predictor.card.properties if p.name == name), None) or _registered(name)
     targets = np.array([*([np.nan] * len(free)), *(crystal.targets[name] for crystal in known)])
     values = learned_of(targets, wanted.transform)
     predictions = list(predictor.stream([*free, *known], ONE_DEVIATION)) if wanted in predictor.card.properties else []
@@ -103,26 +109,30 @@ def pool_of(candidates: Any, measured: Any, model: str | Path, name: str, limit:
         [predictions[row] for row in rows] if predictions else [],
         wanted,
         len(items) - len(offered) + len(every) - len(rows),
+        without,
     )
 
 
-def _measured(measured: Any, candidates: Any, name: str, limit: int) -> list[Crystal]:
-    """Return crystals with values, from crystals that have some or from a table of ids of candidates."""
+def _measured(measured: Any, candidates: Any, wanted: Property, limit: int) -> tuple[list[Crystal], list[str]]:
+    """Return crystals with values, from crystals that have some or from a table of ids of candidates; and the ids of the other rows."""
+    name, (low, high) = wanted.name, wanted.range
 
-    def valued(items: Iterable[Crystal | Failure]) -> list[Crystal]:
-        return [item for item in items if isinstance(item, Crystal) and np.isfinite(item.targets.get(name, np.nan))]
+    def usable(item: Crystal | Failure) -> bool:
+        value = item.targets.get(name, np.nan) if isinstance(item, Crystal) else np.nan
+        return low <= value <= high and (wanted.transform != "log10" or value > 0)
 
-    found: list[Crystal] = []
+    rows: list[Crystal | Failure] = []
     with suppress(DataError):
-        found = valued(read(measured, limit=limit))
-    if not found and isinstance(measured, str | Path | pd.DataFrame):
-        found = valued(with_structures(measured, candidates, limit))
+        rows = list(read(measured, limit=limit))
+    if not any(map(usable, rows)) and isinstance(measured, str | Path | pd.DataFrame):
+        rows = list(with_structures(measured, candidates, limit))
+    found = [item for item in rows if isinstance(item, Crystal) and usable(item)]
     if not found:
         raise DataError(
             f"Nothing that is given as measured has a value of {name}",
             f"Give crystals with {name}, or a table of the ids of candidates with a column {name}",
         )
-    return found
+    return found, [item.id for item in rows if not usable(item)]
 
 
 def _registered(name: str) -> Property:

@@ -73,7 +73,8 @@ def suggest(
     Returns:
         The suggestions, the most promising first: id, path, formula, the expected value of the property with `_std`, `_lo` and `_hi` (nine
         tenths) and what the model alone predicts (`_predicted`), `chance` (the probability that the value is better than the best one known), the
-        domain, status and reason. `attrs` has the model, the units, how many values were known, and how many rows were unusable.
+        domain, status and reason. `attrs` has the model, the units, how many values were known, how many rows were unusable, and
+        the ids of the rows that were given as measured and have no value (`without_value`).
 
     Raises:
         DataError: No candidate can be used, or nothing that is given as measured has a value.
@@ -128,6 +129,7 @@ def _facts(model: str | Path, pool: Pool, known: int) -> dict[str, Any]:
         "interval": LEVEL,
         "measured": known,
         "unusable": pool.unusable,
+        "without_value": pool.without_value,
     }
 
 
@@ -151,7 +153,7 @@ def _table(
     names = _quantities(pool.wanted.name)
     predictions = [pool.predictions[row] if pool.predictions else None for row in rows]
     predicted = [one.values[pool.wanted.name] if one else None for one in predictions]
-    numbers = (middle, spread, low, high)
+    numbers = [each.astype(np.float32) for each in (middle, spread, low, high)]  # the precision of what is predicted
     records = [
         {
             "id": crystal.id,
