@@ -148,7 +148,8 @@ def _logarithms(penalty: float, points: np.ndarray, labels: np.ndarray, others: 
     else:
         model = LogisticRegression(C=penalty, max_iter=2000).fit(points, labels)
         found[:, model.classes_] = np.maximum(model.predict_proba(others), _FLOOR)
-    return np.log(found)
+    probable: np.ndarray = np.log(found)
+    return probable
 
 
 def logistic_predictor(

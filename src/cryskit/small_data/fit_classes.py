@@ -95,7 +95,8 @@ def choose(table: Table, vectors: Vectors, rows: np.ndarray, seed: int, seconds:
         seed: Seed of the inner folds.
         seconds: Time after which no further vectors are tried.
     """
-    end, found = time.monotonic() + seconds, []
+    end = time.monotonic() + seconds
+    found: list[Candidate] = []
     rows = some(rows, table.groups, SEARCHED, seed)
     for view in vectors.views:
         if found and time.monotonic() > end:
