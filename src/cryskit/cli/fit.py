@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,14 @@ Source = Annotated[
     ),
 ]
 Target = Annotated[str, typer.Option("--target", metavar="NAME", help="Column, or property, to learn.")]
+Kind = Annotated[
+    options.PropertyKind | None,
+    typer.Option(
+        "--kind",
+        help="Learn the target as a number or as a class.  [default: as the registry or the labels say]",
+        show_default=False,
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The model file to write (.safetensors).")]
 Structures = Annotated[
     Path | None,
@@ -57,6 +65,7 @@ Folder = Annotated[
 def fit(
     table: Source,
     target: Target,
+    kind: Kind = None,
     out: Out = Path("model.safetensors"),
     structures: Structures = None,
     budget: Budget = "10m",
@@ -66,10 +75,10 @@ def fit(
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """Fit the best model that a small table gives.
+    """Fit the best model that a small table gives, of a number or of a class.
 
-    Pre-trained encoders with regressors, fine-tuned networks and their mean are compared by nested cross-validation by formula. The
-    result is one model file for `cryskit predict --model`, and a report. A fit that was stopped goes on when the same command is given again.
+    Pre-trained encoders with regressors, fine-tuned networks and their mean are compared by nested cross-validation by formula; of a
+    class, which is words, true and false, or 0 and 1, logistic regression. The result is one model file for `cryskit predict --model`, and a report. A fit that was stopped goes on when the same command is given again.
     """
     require(out, SUFFIX)
     seconds = seconds_of(budget)
@@ -83,6 +92,7 @@ def fit(
             table,
             target,
             out,
+            kind=kind.value if kind else None,
             structures=structures,
             budget=seconds,
             folder=place,
@@ -118,16 +128,43 @@ def _announcer() -> Callable[[str], None]:
 def _show(found: "Fitted", *, as_json: bool) -> None:
     """Print errors and files."""
     if as_json:
-        errors = {name: {"mae": error, "deviation": spread} for name, (error, spread) in found.errors.items()}
+        errors = _figures(found) if found.figures else _errors(found)
         files = {"model": str(found.path), "report": str(found.report)}
         print_json({**files, "unit": found.unit, "errors": errors, "warnings": list(found.warnings)})
         return
-    rows = sorted(found.errors.items(), key=lambda one: one[1][0])
     typer.echo("Errors on formulas that a model had not seen (nested cross-validation):\n")
+    (_print_figures if found.figures else _print_errors)(found)
+    typer.echo(f"\nmodel   {found.path}\nreport  {found.report}")
+    for warning in found.warnings:
+        note(f"Note: {warning}.")
+
+
+def _errors(found: "Fitted") -> dict[str, Any]:
+    """Return the errors of a scalar by name."""
+    return {name: {"mae": error, "deviation": spread} for name, (error, spread) in found.errors.items()}
+
+
+def _figures(found: "Fitted") -> dict[str, Any]:
+    """Return the figures of a class by name."""
+    return {
+        name: {figure: {"value": value, "deviation": spread} for figure, (value, spread) in figures.items()}
+        for name, figures in found.figures.items()
+    }
+
+
+def _print_errors(found: "Fitted") -> None:
+    """Print the errors of a scalar, the smallest first."""
+    rows = sorted(found.errors.items(), key=lambda one: one[1][0])
     print_table(
         ["model", Column("mean absolute error", found.unit), Column("deviation over folds", found.unit)],
         [[name, f"{error:.4g}", f"{spread:.2g}"] for name, (error, spread) in rows],
     )
-    typer.echo(f"\nmodel   {found.path}\nreport  {found.report}")
-    for warning in found.warnings:
-        note(f"Note: {warning}.")
+
+
+def _print_figures(found: "Fitted") -> None:
+    """Print the figures of a class with their deviations over folds, the smallest log loss first."""
+    from cryskit.small_data.report_classes import SHOWN, figure_of, ordered
+
+    names = ordered(found.figures)
+    rows = [[name, *(figure_of(found.figures, name, figure) for figure in SHOWN)] for name in names]
+    print_table(["model", *SHOWN.values()], rows)

@@ -55,6 +55,20 @@ class Labelled(NamedTuple):
     wanted: Property
 
 
+class Chosen(NamedTuple):
+    """What the inner folds of some rows chose.
+
+    Attributes:
+        penalty: The inverse penalty C.
+        loss: Log loss of the inner folds, in nats.
+        logits: (n, classes) logarithms of the probabilities of all rows, each by a model that has not seen its formula.
+    """
+
+    penalty: float
+    loss: float
+    logits: np.ndarray
+
+
 def fitted_classifier(given: Labelled, encoders: Sequence[str], seed: int, name: str) -> Predictor:
     """Fit a classifier and return it as a predictor, whose file is a model file like others.
 
@@ -79,49 +93,79 @@ def fitted_classifier(given: Labelled, encoders: Sequence[str], seed: int, name:
         raise DataError("All crystals are the same", "Give crystals that differ")
     formulas = np.unique([formula(crystal.numbers) for crystal in given.crystals], return_inverse=True)[1]
     groups = formulas if formulas.any() else np.arange(count)  # polymorphs of one formula cannot be kept together
-    penalty, held_out = _chosen(vectors, given, groups, seed)
-    space = Space.of(vectors)
-    model = LogisticRegression(C=penalty, max_iter=2000).fit(space(vectors), given.labels)
+    penalty, _, held_out = chosen(vectors, given.labels, groups, len(given.wanted.classes), seed)
     facts: dict[str, Any] = {
         "name": name,
         "plan": {"fit": {"C": penalty, "seed": seed}},
         "rows": {"training": count},
-        "class_calibration": {given.wanted.name: calibrate(np.log(held_out), given.labels, "inner folds")},
+        "class_calibration": {given.wanted.name: calibrate(held_out, given.labels, "inner folds")},
     }
-    return _predictor(given, sources, model, space, facts)
+    return logistic_predictor(given, sources, vectors, penalty, facts)
 
 
-def _chosen(vectors: np.ndarray, given: Labelled, groups: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
-    """Return the best inverse penalty and its probabilities of all rows on the inner folds, (n, classes)."""
-    every, folds = np.arange(len(vectors)), folds_of(groups, INNER, seed)
-    found = np.full((len(PENALTIES), len(vectors), len(given.wanted.classes)), _FLOOR)
-    for fold in folds:
+def chosen(vectors: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, seed: int) -> Chosen:
+    """Return the inverse penalty of a logistic regression that has the smallest log loss on inner folds.
+
+    Args:
+        vectors: (n, width) the vectors of the training rows.
+        labels: (n,) the numbers of their classes.
+        groups: (n,) the numbers of their formulas, which are never divided.
+        classes: Number of classes.
+        seed: Seed of the inner folds.
+    """
+    every = np.arange(len(vectors))
+    found = np.zeros((len(PENALTIES), len(vectors), classes))
+    for fold in folds_of(groups, INNER, seed, labels):
         kept = without(every, fold)
         space = Space.of(vectors[kept])
         points, others = space(vectors[kept]), space(vectors[fold])
         for place, penalty in enumerate(PENALTIES):
-            known, probabilities = _probabilities(penalty, points, given.labels[kept], others)
-            found[place][np.ix_(fold, known)] = np.maximum(probabilities, _FLOOR)
-    losses = -np.log(found[:, every, given.labels]).mean(1)
+            found[place, fold] = _logarithms(penalty, points, labels[kept], others, classes)
+    losses = -found[:, every, labels].mean(1)
     best = int(losses.argmin())
-    return PENALTIES[best], found[best]
+    return Chosen(PENALTIES[best], float(losses[best]), found[best])
 
 
-def _probabilities(
-    penalty: float, points: np.ndarray, labels: np.ndarray, others: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes that some rows know, and their probabilities for other rows, (n, known)."""
+def logarithms(penalty: float, vectors: np.ndarray, labels: np.ndarray, others: np.ndarray, classes: int) -> np.ndarray:
+    """Return the logarithms of the probabilities that a logistic regression on some rows gives others, (n, classes).
+
+    Args:
+        penalty: Inverse penalty C.
+        vectors: Vectors of the training rows.
+        labels: The numbers of their classes.
+        others: (n, width) vectors of the other rows.
+        classes: Number of classes; one that no training row has is given a probability of next to nothing.
+    """
+    space = Space.of(vectors)
+    return _logarithms(penalty, space(vectors), labels, space(others), classes)
+
+
+def _logarithms(penalty: float, points: np.ndarray, labels: np.ndarray, others: np.ndarray, classes: int) -> np.ndarray:
     known = np.unique(labels)
+    found = np.full((len(others), classes), _FLOOR)
     if len(known) < 2:
-        return known, np.ones((len(others), 1))
-    model = LogisticRegression(C=penalty, max_iter=2000).fit(points, labels)
-    return model.classes_, model.predict_proba(others)
+        found[:, known] = 1.0
+    else:
+        model = LogisticRegression(C=penalty, max_iter=2000).fit(points, labels)
+        found[:, model.classes_] = np.maximum(model.predict_proba(others), _FLOOR)
+    probable: np.ndarray = np.log(found)
+    return probable
 
 
-def _predictor(
-    given: Labelled, sources: Sequence[Source], model: LogisticRegression, space: Space, facts: dict[str, Any]
+def logistic_predictor(
+    given: Labelled, sources: Sequence[Source], vectors: np.ndarray, penalty: float, facts: dict[str, Any]
 ) -> Predictor:
-    """Return encoders and regression as one predictor."""
+    """Fit a logistic regression to all rows and return it with its encoders as one predictor.
+
+    Args:
+        given: Crystals and classes, each class at least once.
+        sources: The encoders.
+        vectors: (n, width) the vectors of the encoders, joined in their order.
+        penalty: Inverse penalty C.
+        facts: Further fields of the card.
+    """
+    space = Space.of(vectors)
+    model = LogisticRegression(C=penalty, max_iter=2000).fit(space(vectors), given.labels)
     members = [source.member for source in sources]
     card = Card(
         encoder=ENCODERS.complete({"name": "levels", "members": members}),

@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def folds_of(groups: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
+def folds_of(groups: np.ndarray, count: int, seed: int, classes: np.ndarray | None = None) -> list[np.ndarray]:
     """Divide rows into folds that keep groups together.
 
-    Groups are dealt in random order, the largest first, each to the fold that has the fewest rows.
+    Groups are dealt in random order, the largest first, each to the fold that has the fewest rows; of classes, to the fold that has the
+    fewest groups of its most frequent class, so that every fold has its share of a class with few crystals.
 
     Args:
         groups: (n,) the group of each row.
         count: Number of folds; at most one per group is made.
         seed: Seed of the order.
+        classes: (n,) number of the class of each row; None for labels that are no classes.
 
     Returns:
         The rows of each fold, sorted.
@@ -28,11 +30,23 @@ def folds_of(groups: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
     order = order[np.argsort(-sizes[order], kind="stable")]
     count = min(count, len(names))
     rows, fold_of = np.zeros(count, dtype=int), np.zeros(len(names), dtype=int)
+    of_group = np.zeros(len(names), dtype=int) if classes is None else _most_frequent(of_row, classes)
+    dealt = np.zeros((of_group.max(initial=0) + 1, count), dtype=int)
     for group in order:
-        fold = int(rows.argmin())
+        first = rows if classes is None else dealt[of_group[group]]
+        fold = int(np.lexsort((rows, first))[0])
         fold_of[group] = fold
         rows[fold] += sizes[group]
+        dealt[of_group[group], fold] += 1
     return [np.flatnonzero(fold_of[of_row] == fold) for fold in range(count)]
+
+
+def _most_frequent(of_row: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the most frequent class of each group, (groups,)."""
+    counts = np.zeros((of_row.max(initial=0) + 1, classes.max(initial=0) + 1), dtype=int)
+    np.add.at(counts, (of_row, classes), 1)
+    found: np.ndarray = counts.argmax(1)
+    return found
 
 
 def without(rows: np.ndarray, left: np.ndarray) -> np.ndarray:

@@ -53,6 +53,7 @@ def intervals_of(predictor: Predictor, table: Table, judged: Judged, seed: int) 
     """
     domain = fit_domain(predictor, table.crystals, seed=seed)
     vectors, readings = _read(predictor, domain, table)
+    vectors = vectors * _frozen(predictor)
     labels, predictions = (_standardised(predictor, values) for values in (table.values, judged.values[FIT]))
     reference = Reference.fit(vectors, predictions, labels, COMPONENTS)
     made = Reliability(1, reference.sizes, hidden=0)
@@ -66,6 +67,24 @@ def intervals_of(predictor: Predictor, table: Table, judged: Judged, seed: int) 
     return Calibration(made, {table.wanted.name: len(table)})
 
 
+def domain_of(predictor: Predictor, table: Table, seed: int) -> Calibration:
+    """Return the domain and the record of training crystals of a fitted model of classes, which have no intervals.
+
+    Args:
+        predictor: The model of all rows.
+        table: What it was fitted to.
+        seed: Seed of the domain.
+    """
+    domain = fit_domain(predictor, table.crystals, seed=seed)
+    vectors, _ = _read(predictor, domain, table)
+    with torch.no_grad():
+        outputs = predictor.heads(vectors).float()
+    reference = Reference.fit(vectors, outputs, torch.full_like(outputs, torch.nan), COMPONENTS)
+    made = Reliability(outputs.shape[1], reference.sizes, hidden=0)
+    made.reference, made.domain, made.record = reference, domain, TrainingRecord.of(table.crystals)
+    return Calibration(made, {})
+
+
 def _standardised(predictor: Predictor, values: np.ndarray) -> Tensor:
     """Return values of the property on the scale of the heads, (n, 1)."""
     heads = predictor.heads
@@ -75,22 +94,21 @@ def _standardised(predictor: Predictor, values: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def _read(predictor: Predictor, domain: Domain, table: Table) -> tuple[Tensor, Tensor]:
-    """Return the vectors of crystals and what the domain reads of them.
-
-    Values that a fine-tuned network gives are zero: it has seen the label of each row, so rows look farther from one another than new
-    crystals are.
-    """
+    """Return the vectors of crystals and what the domain reads of them."""
     batcher, vectors, readings = Batcher(table.graph), [], []
     for rows in batcher.batches(BATCH_EDGES):
         graph = batcher.take(rows)
         encoding = predictor.encoder(graph)
         vectors.append(encoding.crystals)
         readings.append(domain.read_out(graph, encoding.atoms))
-    return torch.cat(vectors) * _frozen(predictor), torch.cat(readings)
+    return torch.cat(vectors), torch.cat(readings)
 
 
 def _frozen(predictor: Predictor) -> Tensor:
-    """Return 1 for values of frozen encoders and 0 for those of fine-tuned networks, (width,); 1 for all where nothing else is read."""
+    """Return 1 for values of frozen encoders and 0 for those of fine-tuned networks, (width,); 1 for all where nothing else is read.
+
+    A fine-tuned network has seen the label of each row, so in its values rows look farther from one another than new crystals are.
+    """
     heads: Any = predictor.heads
     frozen = torch.zeros(predictor.encoder.width)
     parts = list(zip(heads.parts, heads.sections, strict=True))

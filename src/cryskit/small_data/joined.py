@@ -14,7 +14,7 @@ from cryskit.data.read import read
 from cryskit.data.readers.formats import stem
 from cryskit.data.readers.numbers import is_number, to_float
 from cryskit.data.spreadsheet import unguard
-from cryskit.data.targets import IDS, targets
+from cryskit.data.targets import IDS, labels, targets
 from cryskit.errors import DataError, UnreadableError, shortened
 from cryskit.types import Failure
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def with_structures(table: Any, structures: Path | str, limit: int) -> Iterator[Crystal | Failure]:
-    """Yield a crystal for each row of a table, with the numbers of the row as its labels.
+    """Yield a crystal for each row of a table, with the numbers and words of the row as its labels.
 
     Args:
         table: Data frame, or path of a CSV or Parquet file; its ids are in a column that is called so, else in the first.
@@ -52,8 +52,9 @@ def with_structures(table: Any, structures: Path | str, limit: int) -> Iterator[
         if isinstance(item, Failure):
             yield item
         else:
-            known = targets({str(column): value for column, value in record.items() if column != ids})
-            yield replace(item, targets={**item.targets, **known})
+            others = {str(column): value for column, value in record.items() if column != ids}
+            known, words = targets(others), labels(others)
+            yield replace(item, targets={**item.targets, **known}, labels={**item.labels, **words})
 
 
 def _by_id(items: Iterable[Crystal | Failure]) -> dict[str, Crystal | Failure]:

@@ -94,7 +94,7 @@ class Kept:
 def outer_folds(table: Table, seed: int) -> list[np.ndarray]:
     """Return the rows of the outer folds: formulas kept together, and each alone where there are few rows."""
     count = OUTER if len(table) >= GUESS else len(table)
-    return folds_of(table.groups, count, seed)
+    return folds_of(table.groups, count, seed, table.numbers if table.wanted.classes else None)
 
 
 def judge_frozen(

@@ -64,16 +64,27 @@ def write_report(
     parts = [
         f"<h1>{escape(wanted.name)}: the model {name}</h1>",
         f"<p>{_verdict(table, errors)}</p>",
-        *(f'<div class="warn">{escape(warning)}.</div>' for warning in warnings),
+        *warned(warnings),
         "<h2>What was tried</h2>",
         _table(table, errors),
         _chosen(choice, card),
         "<h2>Predictions of rows that the model had not seen</h2>",
-        _picture(draw_parity(table.values, judged.values[FIT], wanted)),
+        picture(draw_parity(table.values, judged.values[FIT], wanted)),
         *_curve(table, judged),
         "<h2>How it was judged</h2>",
         f"<p>{_method(table, judged)}</p>",
     ]
+    write_page(name, parts, path)
+
+
+def write_page(name: str, parts: Sequence[str], path: Path) -> None:
+    """Write a page that needs no network.
+
+    Args:
+        name: Its title, as HTML.
+        parts: What stands in it, as HTML.
+        path: The HTML file to write.
+    """
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style>{"".join(parts)}</html>'
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -138,7 +149,7 @@ def _curve(table: Table, judged: Judged) -> list[str]:
         if exponent > 0.02
         else "The error does not fall with more labels here: look for better structures or labels first."
     )
-    return ["<h2>What more labels would bring</h2>", f"<p>{said}</p>", _picture(figure)]
+    return ["<h2>What more labels would bring</h2>", f"<p>{said}</p>", picture(figure)]
 
 
 def _method(table: Table, judged: Judged) -> str:
@@ -149,8 +160,21 @@ def _method(table: Table, judged: Judged) -> str:
     )
 
 
-def _picture(figure: Figure) -> str:
-    """Return a figure as an image in the page."""
+def warned(warnings: Sequence[str]) -> list[str]:
+    """Return warnings as parts of a page.
+
+    Args:
+        warnings: Sentences without the last full stop.
+    """
+    return [f'<div class="warn">{escape(warning)}.</div>' for warning in warnings]
+
+
+def picture(figure: Figure) -> str:
+    """Return a figure as an image in the page.
+
+    Args:
+        figure: The figure.
+    """
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=110)
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}">'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 PUBLISHED = ("crysae", "crysgnn", "cryskit-mp")
 """Models whose encoders are tried."""
+DERIVED = {"metal": ("band_gap",)}
+"""Name of a class to the names of properties from whose labels its own are made."""
 JOINED = "+"
 """What stands between the names of encoders whose vectors are read together."""
 
@@ -99,17 +102,46 @@ def source_of(name: str) -> Source:
     )
 
 
-def usable_sources(names: Sequence[str], target: str) -> tuple[list[Source], list[str]]:
-    """Return the encoders that may be tried, and the names of those that have learned the target itself.
+def usable_sources(
+    names: Sequence[str], target: str, origins: Sequence[str] = ()
+) -> tuple[list[Source], dict[str, str]]:
+    """Return the encoders that may be tried, and of those that have learned the target itself, name and what they have learned.
 
     Labels of the target that an encoder has seen would flatter its errors, where the crystals are the same.
 
     Args:
         names: Published models or files.
         target: Name of the property that is learned.
+        origins: Names of properties whose values say what the target is.
     """
-    every = [source_of(name) for name in names]
-    return [s for s in every if target not in s.learned], [s.name for s in every if target in s.learned]
+    used, excluded = [], {}
+    for source in map(source_of, names):
+        known = next((name for name in (target, *origins) if name in source.learned), None)
+        if known is None:
+            used.append(source)
+        else:
+            excluded[source.name] = known
+    return used, excluded
+
+
+def origins_of(table: Table) -> list[str]:
+    """Return the names of properties whose values say of which class a crystal is: those of `DERIVED`, and columns of the table.
+
+    Args:
+        table: The table. A column is such a property if all crystals have a value of it, and each class is a range of values.
+    """
+    if not table.wanted.classes:
+        return []
+    columns = set.intersection(*(set(crystal.targets) for crystal in table.crystals)) - {table.wanted.name}
+    return [*DERIVED.get(table.wanted.name, ()), *sorted(name for name in columns if _divided(table, name))]
+
+
+def _divided(table: Table, name: str) -> bool:
+    """Return whether each class is a range of values of a property."""
+    values = np.array([crystal.targets[name] for crystal in table.crystals])
+    ranges = [values[table.numbers == number] for number in np.unique(table.numbers)]
+    ranges.sort(key=lambda one: float(one.min()))
+    return all(below.max() < above.min() for below, above in pairwise(ranges))
 
 
 class Vectors:

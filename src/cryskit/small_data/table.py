@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryskit import properties
+from cryskit.data.classes import with_class_targets
 from cryskit.data.targets import property_name
 from cryskit.elements import formula
 from cryskit.errors import DataError, UnknownNameError, counted
@@ -37,10 +38,11 @@ class Table:
     Attributes:
         crystals: The crystals, in order.
         wanted: The property.
-        values: (n,) the labels, in the unit of the property.
+        values: (n,) the labels, in the unit of the property; of a class their numbers.
         groups: (n,) the number of the reduced formula of each crystal: polymorphs are never divided.
         graph: The graph of all crystals.
-        transforms: Transforms under which the property may be learned; which is the better one is for the inner folds to say.
+        transforms: Transforms under which the property may be learned; which is the better one is for the inner folds to say. Of a class
+            "none".
         left_out: Id of a row to the reason why it is not used.
     """
 
@@ -69,6 +71,11 @@ class Table:
             return np.asarray(values)
         found: np.ndarray = np.log10(np.maximum(values, np.finfo(float).tiny))
         return found
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The numbers of the classes, (n,) int64; of a property that is a class."""
+        return self.values.astype(np.int64)
 
     @property
     def unit(self) -> str:
@@ -102,34 +109,73 @@ def physical(learned: Any, transform: str) -> np.ndarray:
     return found
 
 
-def table_of(crystals: Sequence[Crystal], target: str, cache: Path | None = None) -> Table:
-    """Return the rows of a data set that have a usable label and a graph.
+def table_of(crystals: Sequence[Crystal], target: str | Property, cache: Path | None = None) -> Table:
+    """Return the rows of a data set that have a usable label of a scalar and a graph.
 
     Args:
         crystals: The data set; ids need not be unique.
-        target: Name of the property, its alias, or a column that the registry does not know.
+        target: The property or its name, its alias, or a column that the registry does not know.
         cache: Folder where built graphs are kept.
 
     Raises:
-        DataError: No crystal has the label, there are too few, or they look like classes.
+        DataError: No crystal has the label, there are too few, or they do not differ.
     """
-    name = property_name(target)
+    wanted = _property(property_name(target)) if isinstance(target, str) else target
+    name = wanted.name
     known = [c for c in crystals if np.isfinite(c.targets.get(name, np.nan))]
     if not known:
         columns = sorted({column for crystal in crystals for column in crystal.targets})
-        raise DataError(f"No crystal has a value of {target}", f"The data has {', '.join(columns) or 'no numbers'}")
-    wanted = _property(name)
+        raise DataError(f"No crystal has a value of {name}", f"The data has {', '.join(columns) or 'no numbers'}")
     low, high = wanted.range
     inside = [c for c in known if low <= c.targets[name] <= high]
-    graph, errors = build_usable(inside, SPEC, cache=cache)
-    usable = [crystal for row, crystal in enumerate(inside) if row not in errors]
-    values = np.array([crystal.targets[name] for crystal in usable], dtype=np.float64)
     left_out = {c.id: f"{name} {c.targets[name]:g} is outside {low:g} to {high:g}" for c in known if c not in inside}
-    left_out |= {inside[row].id: str(error) for row, error in errors.items()}
-    _refuse_useless(values, name)
+    made = _with_graphs(inside, wanted, left_out, cache)
+    if np.ptp(made.values) == 0:
+        raise DataError(f"All values of {name} are {made.values[0]:g}", "Give crystals that differ")
+    return replace(made, transforms=_transforms(wanted, made.values))
+
+
+def class_table_of(crystals: Sequence[Crystal], wanted: Property, cache: Path | None = None) -> Table:
+    """Return the rows of a data set that have a usable label of a class and a graph; values are the numbers of the classes.
+
+    Args:
+        crystals: The data set; ids need not be unique.
+        wanted: The property.
+        cache: Folder where built graphs are kept.
+
+    Raises:
+        DataError: There are too few labels, or a class has crystals of fewer than two formulas.
+    """
+    name = wanted.name
+    known = [c for c in with_class_targets(crystals, [wanted]) if name in c.targets]
+    inside = [c for c in known if c.targets[name] >= 0]
+    others = [c for c in known if c.targets[name] < 0]
+    left_out = {c.id: f"{name} {c.labels[name]!r} is none of {', '.join(wanted.classes)}" for c in others}
+    made = _with_graphs(inside, wanted, left_out, cache)
+    for number, label in enumerate(wanted.classes):
+        count = len(np.unique(made.groups[made.values == number]))
+        if count < 2:
+            raise DataError(
+                f"Crystals of {counted(count, 'formula')} have the {name} {label!r}, too few to learn and to judge it",
+                "Give crystals of two formulas or more of each class, or leave its rows out",
+            )
+    return made
+
+
+def _with_graphs(crystals: list[Crystal], wanted: Property, left_out: dict[str, str], cache: Path | None) -> Table:
+    """Return a table of the crystals that have a graph, all of which have a label."""
+    graph, errors = build_usable(crystals, SPEC, cache=cache)
+    usable = [crystal for row, crystal in enumerate(crystals) if row not in errors]
+    values = np.array([crystal.targets[wanted.name] for crystal in usable], dtype=np.float64)
+    if len(values) < LEAST:
+        raise DataError(
+            f"{counted(len(values), 'crystal')} with a value of {wanted.name} are too few to learn from",
+            f"Give at least {LEAST}; {GUESS} or more for a result that can be trusted",
+        )
     formulas = np.array([formula(crystal.numbers) for crystal in usable])
     groups = np.unique(formulas, return_inverse=True)[1]
-    return Table(usable, wanted, values, groups, graph, _transforms(wanted, values), left_out)
+    unusable = {crystals[row].id: str(error) for row, error in errors.items()}
+    return Table(usable, wanted, values, groups, graph, ("none",), left_out | unusable)
 
 
 def _property(name: str) -> Property:
@@ -138,20 +184,6 @@ def _property(name: str) -> Property:
         return properties.get(name)
     except UnknownNameError:
         return Property(name, name, "")
-
-
-def _refuse_useless(values: np.ndarray, name: str) -> None:
-    """Refuse too few labels, and labels that do not differ or are classes."""
-    if len(values) < LEAST:
-        raise DataError(
-            f"{counted(len(values), 'crystal')} with a value of {name} are too few to learn from",
-            f"Give at least {LEAST}; {GUESS} or more for a result that can be trusted",
-        )
-    if len(np.unique(values)) < 3:
-        raise DataError(
-            f"{name} has {len(np.unique(values))} different values: these are classes, not a quantity",
-            "Give a column of numbers; models of classes are not fitted yet",
-        )
 
 
 def _transforms(wanted: Property, values: np.ndarray) -> tuple[str, ...]:

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from cryskit.data.audit import audit
 from cryskit.errors import counted
-from cryskit.small_data.judge import FIT, MEAN
 from cryskit.small_data.table import GUESS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from cryskit.small_data.judge import Judged
     from cryskit.small_data.sources import Source
     from cryskit.small_data.table import Table
     from cryskit.types import Crystal
@@ -21,7 +19,12 @@ _HARDLY = 0.9  # share of the error of guessing above which a model knows hardly
 
 
 def warnings_of(
-    table: Table, crystals: Sequence[Crystal], sources: Sequence[Source], excluded: Sequence[str], judged: Judged
+    table: Table,
+    crystals: Sequence[Crystal],
+    sources: Sequence[Source],
+    excluded: Mapping[str, str],
+    guess: str,
+    share: float,
 ) -> list[str]:
     """Return sentences, the gravest first.
 
@@ -29,26 +32,28 @@ def warnings_of(
         table: The table.
         crystals: All crystals that were read.
         sources: Encoders that were tried.
-        excluded: Encoders that have learned the target itself.
-        judged: What the outer folds say.
+        excluded: Names of encoders that have learned the target itself, and what they have learned.
+        guess: What the model is compared with, in words.
+        share: Error of the model as a share of that of the guess.
     """
     found = []
     if len(table) < GUESS:
         found.append(
             f"This is a guess: {counted(len(table), 'label')} are too few to tell how good a model is. Each formula was judged by a model of all others"
         )
-    errors = judged.errors(table)
-    if errors[FIT][0] > _HARDLY * errors[MEAN][0]:
+    if share > _HARDLY:
         found.append(
-            "The model hardly knows more than the mean of the labels: the structures do not tell this property, or the labels are wrong"
+            f"The model hardly knows more than the {guess}: the structures do not tell this property, or the labels are wrong"
         )
     if table.left_out:
         name, reason = next(iter(table.left_out.items()))
         found.append(f"{counted(len(table.left_out), 'row')} not used, the first {name}: {reason}")
     found += _audited(table, crystals)
-    if excluded:
+    for name, learned in excluded.items():
+        itself = learned if learned != table.wanted.name else f"{learned} itself"
+        follows = f", from which {table.wanted.name} follows," if learned != table.wanted.name else ""
         found.append(
-            f"{', '.join(excluded)} has learned {table.wanted.name} itself and was not tried: its labels may be those of your crystals"
+            f"{name} has learned {itself}{follows} and was not tried: its labels may be those of your crystals"
         )
     taught = [source.name for source in sources if source.learned]
     if taught:
@@ -62,7 +67,7 @@ def _audited(table: Table, crystals: Sequence[Crystal]) -> list[str]:
     """Return what an audit of the data says of the target."""
     report = audit(crystals)
     same = report.of("duplicate")
-    far = [finding for finding in report.of("outlier") if finding.property == table.wanted.name]
+    far = [] if table.wanted.classes else [one for one in report.of("outlier") if one.property == table.wanted.name]
     found = []
     if same:
         found.append(
