@@ -1,8 +1,6 @@
 """`python -m cryskit`: the command line of whatever interpreter runs it."""
 
-import sys
-
 from cryskit.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

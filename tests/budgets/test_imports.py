@@ -54,6 +54,7 @@ ORDER = [
     {"small_data"},
     {"benchmark", "sklearn", "matminer", "ase", "suggestions"},
     {"cli", "service"},
+    {"__main__"},
 ]
 LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}
 REGISTRY_FOLDERS = ("cryskit.encoders", "cryskit.objectives", "cryskit.data.sources")

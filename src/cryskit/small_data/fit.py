@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from cryskit.data.classes import Kind
     from cryskit.predict.predictor import Predictor
+    from cryskit.small_data.sources import Source
+    from cryskit.small_data.table import Table
 
 BUDGET = 600.0
 """Seconds of a fit unless the caller says otherwise."""
@@ -52,7 +54,7 @@ class Fitted:
         unit: Unit of the errors.
         predictions: Table of the labels and the out-of-fold predictions.
         warnings: What a reader of the errors has to know.
-        figures: Of a class: name of each candidate to balanced accuracy, area under the ROC curve (roc_auc), log loss and other figures
+        figures: Name of each candidate for a class to balanced accuracy, area under the ROC curve (roc_auc), log loss and other figures
             (`evaluate.class_metrics`), with the deviation over folds; empty for a scalar.
     """
 
@@ -128,12 +130,7 @@ def fit_table(
     wanted = find(target, crystals, kind)
     rows = (class_table_of if wanted.property.classes else table_of)(crystals, wanted.property)
     rows.left_out.update({item.id: str(item.error) for item in items if isinstance(item, Failure)})
-    sources, excluded = usable_sources(encoders, rows.wanted.name, origins_of(rows))
-    if not sources:
-        raise PlanError(
-            f"Every encoder has learned {rows.wanted.name} itself", "Name others, such as crysae, with `encoders`"
-        )
-    sources.sort(key=lambda source: bool(source.learned))
+    sources, excluded = _sources(encoders, rows)
     key = digest_of(manifest(rows.crystals), rows.values.tolist(), rows.wanted, seed)
     claim(place, Identity({"data": key, "budget": budget, **{f"encoder {s.name}": s.digest for s in sources}}))
     announce("vectors")
@@ -143,8 +140,16 @@ def fit_table(
     found.model.save(path)
     share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
     known = warnings_of(rows, crystals, sources, excluded, found.guess, share)
-    asked = said(wanted, crystals)
-    warnings = (*([asked] if asked else []), *known, *found.notes)
+    warnings = (*filter(None, [said(wanted, crystals)]), *known, *found.notes)
     found.predictions.to_csv(place / PREDICTIONS, index=False)
     found.report(warnings, place / REPORT)
     return Fitted(found.model, path, place, found.errors, found.unit, found.predictions, warnings, found.figures)
+
+
+def _sources(encoders: Sequence[str], table: Table) -> tuple[list[Source], dict[str, str]]:
+    """Return the encoders that may be tried, those without labels first, and what the others have learned."""
+    sources, excluded = usable_sources(encoders, table.wanted.name, origins_of(table))
+    if not sources:
+        name = table.wanted.name
+        raise PlanError(f"Every encoder has learned {name} itself", "Name others, such as crysae, with `encoders`")
+    return sorted(sources, key=lambda source: bool(source.learned)), excluded

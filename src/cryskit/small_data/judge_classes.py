@@ -83,7 +83,7 @@ def judged_classes(
     Args:
         table: The table.
         folds: Rows of the outer folds.
-        values: Of each fold, name of what is judged to the (rows, classes) logits of its rows.
+        values: Name of what is judged to the (rows, classes) logits of the rows of a fold, for each fold.
     """
     labels, classes = table.numbers, table.wanted.classes
     frequencies = np.bincount(labels, minlength=len(classes)) / len(labels)

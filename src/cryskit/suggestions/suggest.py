@@ -79,7 +79,6 @@ def suggest(
     Raises:
         DataError: No candidate can be used, or nothing that is given as measured has a value.
         PlanError: The goal says nothing, or the model says nothing of it and too few values are measured.
-        UnknownNameError: There is no such acquisition or model.
 
     Example:
         >>> import cryskit
