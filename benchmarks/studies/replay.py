@@ -26,9 +26,10 @@ from cryskit.data.read import read
 from cryskit.small_data.folds import some
 from cryskit.small_data.sources import source_of, vectors_of
 from cryskit.small_data.table import Table, table_of
-from cryskit.suggestions.acquisition import ACQUISITIONS, SHORTLIST, batch_of
+from cryskit.suggestions.acquisition import ACQUISITIONS
 from cryskit.suggestions.goals import Goal
-from cryskit.suggestions.surrogate import Prior, Space, Surrogate
+from cryskit.suggestions.next_batch import next_batch
+from cryskit.suggestions.surrogate import Prior, Space
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
@@ -117,32 +118,23 @@ def replay(points: np.ndarray, values: np.ndarray, way: str, seed: int) -> dict[
         seed: Seed of the first crystals.
     """
     order = np.random.default_rng(seed).permutation(len(values))
-    goal, best = Goal("", "max"), set(np.argsort(-values)[: max(1, round(BEST * len(values)))].tolist())
+    best = set(np.argsort(-values)[: max(1, round(BEST * len(values)))].tolist())
     known, counts = order[:FIRST].tolist(), {}
     while len(counts) < len(FOUND):
         share = len(best & set(known)) / len(best)
         counts |= {name: float(len(known)) for name, wanted in FOUND.items() if share >= wanted and name not in counts}
-        free = np.setdiff1d(np.arange(len(values)), known)
-        known += (
-            order[len(known) :][:BATCH].tolist() if way == "random" else _chosen(points, values, known, free, way, goal)
-        )
+        known += order[len(known) :][:BATCH].tolist() if way == "random" else _chosen(points, values, known, way)
     return counts
 
 
-def _chosen(
-    points: np.ndarray, values: np.ndarray, known: list[int], free: np.ndarray, way: str, goal: Goal
-) -> list[int]:
+def _chosen(points: np.ndarray, values: np.ndarray, known: list[int], way: str) -> list[int]:
     """Return the crystals of the next batch, as `cryskit suggest` chooses them with a model that does not predict the property."""
-    mean, deviation = float(values[known].mean()), max(float(values[known].std()), 1e-12)
-    prior, all_free = (Prior(np.full(n, mean), np.full(n, deviation)) for n in (len(known), len(free)))
-    surrogate = Surrogate(points[known], values[known], prior)
-    expected, spread = surrogate.moments(points[free], all_free)
-    promise, best = ACQUISITIONS[way], float(values[known].max())
-    short = np.argsort(-promise(goal, expected, spread, best), kind="stable")[:SHORTLIST]
-    part = Prior(all_free.mean[short], all_free.deviation[short])
-    covariance, noise = surrogate.covariance(points[free[short]], part)
-    rows = batch_of(goal, promise, expected[short], covariance, best, BATCH, noise)
-    found: list[int] = free[short][rows].tolist()
+    seen = np.full(len(values), np.nan)
+    seen[known] = values[known]
+    free = np.setdiff1d(np.arange(len(values)), known)
+    found: list[int] = next_batch(
+        points, seen, Prior.of_values(seen), free, Goal("", "max"), ACQUISITIONS[way], BATCH
+    ).rows.tolist()
     return found
 
 

@@ -92,19 +92,19 @@ def pool_of(candidates: Any, measured: Any, model: str | Path, name: str, limit:
     taken = {crystal.fingerprint for crystal in known} | {(crystal.id, crystal.formula) for crystal in known}
     offered = [item for item in items if isinstance(item, Crystal)]
     free = [c for c in offered if c.fingerprint not in taken and (c.id, c.formula) not in taken]
+    every = [*free, *known]
     targets = np.array([*([np.nan] * len(free)), *(crystal.targets[name] for crystal in known)])
     values = learned_of(targets, wanted.transform)
-    predictions = list(predictor.stream([*free, *known], ONE_DEVIATION)) if wanted in predictor.card.properties else []
+    predictions = list(predictor.stream(every, ONE_DEVIATION)) if wanted in predictor.card.properties else []
     prior = _of_model(predictions, wanted, values) if predictions else _of_values(values, predictor.card.name, wanted)
-    vectors, rows = _vectors([*free, *known], str(model))
+    vectors, rows = _vectors(every, str(model))
     rows = rows[np.isfinite(prior.mean[rows]) & np.isfinite(prior.deviation[rows])]
     if np.isfinite(values[rows]).all() or not len(rows):
         raise DataError("No candidate is left that can be used and has no value yet", "Give more crystals")
-    every = [*free, *known]
     return Pool(
         [every[row] for row in rows],
         values[rows],
-        Prior(prior.mean[rows], prior.deviation[rows]),
+        prior.take(rows),
         vectors[rows],
         [predictions[row] for row in rows] if predictions else [],
         wanted,
@@ -162,13 +162,13 @@ def _of_model(predictions: Sequence[Prediction], wanted: Property, values: np.nd
 
 def _of_values(values: np.ndarray, model: str, wanted: Property) -> Prior:
     """Return mean and deviation of the measured values, for a model that does not predict the property."""
-    known = values[np.isfinite(values)]
-    if len(known) < FEWEST:
+    count = int(np.isfinite(values).sum())
+    if count < FEWEST:
         raise PlanError(
-            f"{model} does not predict {wanted.name}, and {counted(len(known), 'value')} measured",
+            f"{model} does not predict {wanted.name}, and {counted(count, 'value')} measured",
             f"Give a model that predicts it, or {FEWEST} measured values or more",
         )
-    return Prior(np.full(len(values), known.mean()), np.full(len(values), max(float(known.std()), 1e-12)))
+    return Prior.of_values(values)
 
 
 def _vectors(crystals: Sequence[Crystal], model: str) -> tuple[np.ndarray, np.ndarray]:

@@ -15,17 +15,18 @@ from cryskit.predict.predictor import LEVEL
 from cryskit.predict.published import path_of
 from cryskit.predict.tables import UNIT, frame, shortest
 from cryskit.small_data.table import physical
-from cryskit.suggestions.acquisition import ACQUISITIONS, SHORTLIST, batch_of
+from cryskit.suggestions.acquisition import ACQUISITIONS
 from cryskit.suggestions.goals import Goal
+from cryskit.suggestions.next_batch import next_batch
 from cryskit.suggestions.pool import pool_of
-from cryskit.suggestions.surrogate import Prior, Space, Surrogate
+from cryskit.suggestions.surrogate import Space
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from jaxtyping import Float
 
+    from cryskit.suggestions.next_batch import Batch
     from cryskit.suggestions.pool import Pool
     from cryskit.types import Property
 
@@ -92,19 +93,11 @@ def suggest(
     pool = pool_of(candidates, measured, model, wanted.name, limit)
     scaled = wanted.on(float(_learned(wanted.value, pool.wanted)))
     points = Space(pool.vectors, seed)(pool.vectors)
-    known = np.flatnonzero(pool.measured)
     free = np.flatnonzero(~pool.measured & (outside | ~_outside(pool)))
     if not len(free):
         raise PlanError("All candidates are outside the domain of the model", "Allow them (--outside), or give others")
-    surrogate = Surrogate(points[known], pool.values[known], _part(pool.prior, known), seed)
-    mean, deviation = surrogate.moments(points[free], _part(pool.prior, free))
-    best = float(np.max(scaled.worth(pool.values[known] if len(known) else mean)))
-    shortlist = np.argsort(-promise(scaled, mean, deviation, best), kind="stable")[: max(SHORTLIST, batch)]
-    rows = free[shortlist]
-    covariance, noise = surrogate.covariance(points[rows], _part(pool.prior, rows))
-    chosen = shortlist[batch_of(scaled, promise, mean[shortlist], covariance, best, batch, noise)]
-    chance = scaled.chance(mean, deviation, best)
-    return _table(pool, free[chosen], mean[chosen], deviation[chosen], chance[chosen], _facts(model, pool, len(known)))
+    found = next_batch(points, pool.values, pool.prior, free, scaled, promise, batch, seed)
+    return _table(pool, found, _facts(model, pool))
 
 
 def suggestion_schema(name: str, unit: str) -> pa.Schema:
@@ -121,12 +114,12 @@ def suggestion_schema(name: str, unit: str) -> pa.Schema:
     return pa.schema([*before, *quantities, ("chance", pa.float64()), *after])
 
 
-def _facts(model: str | Path, pool: Pool, known: int) -> dict[str, Any]:
+def _facts(model: str | Path, pool: Pool) -> dict[str, Any]:
     return {
         "model": read_card(path_of(model)).full_name,
         "units": dict.fromkeys(_quantities(pool.wanted.name), pool.wanted.unit),
         "interval": LEVEL,
-        "measured": known,
+        "measured": int(pool.measured.sum()),
         "unusable": pool.unusable,
         "without_value": pool.without_value,
     }
@@ -137,37 +130,31 @@ def _quantities(name: str) -> list[str]:
     return [*(f"{name}{end}" for end in ("", "_std", "_lo", "_hi")), f"{name}_predicted"]
 
 
-def _table(
-    pool: Pool,
-    rows: np.ndarray,
-    mean: Float[np.ndarray, " batch"],
-    deviation: Float[np.ndarray, " batch"],
-    chance: Float[np.ndarray, " batch"],
-    facts: dict[str, Any],
-) -> pd.DataFrame:
+def _table(pool: Pool, found: Batch, facts: dict[str, Any]) -> pd.DataFrame:
     """Return the suggestions as a table, values in the unit of the property."""
-    transform = pool.wanted.transform
-    low, middle, high = (physical(mean + shift * deviation, transform) for shift in (-_REACH, 0.0, _REACH))
-    spread = (physical(mean + deviation, transform) - physical(mean - deviation, transform)) / 2
-    names = _quantities(pool.wanted.name)
-    predictions = [pool.predictions[row] if pool.predictions else None for row in rows]
-    predicted = [one.values[pool.wanted.name] if one else None for one in predictions]
-    numbers = [each.astype(np.float32) for each in (middle, spread, low, high)]  # the precision of what is predicted
-    records = [
-        {
-            "id": crystal.id,
-            "path": crystal.path or None,
-            "formula": crystal.formula,
-            **dict(zip(names, [float(shortest(each)[place]) for each in numbers], strict=False)),
-            names[-1]: predicted[place],
-            "chance": round(float(chance[place]), 4),
-            "domain": (one.domain if one else "") or None,
-            "status": one.status if one else "ok",
-            "reason": one.reason if one else "",
-        }
-        for place, (crystal, one) in enumerate(zip([pool.crystals[row] for row in rows], predictions, strict=True))
-    ]
-    return frame(records, suggestion_schema(pool.wanted.name, pool.wanted.unit), facts)
+    name, transform = pool.wanted.name, pool.wanted.transform
+    low, middle, high = (physical(found.mean + shift * found.deviation, transform) for shift in (-_REACH, 0.0, _REACH))
+    above, below = (physical(found.mean + sign * found.deviation, transform) for sign in (1, -1))
+    numbers = np.stack([middle, (above - below) / 2, low, high], axis=1).astype(
+        np.float32
+    )  # the precision of predictions
+    records = []
+    for row, quantities, chance in zip(found.rows.tolist(), shortest(numbers), found.chance.tolist(), strict=True):
+        crystal, one = pool.crystals[row], pool.predictions[row] if pool.predictions else None
+        values = [*quantities, one.values[name] if one else None]
+        records.append(
+            {
+                "id": crystal.id,
+                "path": crystal.path or None,
+                "formula": crystal.formula,
+                **dict(zip(_quantities(name), values, strict=True)),
+                "chance": round(chance, 4),
+                "domain": (one.domain if one else "") or None,
+                "status": one.status if one else "ok",
+                "reason": one.reason if one else "",
+            }
+        )
+    return frame(records, suggestion_schema(name, pool.wanted.unit), facts)
 
 
 def _outside(pool: Pool) -> np.ndarray:
@@ -175,10 +162,6 @@ def _outside(pool: Pool) -> np.ndarray:
     if not pool.predictions:
         return np.zeros(len(pool.crystals), dtype=bool)
     return np.array([one.domain == "out" for one in pool.predictions])
-
-
-def _part(prior: Prior, rows: np.ndarray) -> Prior:
-    return Prior(prior.mean[rows], prior.deviation[rows])
 
 
 def _learned(value: float, wanted: Property) -> Any:

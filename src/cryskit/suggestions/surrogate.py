@@ -20,7 +20,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
 
 COMPONENTS = 24
 """Principal components of the vectors of crystals that the process sees."""
@@ -45,6 +45,20 @@ class Prior:
 
     mean: Float[np.ndarray, " n"]
     deviation: Float[np.ndarray, " n"]
+
+    @classmethod
+    def of_values(cls, values: Float[np.ndarray, " n"]) -> Prior:
+        """Return mean and deviation of the values that are known, for all crystals.
+
+        Args:
+            values: (n,) values, NaN where unknown.
+        """
+        known = values[np.isfinite(values)]
+        return cls(np.full(len(values), known.mean()), np.full(len(values), max(float(known.std()), 1e-12)))
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> Prior:
+        """Return what is said of some crystals."""
+        return Prior(self.mean[rows], self.deviation[rows])
 
 
 class Space:
