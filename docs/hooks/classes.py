@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cards import RESULTS, table  # MkDocs runs a hook as a file, not as a module of a package
+from cards import result_card, table  # MkDocs runs a hook as a file, not as a module of a package
 
 MARK = re.compile(r"<!-- classes: (\w+) -->")
 _FIGURES = {
@@ -34,7 +33,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def tables(name: str) -> str:
     """Return the figures of a study of classes and of its baseline, before and after calibration."""
     try:
-        card = json.loads((RESULTS / f"classes-{name}.json").read_text(encoding="utf-8"))
+        card = result_card(f"classes-{name}")
     except FileNotFoundError:
         return "*The run has not been made yet.*"
     arms = [(_MODELS.get(arm, arm), found) for arm, found in card["arms"].items()]
@@ -56,10 +55,10 @@ def tables(name: str) -> str:
 
 def _splits(name: str) -> str:
     """Return how much the coverage of the baseline varies over splits, "" if that was not measured."""
-    path = RESULTS / f"classes-{name}-splits.json"
-    if not path.exists():
+    try:
+        card = result_card(f"classes-{name}-splits")
+    except FileNotFoundError:
         return ""
-    card = json.loads(path.read_text(encoding="utf-8"))
     covered = card["coverage"]
     return (
         f"\n\nOver {len(card['splits'])} splits of the same crystals the sets of the elements cover "

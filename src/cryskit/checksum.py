@@ -2,11 +2,13 @@
 
 The file's own metadata holds a fixed text with eight digits: the CRC-32 of the whole file in which these digits are zeros. So the
 file stays an Arrow or a Parquet file that any program reads, and it is whole or absent together with its checksum. A file
-without one, as earlier versions wrote, counts as damaged: what is kept in it is made again.
+without one, as earlier versions wrote, counts as damaged: what is kept in it is made again. The SHA-256 of a file, by which others name it, is
+computed here, too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -34,6 +36,19 @@ class _Found(NamedTuple):
     place: int
     written: bytes
     true: bytes
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a whole file, in hexadecimal digits.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def add(path: Path) -> None:

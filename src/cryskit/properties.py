@@ -42,6 +42,18 @@ def get(name: str) -> Property:
     return load()[canonical(name)]
 
 
+def registered_or_new(name: str) -> Property:
+    """Return a property by its registry name or one of its aliases; of a name that nobody has registered a scalar without unit.
+
+    Args:
+        name: The name, which may be that of any column.
+    """
+    try:
+        return get(name)
+    except UnknownNameError:
+        return Property(name, name, "")
+
+
 def canonical(column: str) -> str:
     """Return the registry name of the property in a column of this or another tool.
 

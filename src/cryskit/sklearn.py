@@ -48,7 +48,18 @@ if TYPE_CHECKING:
 _TARGET = "y"
 
 
-class CrystalEmbedder(TransformerMixin, BaseEstimator):
+class _OfCrystals:
+    """What X holds: objects, which scikit-learn shall not take for numbers."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags: Any = super().__sklearn_tags__()  # type: ignore[misc] # of the estimator that it is mixed into
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+
+class CrystalEmbedder(_OfCrystals, TransformerMixin, BaseEstimator):
     """Crystals to vectors: the pooled vectors of all levels of a pre-trained encoder (`encoders.levels`).
 
     Args:
@@ -97,11 +108,8 @@ class CrystalEmbedder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.array([f"{self.source_.name}_{number}" for number in range(self.n_features_out_)], dtype=object)
 
-    def __sklearn_tags__(self) -> Any:
-        return _of_objects(super().__sklearn_tags__())
 
-
-class CryskitRegressor(RegressorMixin, BaseEstimator):
+class CryskitRegressor(_OfCrystals, RegressorMixin, BaseEstimator):
     """Crystals to values: the best mean of regressors on frozen vectors, chosen by inner cross-validation as `cryskit fit` does.
 
     Args:
@@ -156,11 +164,8 @@ class CryskitRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         return np.array([one.values[_TARGET] for one in _predictions(self.model_, X, self.limit)])
 
-    def __sklearn_tags__(self) -> Any:
-        return _of_objects(super().__sklearn_tags__())
 
-
-class CryskitClassifier(ClassifierMixin, BaseEstimator):
+class CryskitClassifier(_OfCrystals, ClassifierMixin, BaseEstimator):
     """Crystals to classes: logistic regression on frozen vectors, its probabilities calibrated by inner cross-validation.
 
     Args:
@@ -227,9 +232,6 @@ class CryskitClassifier(ClassifierMixin, BaseEstimator):
         found = [one.classes[_TARGET].probabilities for one in _predictions(self.model_, X, self.limit)]
         return np.array(found).reshape(len(found), len(self.classes_))
 
-    def __sklearn_tags__(self) -> Any:
-        return _of_objects(super().__sklearn_tags__())
-
 
 def _predictions(model: Predictor, given: Sequence[Any], limit: int) -> list[Prediction]:
     """Return the predictions for crystals, all of which have to be usable."""
@@ -261,11 +263,3 @@ def _crystals(given: Sequence[Any], limit: int) -> list[Crystal]:
 
 def _unusable(place: int, reason: object) -> DataError:
     return DataError(f"Item {place} cannot be used: {str(reason).rstrip('.')}", "Leave it out, its label, too")
-
-
-def _of_objects(tags: Any) -> Any:
-    """Return tags that say that X holds objects, which scikit-learn shall not take for numbers."""
-    tags.input_tags.two_d_array = False
-    tags.input_tags.string = True
-    tags.no_validation = True
-    return tags

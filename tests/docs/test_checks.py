@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def test_the_figures_are_those_of_the_card(checks: ModuleType) -> None:
 def test_killed_commands_are_a_table_or_not_run_yet(
     checks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys.modules["cards"], "RESULTS", tmp_path)
     assert checks.on_page_markdown("<!-- checks: kill -->") == "*`make kill` has not been run yet.*"
     found = {"kills": 20, "other results": 0}
     (tmp_path / "kill.json").write_text(json.dumps({"commands": {"convert": found}}), encoding="utf-8")

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from cryskit.elements import formula, symbol
-from cryskit.errors import UnknownNameError
-from cryskit.properties import get
+from cryskit.properties import registered_or_new
 from cryskit.types import Failure, Property
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ def _labels(rows: list[_Row], far: float) -> tuple[list[Labels], list[Finding]]:
     table, findings = [], []
     for name in dict.fromkeys(name for row in rows for name in row.targets):
         known = [row for row in rows if name in row.targets]
-        kind = _property(name)
+        kind = registered_or_new(name)
         outside = list(_outside(known, kind))
         outliers = list(_outliers(known, kind, far))
         values = np.array([row.targets[name] for row in known])
@@ -180,13 +179,6 @@ def _labels(rows: list[_Row], far: float) -> tuple[list[Labels], list[Finding]]:
         table.append(Labels(name, kind.unit, len(known), missing, low, median, high, len(outside), len(outliers)))
         findings += [*outside, *outliers]
     return table, findings
-
-
-def _property(name: str) -> Property:
-    try:
-        return get(name)
-    except UnknownNameError:
-        return Property(name, name, "")
 
 
 def _outside(rows: list[_Row], kind: Property) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import hashlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from cryskit.checksum import sha256_of
 from cryskit.errors import DataError, counted
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ def require_file(name: str, path: Path) -> None:
     Raises:
         DataError: It has another SHA-256.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != TASKS[name].sha256:
         raise DataError(
             f"{path} is not the published file of {name}: its SHA-256 begins with {found[:12]}, expected {TASKS[name].sha256[:12]}",

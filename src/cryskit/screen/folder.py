@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from cryskit.atomic_write import read_json, remove_partial, write_json
+from cryskit.checksum import sha256_of
 from cryskit.errors import DataError, DiskFullError, PlanError, counted
 from cryskit.predict.writers import table_writer
 
@@ -36,7 +37,6 @@ RUN, END, MANIFEST, PARTS = "run.json", "end.json", "manifest.json", "parts"
 STATUSES = ("ok", "warned", "failed")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CURE = "Screen into another folder"
-_PIECE = 1 << 20
 
 
 class Part(NamedTuple):
@@ -243,14 +243,11 @@ def _named(missing: list[int]) -> str:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
+    """Return the SHA-256 of a file, "" if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
+        return sha256_of(path)
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:

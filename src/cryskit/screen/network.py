@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cryskit.predict.predictor import Predictor
     from cryskit.screen.prepare import Built, Prepared
-    from cryskit.types import Graph, Prediction
+    from cryskit.types import Graph
 
 VECTOR = "vector"
 """Column of the vectors of crystals."""
@@ -126,11 +126,11 @@ class Networks:
         )
         found: dict[int, dict[str, Any]] = {}
         for i, prediction, vector in zip(good, predictions, kept, strict=True):
-            found[places[i]] = _row(prediction) | ({VECTOR: vector.astype(np.float16)} if vectors else {})
+            found[places[i]] = prediction_row(prediction) | ({VECTOR: vector.astype(np.float16)} if vectors else {})
         reasons = {place: str(error) for place, error in built.errors.items()}
         reasons |= {places[i]: reason for i, reason in failures.items()}
         return [
-            found[place] if place in found else _row(failed(item, reasons.get(place) or str(_error(item))))
+            found[place] if place in found else prediction_row(failed(item, reasons.get(place) or str(_error(item))))
             for place, item in enumerate(prepared.items)
         ]
 
@@ -175,10 +175,6 @@ def _read_out(predictor: Predictor, interval: float, vectors: bool, graph: Graph
 def _first_row(prepared: Prepared, place: int) -> dict[str, Any]:
     facts = prepared.facts[place]
     return {} if facts is None else facts._asdict()
-
-
-def _row(prediction: Prediction) -> dict[str, Any]:
-    return prediction_row(prediction)
 
 
 def _error(item: object) -> object:

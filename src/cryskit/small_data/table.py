@@ -11,7 +11,7 @@ from cryskit import properties
 from cryskit.data.classes import with_class_targets
 from cryskit.data.targets import property_name
 from cryskit.elements import formula
-from cryskit.errors import DataError, UnknownNameError, counted
+from cryskit.errors import DataError, counted
 from cryskit.graphs.build import build_usable
 from cryskit.types import GraphSpec, Property
 
@@ -120,7 +120,7 @@ def table_of(crystals: Sequence[Crystal], target: str | Property, cache: Path | 
     Raises:
         DataError: No crystal has the label, there are too few, or they do not differ.
     """
-    wanted = _property(property_name(target)) if isinstance(target, str) else target
+    wanted = properties.registered_or_new(property_name(target)) if isinstance(target, str) else target
     name = wanted.name
     known = [c for c in crystals if np.isfinite(c.targets.get(name, np.nan))]
     if not known:
@@ -176,14 +176,6 @@ def _with_graphs(crystals: list[Crystal], wanted: Property, left_out: dict[str, 
     groups = np.unique(formulas, return_inverse=True)[1]
     unusable = {crystals[row].id: str(error) for row, error in errors.items()}
     return Table(usable, wanted, values, groups, graph, ("none",), left_out | unusable)
-
-
-def _property(name: str) -> Property:
-    """Return a registered property, or one of this name without unit."""
-    try:
-        return properties.get(name)
-    except UnknownNameError:
-        return Property(name, name, "")
 
 
 def _transforms(wanted: Property, values: np.ndarray) -> tuple[str, ...]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cryskit import properties
 from cryskit.data.read import read
-from cryskit.errors import DataError, PlanError, UnknownNameError, counted
+from cryskit.errors import DataError, PlanError, counted
 from cryskit.graphs.build import build_usable
 from cryskit.predict.load import load
+from cryskit.properties import registered_or_new
 from cryskit.reliability.intervals import ONE_DEVIATION
 from cryskit.small_data.joined import with_structures
 from cryskit.small_data.sources import source_of, vectors_of
@@ -83,7 +83,7 @@ def pool_of(candidates: Any, measured: Any, model: str | Path, name: str, limit:
     """
     items = list(read(candidates, limit=limit))
     predictor = load(model)
-    wanted = next((p for p in predictor.card.properties if p.name == name), None) or _registered(name)
+    wanted = next((p for p in predictor.card.properties if p.name == name), None) or registered_or_new(name)
     if wanted.kind == "class":
         raise PlanError(
             f"{name} is one of several classes, and classes are not sought", "Name a property that is a number"
@@ -133,14 +133,6 @@ def _measured(measured: Any, candidates: Any, wanted: Property, limit: int) -> t
             f"Give crystals with {name}, or a table of the ids of candidates with a column {name}",
         )
     return found, [item.id for item in rows if not usable(item)]
-
-
-def _registered(name: str) -> Property:
-    """Return a registered property, or one of this name without unit."""
-    try:
-        return properties.get(name)
-    except UnknownNameError:
-        return Property(name, name, "")
 
 
 def _of_model(predictions: Sequence[Prediction], wanted: Property, values: np.ndarray) -> Prior:

@@ -283,3 +283,15 @@ def _shown(error: BaseException) -> str:
     """Return what is wrong with a connection, without the addresses in memory that libraries put into their texts."""
     text = " ".join(str(error).split())
     return shortened(text.rpartition(">: ")[2] or type(error).__name__, QUOTED_PATH)
+
+
+def parsed(content: bytes) -> Any:
+    """Return what the content of a page is as JSON.
+
+    Raises:
+        PassingError: It is no whole JSON, as when the server broke off.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise PassingError(f"no whole JSON: {' '.join(str(error).split())}") from error

@@ -12,9 +12,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import read_json, replacing, write_json
+from cryskit.checksum import sha256_of
 from cryskit.data.interchange import write
 from cryskit.data.remote.connection import LIMITS, Connection, Limits
-from cryskit.data.remote.pages import Store, claimed, facts_of, pages, sha256_of
+from cryskit.data.remote.pages import Store, claimed, facts_of, pages
 from cryskit.data.remote.survey import Survey
 from cryskit.data.validate import LIMIT
 from cryskit.errors import DataError, UnreadableError, counted, one_line

@@ -6,8 +6,9 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from cryskit.checksum import sha256_of
 from cryskit.data.readers.formats import format_of, read_named
-from cryskit.data.remote.pages import Page, Query, now, sha256_of
+from cryskit.data.remote.pages import Page, Query, now
 from cryskit.errors import DataError
 
 if TYPE_CHECKING:

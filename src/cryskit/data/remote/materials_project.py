@@ -7,7 +7,6 @@ it holds all documents of a query in memory.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from cryskit.data.readers.dictionaries import read_record
 from cryskit.data.remote.addresses import Terms
-from cryskit.data.remote.connection import PassingError
-from cryskit.data.remote.pages import Page, Query, now, write_page
+from cryskit.data.remote.connection import parsed
+from cryskit.data.remote.pages import Page, Query, digest_of_ids, now, write_page
 from cryskit.errors import DataError, UnreadableError, shortened
 from cryskit.types import Failure
 
@@ -103,7 +102,7 @@ class MaterialsProject:
         start = int(parse_qs(urlsplit(address).query)["_skip"][0]) + len(rows)
         if not isinstance(total, int) or isinstance(total, bool) or (start < total and not rows):
             raise DataError(f"Page {number} of the Materials Project says that there are {total!r} rows", _REPORT)
-        ids = hashlib.sha256("\0".join(_id_of(row) or "" for row in rows).encode(errors="replace")).hexdigest()
+        ids = digest_of_ids(map(_id_of, rows))
         facts = {"api_version": answer["meta"].get("api_version"), "data_returned": total}
         following = self._address(start) if start < total else None
         return Page(number, address, following, len(rows), ids, write_page(content, into), now(), facts)
@@ -137,10 +136,7 @@ def _answer(content: bytes) -> dict[str, Any]:
         PassingError: It is no whole JSON.
         DataError: It has no list of rows.
     """
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise PassingError(f"no whole JSON: {' '.join(str(error).split())}") from error
+    found = parsed(content)
     whole = isinstance(found, dict) and isinstance(found.get("data"), list) and isinstance(found.get("meta"), dict)
     if not whole:
         raise DataError("The answer is JSON, but not that of the Materials Project", _REPORT)

@@ -7,7 +7,6 @@ still reading a page of 400 MB after two minutes, and followed a link to another
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -17,8 +16,8 @@ from urllib.parse import urlencode, urlsplit
 
 from cryskit.data.readers.dictionaries import read_record
 from cryskit.data.remote.addresses import UNKNOWN, Terms, on_same_host, require_allowed
-from cryskit.data.remote.connection import PassingError
-from cryskit.data.remote.pages import Page, Query, now, write_page
+from cryskit.data.remote.connection import parsed
+from cryskit.data.remote.pages import Page, Query, digest_of_ids, now, write_page
 from cryskit.errors import QUOTED_PATH, CoordinatesError, DataError, UnknownNameError, UnreadableError, shortened
 from cryskit.types import Failure
 from cryskit.yaml_files import read_mapping
@@ -134,7 +133,7 @@ class Optimade:
         """
         content, answer = connection.page(address, lambda content: (content, _answer(content)))
         rows, following = _checked(answer, address, number)
-        ids = hashlib.sha256("\0".join(_id_of(row) or "" for row in rows).encode(errors="replace")).hexdigest()
+        ids = digest_of_ids(map(_id_of, rows))
         facts = {name: answer["meta"].get(name) for name in _META if answer["meta"].get(name) is not None}
         return Page(number, address, following, len(rows), ids, write_page(content, into), now(), facts)
 
@@ -179,10 +178,7 @@ def _answer(content: bytes) -> dict[str, Any]:
         PassingError: It is no whole JSON, as when the server broke off.
         DataError: It is no answer of OPTIMADE.
     """
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise PassingError(f"no whole JSON: {' '.join(str(error).split())}") from error
+    found = parsed(content)
     if not isinstance(found, dict) or not isinstance(found.get("meta"), dict):
         raise DataError("The answer is JSON, but not that of an OPTIMADE server: it has no `meta`", "Check the address")
     return found

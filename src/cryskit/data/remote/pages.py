@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cryskit.atomic_write import remove_partial, replacing, write_json
+from cryskit.checksum import sha256_of
 from cryskit.errors import QUOTED_PATH, DataError, counted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from cryskit.data.remote.addresses import Terms
@@ -278,15 +279,14 @@ def write_page(content: bytes, path: Path) -> str:
     return hashlib.sha256(packed).hexdigest()
 
 
+def digest_of_ids(ids: Iterable[str | None]) -> str:
+    """Return a SHA-256 of the ids of the rows of a page, by which a page that comes twice is known; None is a row without one."""
+    return hashlib.sha256("\0".join(name or "" for name in ids).encode(errors="replace")).hexdigest()
+
+
 def now() -> str:
     """Return the time in ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def facts_of(query: Query) -> dict[str, Any]:
