@@ -101,7 +101,7 @@ def test_a_source_is_also_a_scheme_and_what_its_source_takes() -> None:
         read("bundled:elastic_tensors")
 
 
-@pytest.mark.parametrize("src", ["optimade:mp?nelements=2", "Bundled:flla_2015", "s3://bucket/set.parquet"])
+@pytest.mark.parametrize("src", ["mpds:nelements=2", "Bundled:flla_2015", "s3://bucket/set.parquet"])
 def test_an_unknown_scheme_is_an_error_that_names_those_known(src: str) -> None:
     scheme = src.partition(":")[0]
     with pytest.raises(DataError, match=f"There is no file {re.escape(src)}, .* scheme '{scheme}'.*schemes bundled:"):

@@ -75,10 +75,11 @@ def fit(
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """Fit the best model that a small table gives, of a number or of a class.
+    """Fit the best model that a small table gives.
 
     Pre-trained encoders with regressors, fine-tuned networks and their mean are compared by nested cross-validation by formula; of a
-    class, which is words, true and false, or 0 and 1, logistic regression. The result is one model file for `cryskit predict --model`, and a report. A fit that was stopped goes on when the same command is given again.
+    class, which is words, true and false, or 0 and 1, logistic regression. The result is one model file for `cryskit predict --model`, and
+    a report. A fit that was stopped goes on when the same command is given again.
     """
     require(out, SUFFIX)
     seconds = seconds_of(budget)
