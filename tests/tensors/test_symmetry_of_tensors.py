@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from laws.cells import supercell
@@ -12,8 +10,8 @@ from pymatgen.analysis.piezo import PiezoTensor
 from pymatgen.core.tensors import Tensor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from scipy.spatial.transform import Rotation
+from tensors.made import CRYSTALS, TRICLINIC, drawn, rotated, turned
 
-from cryskit.data.read import read
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.symmetry import point_group
 from cryskit.tensors.kinds import DIELECTRIC, ELASTIC, PIEZOELECTRIC, TENSOR_KINDS, TensorKind, tensor_kind
@@ -32,7 +30,6 @@ from cryskit.tensors.project import free_constants, project, projector, residual
 from cryskit.tensors.rotate import mandel_rotation, rotate, rotate_matrix
 from cryskit.types import Crystal
 
-CRYSTALS = {crystal.id: crystal for crystal in read(Path(__file__).parents[2] / "examples")}
 KINDS = list(TENSOR_KINDS.values())
 COUNTS = {
     "NaCl": (3, 1, 0),
@@ -41,20 +38,6 @@ COUNTS = {
     "C-graphite": (5, 2, 0),
     "Al2O3": (6, 2, 0),
 }
-TRICLINIC = Crystal(
-    "triclinic", [[4, 0, 0], [0.7, 5, 0], [0.9, 1.3, 6]], [[0, 0, 0], [0.2, 0.3, 0.4], [0.6, 0.1, 0.7]], [3, 8, 9]
-)
-
-
-def drawn(kind: TensorKind, *leading: int, seed: int = 0) -> np.ndarray:
-    """Return random Voigt matrices."""
-    values = np.random.default_rng(seed).normal(size=(*leading, len(kind.components)))
-    return components_to_matrix(values, kind)
-
-
-def turned(seed: int) -> np.ndarray:
-    """Return a random rotation."""
-    return Rotation.random(rng=seed).as_matrix()
 
 
 def generated(*rotations: np.ndarray) -> np.ndarray:
@@ -110,8 +93,7 @@ def test_crystals_have_the_constants_of_their_class_in_any_orientation_and_cell(
     rotation = turned(1)
     crystal = CRYSTALS[name]
     for cell in (crystal, supercell(crystal, (1, 2, 1))):
-        again = Crystal("turned", cell.lattice @ rotation.T, cell.fractional, cell.numbers)
-        group = point_group(again)
+        group = point_group(rotated(cell, rotation))
         assert tuple(free_constants(group, kind) for kind in (ELASTIC, DIELECTRIC, PIEZOELECTRIC)) == COUNTS[name]
 
 
