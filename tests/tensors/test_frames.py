@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from laws.cells import supercell
 from pymatgen.core.tensors import Tensor
-from tensors.made import CRYSTALS, MONOCLINIC, TRICLINIC, drawn, rotated, turned
+from tensors.made import AMBIGUOUS, CRYSTALS, MONOCLINIC, TRICLINIC, drawn, rotated, turned
 
 from cryskit.symmetry import point_group
 from cryskit.tensors.check import check_tensor
 from cryskit.tensors.frames import ieee_rotation
 from cryskit.tensors.kinds import DIELECTRIC, ELASTIC, PIEZOELECTRIC
-from cryskit.tensors.project import project
+from cryskit.tensors.project import free_constants, project
 from cryskit.tensors.rotate import rotate_matrix
-
-if TYPE_CHECKING:
-    from cryskit.types import Crystal
+from cryskit.types import Crystal
 
 SENSES = [np.diag(signs) for signs in product((1.0, -1.0), repeat=3) if np.prod(signs) > 0]
 ALL = {**{name: CRYSTALS[name] for name in ("NaCl", "TiO2-rutile", "LiFePO4", "C-graphite", "Al2O3")}} | {
@@ -75,6 +72,24 @@ def test_a_triclinic_crystal_has_z_along_its_shortest_vector_and_y_normal_to_the
     _, y, z = ieee_rotation(TRICLINIC)
     assert np.isclose(abs(z[0]), 1)
     assert np.isclose(abs(y @ TRICLINIC.lattice[1]), 0, atol=1e-6)
+
+
+CELLS = {
+    "c and -c": np.array([[0, 1, 0], [1, 0, 0], [0, 0, -1]]),
+    "a and -a": np.diag([-1, -1, 1]),
+    "both": np.array([[0, -1, 0], [-1, 0, 0], [0, 0, -1]]),
+}
+
+
+@pytest.mark.parametrize("change", CELLS)
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_the_bonds_decide_the_senses_of_axes_that_the_lattice_leaves_open(name: str, change: str) -> None:
+    crystal, cell = AMBIGUOUS[name], CELLS[change]
+    given = stiffness(crystal)
+    assert free_constants(point_group(crystal), ELASTIC) in {6, 7}
+    again = Crystal("", cell @ crystal.lattice, crystal.fractional @ np.linalg.inv(cell), crystal.numbers)
+    expected = rotate_matrix(given, ieee_rotation(crystal), ELASTIC)
+    assert np.allclose(rotate_matrix(given, ieee_rotation(again), ELASTIC), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ALL)

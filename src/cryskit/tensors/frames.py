@@ -7,9 +7,9 @@
     monoclinic              y along b, the twofold axis or the normal of the mirror; z along c; c < a, the shortest normal to b; beta obtuse
     triclinic               z along c, y normal to a and c; c < a < b, the shortest; alpha and beta obtuse
 
-Every frame is right-handed. Where several choices of axes fit, as between the directions a and -a of a trigonal crystal, the
-standardised cell of moyo decides; components such as c14 and c16 may then have the other sign. The senses that the standard
-takes from a measured piezoelectric constant are not determined.
+Every frame is right-handed. Trigonal crystals have hexagonal axes, obverse ones if the lattice is rhombohedral. What the lattice
+leaves open the bonds decide (`senses`), so that elastic and dielectric tensors in this frame do not depend on the cell or its
+orientation. The senses that the standard takes from the sign of a measured piezoelectric constant are not determined.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryskit.symmetry import TOLERANCE, detect, system_of
+from cryskit.tensors.senses import ABOUT_X, ABOUT_Z, XXXY, XXXZ, XXYZ, with_senses
 
 if TYPE_CHECKING:
     from cryskit.types import Crystal
@@ -40,10 +41,9 @@ def ieee_rotation(crystal: Crystal, tolerance: float = TOLERANCE) -> np.ndarray:
         vectors, system = crystal.lattice, 0
     else:
         vectors, system = np.array(found.std_linear).T @ crystal.lattice, system_of(int(found.number))
-    axes = _AXES[system](vectors)
-    left, _, right = np.linalg.svd(axes)
-    nearest: np.ndarray = left @ right
-    return nearest
+    left, _, right = np.linalg.svd(_AXES[system](vectors))
+    rhombohedral = found is not None and int(found.number) in _RHOMBOHEDRAL
+    return with_senses(left @ right, crystal, _OBVERSE if rhombohedral else _OPEN.get(system, ()))
 
 
 def _triclinic(vectors: np.ndarray) -> np.ndarray:
@@ -77,6 +77,14 @@ def _along_c(vectors: np.ndarray) -> np.ndarray:
 
 
 _AXES = (_triclinic, _monoclinic, _orthorhombic, _along_c, _along_c, _along_c, _along_c)  # by crystal system
+
+
+_OBVERSE = ((ABOUT_X, XXXZ),)
+_OPEN = {
+    3: ((ABOUT_X, XXXY),),
+    4: ((ABOUT_Z, XXYZ), (ABOUT_X, XXXZ)),
+}  # choices that the lattice leaves open, by crystal system
+_RHOMBOHEDRAL = frozenset({146, 148, 155, 160, 161, 166, 167})  # space groups
 
 
 def _from_z_and_x(along_z: np.ndarray, along_x: np.ndarray) -> np.ndarray:
