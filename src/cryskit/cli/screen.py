@@ -9,6 +9,7 @@ from cryskit.cli import options, training
 from cryskit.cli.crystals import counting
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, exit_on_sigterm, note, print_table, require
+from cryskit.errors import PlanError
 from cryskit.predict.published import DEFAULT
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ PART_ROWS = 8192
 MERGED = (".parquet", ".csv")
 ENERGY, HULL = "formation_energy_per_atom", "energy_above_hull"
 ADDED = ("rank", "front", "known", HULL, "probability")
+FINISHED = "--where, --rank, --top, --diverse, --known or --hull for a short list, --merge or --status"
 SHOWN = 10
+TOP = 100
 
 Models = Annotated[
     list[str] | None,
@@ -73,7 +76,10 @@ Rank = Annotated[
         show_default=False,
     ),
 ]
-Top = Annotated[int, typer.Option("--top", min=0, metavar="N", help="Crystals of the short list; 0 for all.")]
+Top = Annotated[
+    int | None,
+    typer.Option("--top", min=0, metavar="N", help="Crystals of the short list; 0 for all.", show_default=str(TOP)),
+]
 Diverse = Annotated[
     int | None,
     typer.Option(
@@ -117,7 +123,7 @@ def screen(
     merge: Merge = None,
     where: Where = "",
     rank: Rank = None,
-    top: Top = 100,
+    top: Top = None,
     diverse: Diverse = None,
     known: KnownFiles = None,
     keep_known: KeepKnown = False,
@@ -128,8 +134,8 @@ def screen(
     """Screen any number of crystals, and make a short list of them.
 
     They are predicted part by part into the folder, in constant memory. The same command goes on where a run was
-    killed; a crystal that cannot be read, or takes too long, is one failed row. With --where, --rank, --known or --hull
-    the folder gets a short list (top.csv, top.parquet, their structures) and a report that works offline.
+    killed; a crystal that cannot be read, or takes too long, is one failed row. With --where, --rank, --top, --diverse,
+    --known or --hull the folder gets a short list (top.csv, top.parquet, structures) and a report that works offline.
     """
     require(merge, MERGED)
     from cryskit.screen.folder import Folder
@@ -139,6 +145,11 @@ def screen(
         for line in _status(folder):
             typer.echo(line)
         return
+    if keep_known and not known:
+        raise PlanError("--keep-known marks crystals of --known, which is not given", "Give --known FILE, too")
+    listed = bool(where or rank or known or hull or diverse or top is not None)
+    if not (sources or merge or listed):
+        raise PlanError(f"Nothing is asked of {out}", f"Give SOURCES to screen, or {FINISHED}")
     engine = workers or training.cores()
     if sources:
         from cryskit.predict.device import device_of
@@ -153,10 +164,10 @@ def screen(
         from cryskit.screen.merge import merge as merge_parts
 
         note(f"{merge_parts(folder, merge):,} rows written to {merge}")
-    if where or rank or known or hull or diverse:
+    if listed:
         from cryskit.screen.select import Wanted
 
-        goals, count = tuple(rank or ()), top or None
+        goals, count = tuple(rank or ()), (TOP if top is None else top) or None
         _select(folder, Wanted(where, goals, count, diverse, ENERGY if hull else "", keep_known), known or [], engine)
     if sources and any(part.counts["failed"] for part in folder.parts()):
         raise typer.Exit(1)
