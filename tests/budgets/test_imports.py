@@ -34,6 +34,7 @@ ORDER = [
         "arguments",
         "yaml_files",
         "elements",
+        "goals",
         "properties",
         "atomic_write",
         "checksum",

@@ -72,7 +72,7 @@ Rank = Annotated[
     typer.Option(
         "--rank",
         metavar="GOAL",
-        help='"max NAME" (or NAME) or "min NAME" (or -NAME); several give Pareto fronts.',
+        help='"max NAME" (or NAME), "min NAME" (or -NAME) or "NAME near VALUE"; several give Pareto fronts.',
         show_default=False,
     ),
 ]
