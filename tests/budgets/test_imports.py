@@ -34,6 +34,7 @@ ORDER = [
         "arguments",
         "yaml_files",
         "elements",
+        "exclusive",
         "goals",
         "properties",
         "atomic_write",
