@@ -145,11 +145,8 @@ def screen(
         for line in _status(folder):
             typer.echo(line)
         return
-    if keep_known and not known:
-        raise PlanError("--keep-known marks crystals of --known, which is not given", "Give --known FILE, too")
     listed = bool(where or rank or known or hull or diverse or top is not None)
-    if not (sources or merge or listed):
-        raise PlanError(f"Nothing is asked of {out}", f"Give SOURCES to screen, or {FINISHED}")
+    _require_purpose(out, asked=bool(sources or merge or listed), marking=keep_known, known=bool(known))
     engine = workers or training.cores()
     if sources:
         from cryskit.predict.device import device_of
@@ -161,9 +158,7 @@ def screen(
         with exit_on_sigterm():
             _run(Asked(*given, batch_edges, device_of(accelerator).type), folder, engine, share, accelerator)
     if merge is not None:
-        from cryskit.screen.merge import merge as merge_parts
-
-        note(f"{merge_parts(folder, merge):,} rows written to {merge}")
+        _merge(folder, merge)
     if listed:
         from cryskit.screen.select import Wanted
 
@@ -171,6 +166,20 @@ def screen(
         _select(folder, Wanted(where, goals, count, diverse, ENERGY if hull else "", keep_known), known or [], engine)
     if sources and any(part.counts["failed"] for part in folder.parts()):
         raise typer.Exit(1)
+
+
+def _require_purpose(out: Path, *, asked: bool, marking: bool, known: bool) -> None:
+    """Refuse a command that would do nothing, or not what one of its options says."""
+    if marking and not known:
+        raise PlanError("--keep-known marks crystals of --known, which is not given", "Give --known FILE, too")
+    if not asked:
+        raise PlanError(f"Nothing is asked of {out}", f"Give SOURCES to screen, or {FINISHED}")
+
+
+def _merge(folder: "Folder", path: Path) -> None:
+    from cryskit.screen.merge import merge
+
+    note(f"{merge(folder, path):,} rows written to {path}")
 
 
 def _run(asked: "Asked", folder: "Folder", workers: int, share: str, accelerator: options.Hardware) -> None:

@@ -69,11 +69,14 @@ def suggest(
     attributes = {str(key): value for key, value in table.attrs.items()}
     without = attributes.pop("without_value")
     output_rows(rows, schema, attributes, out, as_json=as_json)
-    known, unusable, copies = (attributes[name] for name in ("measured", "unusable", "copies"))
-    said = [
-        f"{counted(known, 'value')} known",
-        "" if known else "`chance` is that of being better than the best prediction",
-    ]
+    _note(attributes, without)
+
+
+def _note(facts: dict[str, Any], without: list[str]) -> None:
+    """Say how many values are known and what was left out, on stderr."""
+    known, unusable, copies = (facts[name] for name in ("measured", "unusable", "copies"))
+    said = [f"{counted(known, 'value')} known"]
+    said += ["" if known else "`chance` is that of being better than the best prediction"]
     said += [f"{counted(unusable, 'row')} unusable" if unusable else ""]
     said += [f"{copies} left out as {'a copy' if copies == 1 else 'copies'} of other structures" if copies else ""]
     note(", ".join(filter(None, said)))

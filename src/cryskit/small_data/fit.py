@@ -145,12 +145,16 @@ def fit_table(
     share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
     known = warnings_of(rows, crystals, sources, excluded, found.guess, share)
     warnings = (*filter(None, [said(wanted, crystals)]), *known, *found.notes)
-    columns = pa.Schema.from_pandas(found.predictions, preserve_index=False).remove_metadata()
-    with table_writer(place / PREDICTIONS, columns, {}) as write_row:
-        for row in records(found.predictions):
-            write_row(row)
+    _write(found.predictions, place / PREDICTIONS)
     found.report(warnings, place / REPORT)
     return Fitted(found.model, path, place, found.errors, found.unit, found.predictions, warnings, found.figures)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    columns = pa.Schema.from_pandas(table, preserve_index=False).remove_metadata()
+    with table_writer(path, columns, {}) as write_row:
+        for row in records(table):
+            write_row(row)
 
 
 def _sources(encoders: Sequence[str], table: Table) -> tuple[list[Source], dict[str, str]]:
