@@ -7,7 +7,7 @@ import math
 import pytest
 
 from cryskit.errors import DataError, UnknownNameError
-from cryskit.properties import canonical, get, load, parse
+from cryskit.properties import canonical, get, load, origins, parse
 
 JARVIS = [
     "Tc_supercon",
@@ -135,6 +135,8 @@ def test_the_registry_cannot_be_changed() -> None:
         ("a: {symbol: A, unit: GPa, transform: log10, range: [0, 1]}", "cannot be learned as 'log10'"),
         ("a: {symbol: A, unit: GPa, transform: sqrt}", "cannot be learned as 'sqrt'"),
         ("a: {symbol: A, unit: eV, colour: red}", "cannot be read.*colour"),
+        ("a: {symbol: A, unit: eV, follows_from: [[b]]}", "a follows from b, which is no property"),
+        ("a: {symbol: A, unit: eV, follows_from: 3}", "cannot be read"),
         ("a: [", "cannot be read"),
         ("just words", "cannot be read"),
     ],
@@ -142,3 +144,12 @@ def test_the_registry_cannot_be_changed() -> None:
 def test_a_faulty_list_is_refused(text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         parse(text)
+
+
+def test_what_follows_from_other_properties_is_said_in_the_list() -> None:
+    assert ("band_gap",) in origins("metal")
+    assert origins("refractive_index") == (("dielectric_electronic",),)
+    assert ("bulk_modulus", "shear_modulus") in origins("poisson_ratio")
+    assert origins("fermi_energy") == origins("hardness") == ()
+    for name in load():
+        assert all(name not in group for group in origins(name))

@@ -23,11 +23,11 @@ from benchmarks.studies.fit import CASES
 from cryskit.atomic_write import write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
+from cryskit.goals import Goal
 from cryskit.small_data.folds import some
 from cryskit.small_data.sources import source_of, vectors_of
 from cryskit.small_data.table import Table, table_of
 from cryskit.suggestions.acquisition import ACQUISITIONS
-from cryskit.suggestions.goals import Goal
 from cryskit.suggestions.next_batch import next_batch
 from cryskit.suggestions.surrogate import Prior, Space
 from cryskit.types import Crystal

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _LONGEST = 100  # characters of a column that may be a property
 _WITH_UNIT = re.compile(r"([^()\[\]]+?)\s*(?:[(\[]\s*([^()\[\]]*?)\s*[)\]])?")
 _CURE = "Mend properties.yaml as its head describes"
+_LIST = "The list of properties"
+_ORIGINS = "follows_from"
 
 
 @cache
@@ -27,7 +29,29 @@ def load() -> Mapping[str, Property]:
     Raises:
         DataError: The file `properties.yaml` that comes with the package is damaged.
     """
-    return parse(files("cryskit").joinpath("properties.yaml").read_text(encoding="utf-8"))
+    return parse(_text())
+
+
+@cache
+def origins(name: str) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of properties from whose values, and the composition, the value of a property of the same crystal follows.
+
+    Args:
+        name: The registry name of a property, or any other name, which follows from none.
+
+    Example:
+        >>> origins("poisson_ratio")
+        (('bulk_modulus', 'shear_modulus'),)
+    """
+    return _origins_of(parse_mapping(_text(), _LIST, DataError)).get(name, ())
+
+
+def _text() -> str:
+    return files("cryskit").joinpath("properties.yaml").read_text(encoding="utf-8")
+
+
+def _origins_of(entries: Mapping[str, Any]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    return {name: tuple(map(tuple, entry.get(_ORIGINS, ()))) for name, entry in entries.items()}
 
 
 def get(name: str) -> Property:
@@ -107,19 +131,24 @@ def parse(text: str) -> Mapping[str, Property]:
 
     Raises:
         DataError: The text is no such mapping, two properties share a name or alias, a range is reversed, a property
-            learned as its logarithm may be zero or negative, or a class has fewer than two classes.
+            learned as its logarithm may be zero or negative, a class has fewer than two classes, or a property follows from
+            one that is not in the list.
     """
     try:
-        entries = parse_mapping(text, "The list of properties", DataError)
+        entries = parse_mapping(text, _LIST, DataError)
         properties = {name: _property(name, entry) for name, entry in entries.items()}
+        named = {name: {each for group in groups for each in group} for name, groups in _origins_of(entries).items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(f"The list of properties cannot be read: {error}", _CURE) from error
     _names_of(properties)
+    for name, others in named.items():
+        if unknown := sorted(others - properties.keys()):
+            raise DataError(f"{name} follows from {unknown[0]}, which is no property of the list", _CURE)
     return MappingProxyType(properties)
 
 
 def _property(name: str, entry: Mapping[str, Any]) -> Property:
-    fields = dict(entry)
+    fields = {key: value for key, value in entry.items() if key != _ORIGINS}
     if "range" in fields:
         low, high = (float(limit) for limit in fields["range"])
         fields["range"] = (low, high)

@@ -34,6 +34,8 @@ ORDER = [
         "arguments",
         "yaml_files",
         "elements",
+        "exclusive",
+        "goals",
         "properties",
         "atomic_write",
         "checksum",

@@ -42,6 +42,16 @@ def test_once_through(cryskit: Call, model: Path, data: Path, tmp_path: Path) ->
     assert wrong.exit_code == 2
     assert "character 1" in wrong.stderr
     assert cryskit("screen", "--out", "out", "--diverse", 3).exit_code == 2
+    fewer = cryskit("screen", "--out", "out", "--top", 3)
+    assert fewer.exit_code == 0, fewer.stderr
+    assert (tmp_path / "out" / "top.csv").read_text().count("\n") == 4
+    assert cryskit("screen", "--out", "out", "--top", 0).exit_code == 0
+    assert (tmp_path / "out" / "top.csv").read_text().count("\n") > 41
+    nothing = cryskit("screen", "--out", "out")
+    assert (nothing.exit_code, "Nothing is asked of out" in nothing.stderr) == (2, True)
+    assert "--status" in nothing.stderr
+    alone = cryskit("screen", "--out", "out", "--keep-known")
+    assert (alone.exit_code, "Give --known FILE, too" in alone.stderr) == (2, True)
     other = cryskit("screen", data, *common)
     assert other.exit_code == 2
     assert "Something else was screened into out" in other.stderr

@@ -53,6 +53,17 @@ def test_the_kind_of_an_unknown_column_follows_from_its_labels(
     assert bool(said(found, labelled(*labels))) == bool(classes), "a class that nobody asked for is said"
 
 
+def test_two_numbers_that_may_be_codes_of_classes_are_said_to_be_learned_as_numbers() -> None:
+    codes = labelled(1, 2, 2, 1)
+    line = "All labels of glassy are 1 or 2 (4 labels), and it is learned as a number; if these are codes of classes, say --kind class"
+    assert said(find("glassy", codes), codes) == line
+    assert find("glassy", codes).property.kind == "scalar"
+    assert not said(find("glassy", codes, "scalar"), codes), "what was asked for need not be said"
+    assert not said(find("glassy", codes, "class"), codes)
+    gaps = [replace(crystal, targets={"band_gap": crystal.targets["glassy"]}) for crystal in codes]
+    assert not said(find("band_gap", gaps), gaps), "the registry says that this is a number"
+
+
 def test_the_kind_may_be_chosen() -> None:
     crystals = labelled("true", "false", "true")
     (first, _, _), (scalar,) = prepared(crystals, ["glassy"], {"glassy": "scalar"})

@@ -106,24 +106,54 @@ def test_other_arguments_models_and_sources_are_refused_with_what_differs(
     whole: Folder, model: Path, data: Path, crystals: list[Crystal], tmp_path: Path
 ) -> None:
     copy = shutil.copytree(whole.path, tmp_path / "copy")
-    with pytest.raises(PlanError, match=r"--interval 0\.9, now 0\.8"):
+    with pytest.raises(PlanError, match=r"--interval was 0\.9 and is 0\.8\. Give"):
         run(copy, model, data, interval=0.8)
-    with pytest.raises(PlanError, match=r"properties null, now \[\"band_gap\"\]"):
+    with pytest.raises(PlanError, match=r"--property was not given and is band_gap\. Give"):
         run(copy, model, data, properties=("band_gap",))
     other = tmp_path / "other.safetensors"
     tiny("bulk_modulus", seed=1).save(other)
-    with pytest.raises(PlanError, match=r"models .*tiny\.safetensors .* now null"):
+    with pytest.raises(PlanError, match=r"--model was .*tiny\.safetensors and is .*other\.safetensors\. Give"):
         run(copy, other, data)
     changed = tmp_path / "set.parquet"
     write(changed, crystals)
     run(tmp_path / "mine", model, changed)
     write(changed, crystals[1:])
-    with pytest.raises(PlanError, match=r"sources .*set\.parquet .* bytes"):
+    with pytest.raises(PlanError, match=r"set\.parquet holds something else than then\. Give"):
         run(tmp_path / "mine", model, changed)
+    with pytest.raises(
+        PlanError, match=r"SRC was .*set\.parquet and is .*, .*; --vectors was not given and is given\. Give"
+    ):
+        run(tmp_path / "mine", model, changed, data, vectors=True)
+    tiny("bulk_modulus", seed=1).save(tmp_path / "same-name.safetensors")
+    both = run(tmp_path / "both", tmp_path / "same-name.safetensors", data, changed)
+    with pytest.raises(PlanError, match=r"SRC was .*data\d*/set\.parquet, .* and is "):
+        run(both.path, tmp_path / "same-name.safetensors", changed, data)
+    tiny("bulk_modulus", seed=2).save(tmp_path / "same-name.safetensors")
+    with pytest.raises(PlanError, match=r"same-name\.safetensors is another model than then"):
+        run(both.path, tmp_path / "same-name.safetensors", data, changed)
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "thesis.tex").touch()
     with pytest.raises(DataError, match=r"other files: thesis\.tex"):
         run(tmp_path / "used", model, data)
+
+
+def test_an_edit_of_the_same_size_in_a_folder_is_noticed(model: Path, tmp_path: Path) -> None:
+    folder, texts = tmp_path / "files", tmp_path / "texts"
+    for place in (folder, texts):
+        place.mkdir()
+    cell = "NaCl\n5.64\n0 0.5 0.5\n0.5 0 0.5\n0.5 0.5 0\nNa Cl\n1 1\ndirect\n0 0 0\n0.5 0.5 0.5\n"
+    (folder / "POSCAR").write_text(cell)
+    (texts / "a.vasp").write_text(cell)
+    (tmp_path / "table.csv").write_text("id,structure_file\na,a.vasp\n")
+    for kept, arguments in ((folder, {}), (texts, {"structures": texts})):
+        source, out = (tmp_path / "table.csv" if arguments else folder), tmp_path / f"of-{kept.name}"
+        before = run(out, model, source, **arguments)
+        assert table(before)[0]["status"] != "failed"
+        run(out, model, source, **arguments)
+        for file in kept.iterdir():
+            file.write_text(cell.replace("5.64", "5.65"))
+        with pytest.raises(PlanError, match=rf"{kept.name} holds something else than then"):
+            run(out, model, source, **arguments)
 
 
 @pytest.mark.slow

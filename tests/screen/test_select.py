@@ -20,7 +20,7 @@ from cryskit.screen.hull import Hull
 from cryskit.screen.known import known_of
 from cryskit.screen.local import LocalEngine
 from cryskit.screen.network import Networks
-from cryskit.screen.rank import Goal, diverse, fronts, order
+from cryskit.screen.rank import diverse, fronts, order
 from cryskit.screen.report import write_report
 from cryskit.screen.run import Asked, screen
 from cryskit.screen.select import Wanted, select, write_chosen
@@ -52,18 +52,6 @@ def test_fronts_are_those_found_by_comparing_all_pairs(goals: int) -> None:
     assert (some[kept & (np.arange(120) != 5)] == expected[kept & (np.arange(120) != 5)]).all()
     best, of = order(scores)
     assert (np.diff(of[best]) >= 0).all()
-
-
-def test_a_goal_is_read_in_all_its_forms() -> None:
-    known = ["band_gap", "energy_above_hull"]
-    assert [Goal.of_text(text, known) for text in ("max band_gap", "band_gap", "MAX band_gap")] == [("band_gap", 1)] * 3
-    assert [Goal.of_text(text, known) for text in ("min energy_above_hull", "-energy_above_hull")] == [
-        ("energy_above_hull", -1)
-    ] * 2
-    with pytest.raises(UnknownNameError, match="Did you mean band_gap"):
-        Goal.of_text("max bandgap", known)
-    with pytest.raises(ExpressionError, match="max NAME"):
-        Goal.of_text("more band_gap please", known)
 
 
 def test_diverse_rows_are_far_apart_and_the_first_is_one_of_them() -> None:
@@ -168,11 +156,20 @@ def test_several_goals_give_fronts_and_the_diverse_of_them(folder: Folder) -> No
     assert {row["id"] for row in few} < {row["id"] for row in rows}
 
 
+def test_a_given_value_can_be_ranked_by(folder: Folder) -> None:
+    chosen = select(folder, Wanted(rank=("bulk_modulus near 90",), top=None)).table["bulk_modulus"].to_numpy()
+    assert (np.diff(np.abs(chosen - 90)) >= 0).all()
+
+
 def test_what_a_screening_does_not_have_is_refused(folder: Folder) -> None:
     with pytest.raises(PlanError, match="formation energies"):
         select(folder, Wanted(hull="formation_energy_per_atom"))
     with pytest.raises(ExpressionError, match="energy_above_hull"):
         select(folder, Wanted("energy_above_hull < 0.1"))
+    with pytest.raises(PlanError, match="is no goal"):
+        select(folder, Wanted(rank=("more band_gap please",)))
+    with pytest.raises(UnknownNameError, match="Did you mean band_gap"):
+        select(folder, Wanted(rank=("max bandgop",)))
 
 
 def test_the_report_needs_nothing_else(folder: Folder) -> None:

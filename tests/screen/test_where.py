@@ -14,7 +14,7 @@ KINDS = {
     **dict.fromkeys(
         ("band_gap", "band_gap_lo", "band_gap_std", "bulk_modulus", "bulk_modulus_std", "nsites", "nelements"), NUMBER
     ),
-    **dict.fromkeys(("domain", "formula", "id"), TEXT),
+    **dict.fromkeys(("domain", "status", "formula", "id"), TEXT),
     "elements": SET,
     "energy_above_hull": NUMBER,
 }
@@ -39,6 +39,7 @@ ROWS = {
         SET, objects(frozenset({"Fe"}), frozenset({"Ti", "O"}), frozenset({"Li", "Fe", "O"}), frozenset({"Si"}))
     ),
     "energy_above_hull": Value(NUMBER, np.array([0.0, 0.1, 0.2, NAN])),
+    "id": Value(TEXT, objects("a", "b", "c", "d")),
 }
 
 
@@ -72,6 +73,17 @@ def rows(text: str) -> list[int]:
         ('formula == "O4Ti2"', [1]),
         ('formula in ["FeLiO2", "Si"]', [2, 3]),
         ("formula != Si", [0, 1, 2]),
+        ("nsites in (3, 12)", [1, 2]),
+        ("nsites not in {1, 2}", [1, 2]),
+        ("band_gap not in [1.5]", [0, 2]),  # what is missing is neither
+        ("bulk_modulus - 50 in (0, 2 * 50)", [0, 1]),
+        ("domain in {in}", [0]),
+        ("domain in {edge, in}", [0, 1]),
+        ("domain not in (out, in)", [1]),
+        ("in == domain or in != domain", [0, 1, 2]),
+        ("nsites < 4\n  and band_gap > 1", [1]),
+        ('nsites < 4  # small, == in\r\nand contains("O")', [1]),
+        ('id == "a#1 == in" or nsites == 3', [1]),
     ],
 )
 def test_conditions_hold_for_the_rows_they_describe(text: str, expected: list[int]) -> None:
@@ -103,6 +115,25 @@ def test_conditions_hold_for_the_rows_they_describe(text: str, expected: list[in
         ("(band_gap := 3) > 0", 2, "is not understood"),
         ("f'{band_gap}' == 'a'", 1, "is not understood"),
         ("nsites if band_gap else 1", 1, "neither true nor false"),
+        ("formula == 'Si0.5O'", 12, "'Si0.5O' has amounts that are no whole numbers"),
+        ("formula in {'MgO', 'Mg1.4O'}", 12, "'Mg1.4O' has amounts that are no whole numbers"),
+        ("formula == 'rutile'", 12, "'rutile' is no formula"),
+        ("formula == ''", 12, "'' is no formula"),
+        ("domain == 'inn'", 11, "'inn' is no word of domain, which is one of in, edge, out. Did you mean in?"),
+        ("domain == outt", 11, "Did you mean out?"),
+        ("domain in {in, edgy}", 11, "Did you mean edge?"),
+        ("domain != ok", 11, "Use one of these"),
+        ("status == 'good'", 11, "one of ok, warned, failed"),
+        ("'Xx' in elements", 1, "'Xx' is no element"),
+        ("elements <= {Li, Lo}", 13, "'Lo' is no element"),
+        ("band_gap > True", 12, "True is no number"),
+        ("nsites in {1, False}", 15, "False is no number"),
+        ("nsites < " + "9" * 400, 10, "is larger than any number"),
+        ("nsites < 1e999", 10, "is larger than any number"),
+        ("nsites in (3)", 1, "Write {3}"),
+        ("nsites in {3, 'Li'}", 12, "is no text"),
+        ("nsites in {3, (1, 2)}", 11, "more than numbers or texts"),
+        ("nsites < 4\nand bandgap > 1", 16, "In 'nsites < 4 and bandgap > 1'"),
     ],
 )
 def test_what_cannot_be_read_is_an_error_with_its_place(text: str, place: int, problem: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from itertools import islice
@@ -176,13 +177,39 @@ def test_labels_that_are_none_of_the_classes_are_left_out() -> None:
 def test_an_encoder_that_has_learned_what_classes_are_made_of_is_not_tried() -> None:
     wanted = Property("feel", "feel", "", kind="class", classes=("soft", "stiff"))
     known = [replace(c, labels={"feel": label}) for c, label in zip(CRYSTALS, STIFF, strict=True)]
-    assert "bulk_modulus" in origins_of(class_table_of(known, wanted))
-    assert "shear_modulus" not in origins_of(class_table_of(known, wanted))
+    assert ("bulk_modulus",) in origins_of(class_table_of(known, wanted))
+    assert ("shear_modulus",) not in origins_of(class_table_of(known, wanted))
     metal = Property("metal", "metal", "", kind="class", classes=("insulator", "metal"))
     origins = origins_of(class_table_of(labelled(["metal", "insulator"] * 30, "metal"), metal))
     used, excluded = usable_sources(["crysae", "cryskit-mp"], "metal", origins)
     assert [source.name for source in used] == ["crysae"]
     assert excluded == {"cryskit-mp": "band_gap"}
+    _, excluded = usable_sources(
+        ["cryskit-mp"], "poisson", [("bulk_modulus", "hardness"), ("bulk_modulus", "shear_modulus")]
+    )
+    assert excluded == {"cryskit-mp": "bulk_modulus and shear_modulus"}
+    scalar = replace(class_table_of(known, wanted), wanted=Property("refractive_index", "n", ""))
+    assert origins_of(scalar) == [("dielectric_electronic",)]
+
+
+def test_a_column_that_divides_a_rare_class_by_chance_excludes_no_encoder() -> None:
+    wanted = Property("feel", "feel", "", kind="class", classes=("soft", "stiff"))
+    stiffest = np.argsort(-MODULI)
+    for count, expected in ((4, False), (5, True)):
+        labels = ["stiff" if row in stiffest[:count] else "soft" for row in range(len(CRYSTALS))]
+        known = [replace(c, labels={"feel": label}) for c, label in zip(CRYSTALS, labels, strict=True)]
+        assert (("bulk_modulus",) in origins_of(class_table_of(known, wanted))) == expected
+
+
+def test_words_that_a_spreadsheet_would_run_are_guarded(tmp_path: Path) -> None:
+    labels = ["=HYPERLINK(1)" if stiff == "stiff" else "+soft" for stiff in STIFF]
+    crystals = [replace(c, id=f"@{c.id}") for c in labelled(labels)][:14]
+    found = fit_table(crystals, "feel", tmp_path / "m.safetensors", budget=1, encoders=["crysae"])
+    with (found.folder / "out-of-fold.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["label"] for row in rows} == {"'=HYPERLINK(1)", "'+soft"}
+    assert not [cell for row in rows for cell in row.values() if cell[0] in "=+-@"]
+    assert rows[0]["id"] == f"'@{CRYSTALS[0].id}"
 
 
 def test_folds_have_their_share_of_a_rare_class_and_never_divide_a_formula() -> None:

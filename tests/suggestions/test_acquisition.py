@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cryskit.errors import UnknownNameError
+from cryskit.goals import Goal
 from cryskit.suggestions.acquisition import ACQUISITIONS, batch_of
-from cryskit.suggestions.goals import Goal
 from cryskit.suggestions.surrogate import Prior, Space, Surrogate
 
 GOAL = Goal("x", "max")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -94,6 +96,15 @@ def test_what_is_asked_has_to_be_possible(tmp_path: Path) -> None:
         cryskit.suggest(BARE[:5], "cryskit-mp", "bulk_modulus near -3")
     with pytest.raises(PlanError, match="0 candidates"):
         cryskit.suggest(BARE[:5], "cryskit-mp", "max bulk_modulus", batch=0)
+    with pytest.raises(PlanError, match="Did you mean bulk_modulus or"):
+        cryskit.suggest(BARE[:5], "cryskit-mp", "max bulk_modulos")
+    with pytest.raises(DataError, match="Did you mean bulk_modulus or"):
+        cryskit.suggest(BARE[:5], "cryskit-mp", "max bulk_modulos", measured=CRYSTALS[5:8])
+    folder = tmp_path / "structures"
+    folder.mkdir()
+    (folder / "Si.cif").write_bytes((EXAMPLES / "Si.cif").read_bytes())
+    with pytest.raises(DataError, match="Nothing that is given as measured has a value of bulk_modulus"):
+        cryskit.suggest(BARE[:5], "cryskit-mp", "max bulk_modulus", measured=folder)
     bad = tmp_path / "bad.cif"
     bad.write_text("nothing", encoding="utf-8")
     table = cryskit.suggest([EXAMPLES / "Si.cif", bad], "cryskit-mp", "max band_gap")
@@ -115,3 +126,39 @@ def test_answers_that_cannot_be_used_are_named_and_cost_no_others(tmp_path: Path
     assert {row["id"] for row in json.loads(shown.stdout)["rows"]} == {"GaN", "GaAs", "Fe", "Cu"}
     assert "3 values known" in shown.stderr
     assert "4 rows of --measured (GaN, GaAs, Fe, elsewhere)" in shown.stderr
+
+
+def test_each_structure_is_offered_once_and_copies_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "pool"
+    folder.mkdir()
+    sources = {
+        "C": "C-diamond",
+        "C-copy": "C-diamond",
+        "C-again": "C-diamond",
+        "MgO": "MgO",
+        "Si": "Si",
+        "Si-copy": "Si",
+    }
+    for name, source in sources.items():
+        (folder / f"{name}.cif").write_bytes((EXAMPLES / f"{source}.cif").read_bytes())
+    answers = tmp_path / "answers.csv"
+    answers.write_text("id,bulk_modulus\nSi,98\n", encoding="utf-8")
+    command = ["suggest", str(folder), "--goal", "max bulk_modulus", "--json"]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    assert sorted(row["formula"] for row in json.loads(shown.stdout)["rows"]) == ["C", "MgO", "Si"]
+    assert "3 left out as copies of other structures" in shown.stderr
+    assert "0 values known, `chance` is that of being better than the best prediction" in shown.stderr
+    measured = CliRunner().invoke(app, [*command, "--measured", str(answers)])
+    assert sorted(row["formula"] for row in json.loads(measured.stdout)["rows"]) == ["C", "MgO"]
+    assert "best prediction" not in measured.stderr
+
+
+def test_a_goal_that_says_nothing_is_refused_before_torch_is_loaded() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom cryskit.cli import app\n"
+        f"done = CliRunner().invoke(app, ['suggest', {str(EXAMPLES / 'Si.cif')!r}, '--goal', 'most gap please'])\n"
+        "assert done.exit_code == 2 and 'is no goal' in done.output, done.output\nassert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -76,6 +76,21 @@ def test_trials_that_fall_behind_are_ended_early(found: Tuned) -> None:
         assert row["last_loss"] > np.median(at_the_same_share[:1] or at_the_same_share)
 
 
+def test_a_second_process_is_refused_and_a_killed_one_leaves_no_claim(tmp_path: Path) -> None:
+    out = tmp_path / "best.yaml"
+    code = "import sys, time; from pathlib import Path; from cryskit.exclusive import exclusive\n"
+    code += "with exclusive(Path(sys.argv[1]), RuntimeError()): print('in', flush=True); time.sleep(600)"
+    command = [sys.executable, "-c", code, str(tmp_path / "best.yaml.tune")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "in\n"
+        with pytest.raises(PlanError, match=r"Another process tunes in .*best\.yaml\.tune\. Wait for it"):
+            tune(PLAN, CRYSTALS, SPLIT, out, space=QUICK, trials=1)
+        assert [path.name for path in (tmp_path / "best.yaml.tune").iterdir()] == ["lock"]
+        other.kill()
+    assert len(tune(PLAN, CRYSTALS, SPLIT, out, space=QUICK, trials=1).table) == 1
+
+
 def test_the_plan_trains_the_model_of_the_best_trial_again(found: Tuned, tmp_path: Path) -> None:
     split = Split.load(found.folder / "split.json")
     assert split == SPLIT

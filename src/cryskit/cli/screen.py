@@ -9,6 +9,7 @@ from cryskit.cli import options, training
 from cryskit.cli.crystals import counting
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, exit_on_sigterm, note, print_table, require
+from cryskit.errors import PlanError
 from cryskit.predict.published import DEFAULT
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ PART_ROWS = 8192
 MERGED = (".parquet", ".csv")
 ENERGY, HULL = "formation_energy_per_atom", "energy_above_hull"
 ADDED = ("rank", "front", "known", HULL, "probability")
+FINISHED = "--where, --rank, --top, --diverse, --known or --hull for a short list, --merge or --status"
 SHOWN = 10
+TOP = 100
 
 Models = Annotated[
     list[str] | None,
@@ -69,11 +72,14 @@ Rank = Annotated[
     typer.Option(
         "--rank",
         metavar="GOAL",
-        help='"max NAME" (or NAME) or "min NAME" (or -NAME); several give Pareto fronts.',
+        help='"max NAME" (or NAME), "min NAME" (or -NAME) or "NAME near VALUE"; several give Pareto fronts.',
         show_default=False,
     ),
 ]
-Top = Annotated[int, typer.Option("--top", min=0, metavar="N", help="Crystals of the short list; 0 for all.")]
+Top = Annotated[
+    int | None,
+    typer.Option("--top", min=0, metavar="N", help="Crystals of the short list; 0 for all.", show_default=str(TOP)),
+]
 Diverse = Annotated[
     int | None,
     typer.Option(
@@ -117,7 +123,7 @@ def screen(
     merge: Merge = None,
     where: Where = "",
     rank: Rank = None,
-    top: Top = 100,
+    top: Top = None,
     diverse: Diverse = None,
     known: KnownFiles = None,
     keep_known: KeepKnown = False,
@@ -128,8 +134,8 @@ def screen(
     """Screen any number of crystals, and make a short list of them.
 
     They are predicted part by part into the folder, in constant memory. The same command goes on where a run was
-    killed; a crystal that cannot be read, or takes too long, is one failed row. With --where, --rank, --known or --hull
-    the folder gets a short list (top.csv, top.parquet, their structures) and a report that works offline.
+    killed; a crystal that cannot be read, or takes too long, is one failed row. With --where, --rank, --top, --diverse,
+    --known or --hull the folder gets a short list (top.csv, top.parquet, structures) and a report that works offline.
     """
     require(merge, MERGED)
     from cryskit.screen.folder import Folder
@@ -139,6 +145,8 @@ def screen(
         for line in _status(folder):
             typer.echo(line)
         return
+    listed = bool(where or rank or known or hull or diverse or top is not None)
+    _require_purpose(out, asked=bool(sources or merge or listed), marking=keep_known, known=bool(known))
     engine = workers or training.cores()
     if sources:
         from cryskit.predict.device import device_of
@@ -150,16 +158,28 @@ def screen(
         with exit_on_sigterm():
             _run(Asked(*given, batch_edges, device_of(accelerator).type), folder, engine, share, accelerator)
     if merge is not None:
-        from cryskit.screen.merge import merge as merge_parts
-
-        note(f"{merge_parts(folder, merge):,} rows written to {merge}")
-    if where or rank or known or hull or diverse:
+        _merge(folder, merge)
+    if listed:
         from cryskit.screen.select import Wanted
 
-        goals, count = tuple(rank or ()), top or None
+        goals, count = tuple(rank or ()), (TOP if top is None else top) or None
         _select(folder, Wanted(where, goals, count, diverse, ENERGY if hull else "", keep_known), known or [], engine)
     if sources and any(part.counts["failed"] for part in folder.parts()):
         raise typer.Exit(1)
+
+
+def _require_purpose(out: Path, *, asked: bool, marking: bool, known: bool) -> None:
+    """Refuse a command that would do nothing, or not what one of its options says."""
+    if marking and not known:
+        raise PlanError("--keep-known marks crystals of --known, which is not given", "Give --known FILE, too")
+    if not asked:
+        raise PlanError(f"Nothing is asked of {out}", f"Give SOURCES to screen, or {FINISHED}")
+
+
+def _merge(folder: "Folder", path: Path) -> None:
+    from cryskit.screen.merge import merge
+
+    note(f"{merge(folder, path):,} rows written to {path}")
 
 
 def _run(asked: "Asked", folder: "Folder", workers: int, share: str, accelerator: options.Hardware) -> None:

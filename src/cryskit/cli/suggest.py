@@ -8,6 +8,7 @@ from cryskit.cli import options
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import TABLES, note, output_rows, require
 from cryskit.errors import counted
+from cryskit.goals import Goal
 from cryskit.predict.published import DEFAULT
 
 NAMED = 5  # rows without a value
@@ -17,7 +18,11 @@ def suggest(
     candidates: options.Sources,
     goal: Annotated[
         str,
-        typer.Option("--goal", metavar="GOAL", help='"max PROPERTY", "min PROPERTY" or "PROPERTY near VALUE".'),
+        typer.Option(
+            "--goal",
+            metavar="GOAL",
+            help='"max NAME" (or NAME), "min NAME" (or -NAME) or "NAME near VALUE", of a property.',
+        ),
     ],
     model: options.Model = DEFAULT,
     batch: Annotated[int, typer.Option("--batch", min=1, metavar="N", help="Number of crystals to suggest.")] = 20,
@@ -51,6 +56,7 @@ def suggest(
     for crystals like theirs. Compute the suggestions, add their values to the table of --measured, and give the same command again.
     """
     require(out, TABLES)
+    Goal.parse(goal)
     keep_pages()
     from cryskit.predict.tables import records
     from cryskit.suggestions.suggest import suggest as run
@@ -63,8 +69,17 @@ def suggest(
     attributes = {str(key): value for key, value in table.attrs.items()}
     without = attributes.pop("without_value")
     output_rows(rows, schema, attributes, out, as_json=as_json)
-    known, unusable = attributes["measured"], attributes["unusable"]
-    note(f"{counted(known, 'value')} known" + (f", {counted(unusable, 'row')} unusable" if unusable else ""))
+    _note(attributes, without)
+
+
+def _note(facts: dict[str, Any], without: list[str]) -> None:
+    """Say how many values are known and what was left out, on stderr."""
+    known, unusable, copies = (facts[name] for name in ("measured", "unusable", "copies"))
+    said = [f"{counted(known, 'value')} known"]
+    said += ["" if known else "`chance` is that of being better than the best prediction"]
+    said += [f"{counted(unusable, 'row')} unusable" if unusable else ""]
+    said += [f"{copies} left out as {'a copy' if copies == 1 else 'copies'} of other structures" if copies else ""]
+    note(", ".join(filter(None, said)))
     if without:
         shown = ", ".join(without[:NAMED]) + (", ..." if len(without) > NAMED else "")
         note(

@@ -35,7 +35,8 @@ class Found(NamedTuple):
 
     Attributes:
         property: The property as it is learned.
-        reason: Why it is learned as a class although the registry does not say so, as a sentence without its full stop; else "".
+        reason: Why it is learned as a class although the registry does not say so, or why somebody may take a number for a class, as a
+            sentence without its full stop; else "".
     """
 
     property: Property
@@ -65,7 +66,9 @@ def find(column: str, crystals: Sequence[Crystal], kind: Kind | None = None) -> 
     if chosen == "scalar":
         if not words <= _NUMBERED.keys() and not any(name in crystal.targets for crystal in crystals):
             raise _absent(name, crystals, known)
-        return Found(replace(known or Property(name, name, ""), kind="scalar", classes=()), "")
+        codes = [] if kind or known or len(numbers) != 2 else sorted(numbers)
+        reason = f"All labels of {name} are {codes[0]:g} or {codes[1]:g}" if codes else ""
+        return Found(replace(known or Property(name, name, ""), kind="scalar", classes=()), reason)
     if known and known.kind == "class":
         return Found(known, "")
     made = replace(known or Property(name, name, ""), kind="class", classes=_classes(name, words, numbers))
@@ -206,7 +209,7 @@ def _absent(name: str, crystals: Sequence[Crystal], known: Property | None) -> D
 
 
 def said(found: Found, crystals: Iterable[Crystal]) -> str:
-    """Return what is to be said of a property that is learned as a class although nobody asked for it; "" if nothing is.
+    """Return what is to be said of a property whose kind was found out from its labels; "" if nothing is.
 
     Args:
         found: The property, from `find`.
@@ -214,6 +217,9 @@ def said(found: Found, crystals: Iterable[Crystal]) -> str:
     """
     name = found.property.name
     count = sum(name in crystal.targets or name in crystal.labels for crystal in crystals)
-    classes = " or ".join(found.property.classes)
-    as_class = f"{found.reason} ({counted(count, 'label')}), so it is learned as a class, {classes}"
-    return f"{as_class}; to learn it as a number, say --kind scalar" if found.reason else ""
+    if not found.reason:
+        return ""
+    why, classes = f"{found.reason} ({counted(count, 'label')})", " or ".join(found.property.classes)
+    if classes:
+        return f"{why}, so it is learned as a class, {classes}; to learn it as a number, say --kind scalar"
+    return f"{why}, and it is learned as a number; if these are codes of classes, say --kind class"

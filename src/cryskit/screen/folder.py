@@ -24,7 +24,7 @@ from uuid import uuid4
 
 from cryskit.atomic_write import read_json, remove_partial, write_json
 from cryskit.checksum import sha256_of
-from cryskit.errors import DataError, DiskFullError, PlanError, counted
+from cryskit.errors import QUOTED_PATH, DataError, DiskFullError, PlanError, counted, shortened
 from cryskit.predict.writers import table_writer
 
 if TYPE_CHECKING:
@@ -37,6 +37,15 @@ RUN, END, MANIFEST, PARTS = "run.json", "end.json", "manifest.json", "parts"
 STATUSES = ("ok", "warned", "failed")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CURE = "Screen into another folder"
+_CALLED = {"sources": "SRC", "models": "--model", "properties": "--property", "structures": "--structures"}
+"""Facts of what is asked for to what they are called on the command line."""
+_CHANGED = {
+    "sources": "{name} holds something else than then",
+    "models": "{name} is another model than then",
+    "structures": "{name} holds something else than then",
+    "version of": "{name} was {was} and is {now}",
+}
+"""Facts that hold one for each of several names to how it is said that one differs."""
 
 
 class Part(NamedTuple):
@@ -250,18 +259,22 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
-    """Yield what differs, in words."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*before, *now]):
-            yield from _differences(before.get(key), now.get(key), f"{name} {key}".strip())
-    elif before != now:
-        yield f"{name} {_shown(before)}, now {_shown(now)}"
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in words what differs: the argument, what it was and what it is."""
+    for fact in dict.fromkeys([*before, *now]):
+        was, given, called = before.get(fact), now.get(fact), _CALLED.get(fact, fact)
+        if isinstance(was, dict) and isinstance(given, dict) and list(was) == list(given):
+            for name in (name for name in was if was[name] != given[name]):
+                yield _CHANGED[fact].format(name=name, was=was[name], now=given[name])
+        elif was != given or isinstance(was, dict):
+            yield f"{called} was {_shown(was)} and is {_shown(given)}"
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
+    if value is None or value is False or value == {}:
+        return "not given"
+    text = "given" if value is True else ", ".join(value) if isinstance(value, dict | list) else str(value)
+    return shortened(text, QUOTED_PATH)
 
 
 @contextmanager

@@ -2,54 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
-
 import numpy as np
-
-from cryskit.errors import ExpressionError, UnknownNameError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-_DIRECTIONS = {"max": 1, "min": -1}
-
-
-class Goal(NamedTuple):
-    """A quantity that is to be large or small.
-
-    Attributes:
-        name: Column.
-        sign: 1 if it is to be large, -1 if it is to be small.
-    """
-
-    name: str
-    sign: int
-
-    @classmethod
-    def of_text(cls, text: str, known: Collection[str]) -> Self:
-        """Return the goal that a text names: "max band_gap", "min energy_above_hull"; "band_gap" and "-energy_above_hull" are the same.
-
-        Args:
-            text: The text.
-            known: Columns of numbers.
-
-        Raises:
-            ExpressionError: It has another form.
-            UnknownNameError: There is no such column of numbers.
-        """
-        words = text.split()
-        sign = _DIRECTIONS.get(words[0].lower()) if len(words) == 2 else 1
-        if sign is None or not 1 <= len(words) <= 2:
-            raise ExpressionError(f"{text!r} is nothing to rank by", 'Write "max NAME" or "min NAME"')
-        name = words[-1]
-        if name.startswith("-"):
-            name, sign = name[1:], -sign
-        if name not in known:
-            raise UnknownNameError("column of numbers", name, known)
-        return cls(name, sign)
-
-    def __str__(self) -> str:
-        return f"{'max' if self.sign > 0 else 'min'} {self.name}"
 
 
 def fronts(scores: np.ndarray, enough: int | None = None) -> np.ndarray:

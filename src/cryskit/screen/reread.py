@@ -32,7 +32,7 @@ def crystals_of(folder: Folder, parts: Sequence[Part], rows: Iterable[int]) -> d
     wanted: dict[int, set[int]] = {}
     for row in rows:
         wanted.setdefault(bisect_right(starts, row) - 1, set()).add(row)
-    structures = Path(asked["structures"]) if asked["structures"] else None
+    structures = next(map(Path, asked["structures"]), None)
     found: dict[int, Crystal] = {}
     part, row = -1, 0
     for place, piece in enumerate(pieces_of(list(asked["sources"]), asked["--limit"], None, structures)):

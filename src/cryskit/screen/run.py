@@ -82,7 +82,7 @@ class Asked:
             "sources": {source: _fingerprint(source) for source in self.sources},
             "models": {model: digest(path_of(model)) for model in self.models},
             "properties": list(self.properties) if self.properties else None,
-            "structures": str(self.structures) if self.structures else None,
+            "structures": {str(self.structures): _fingerprint(str(self.structures))} if self.structures else {},
             "--interval": self.interval,
             "--limit": self.limit,
             "--timeout": self.timeout,
@@ -190,16 +190,25 @@ def _write(
 
 
 def _fingerprint(source: str) -> str:
-    """Return a text that changes with what a source holds: of large files three parts are read."""
+    """Return a text that changes with what a source holds, of a folder with any of its files: of files above 3 MiB three parts are read."""
     if is_named(source):
         return "named"
     path = Path(source)
+    if not path.is_dir():
+        return _content(path)
     found = hashlib.sha256()
-    if path.is_dir():
-        for file in tree_of(path).files:
-            found.update(f"{file.relative_to(path)}\0{file.stat().st_size}\n".encode(errors="backslashreplace"))
-        return f"folder {found.hexdigest()[:16]}"
-    size = path.stat().st_size
+    for file in tree_of(path).files:
+        try:
+            content = _content(file)
+        except OSError:
+            content = "cannot be read"  # neither can its crystal, which is a failure in its place
+        found.update(f"{file.relative_to(path)}\0{content}\n".encode(errors="backslashreplace"))
+    return f"folder {found.hexdigest()[:16]}"
+
+
+def _content(path: Path) -> str:
+    """Return the size of a file and a hash of its beginning, middle and end."""
+    found, size = hashlib.sha256(), path.stat().st_size
     with path.open("rb") as opened:
         for place in sorted({0, max(0, size // 2 - _EDGE // 2), max(0, size - _EDGE)}):
             opened.seek(place)

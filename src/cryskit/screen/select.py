@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 
 from cryskit.data.interchange import write
 from cryskit.errors import DataError, PlanError
+from cryskit.goals import Goal
 from cryskit.graphs.duplicates import near_duplicates
 from cryskit.predict.writers import table_writer
 from cryskit.screen.hull import HULL, Hull
 from cryskit.screen.merge import batches_of
 from cryskit.screen.network import STRUCTURE, VECTOR
 from cryskit.screen.probability import probability
-from cryskit.screen.rank import Goal, diverse, order
+from cryskit.screen.rank import diverse, order
 from cryskit.screen.reread import crystals_of
 from cryskit.screen.values import NUMBER, SET, TEXT, Value
 from cryskit.screen.where import Condition
@@ -46,7 +47,7 @@ class Wanted:
 
     Attributes:
         where: Condition on the columns; "" for none.
-        rank: Quantities to rank by, "max band_gap"; several give Pareto fronts.
+        rank: Goals to rank by, such as "max band_gap"; several give Pareto fronts.
         top: Number of crystals; None for all.
         diverse: Number of crystals that are chosen among these to be unlike one another; None to keep all.
         hull: Property whose values make the convex hull; "" for none.
@@ -120,8 +121,8 @@ def require_possible(folder: Folder, wanted: Wanted) -> None:
 
     Raises:
         DataError: Parts are missing.
-        ExpressionError: The condition, or what to rank by, cannot be read.
-        PlanError: Something is wanted that the screening does not have.
+        ExpressionError: The condition cannot be read.
+        PlanError: What to rank by cannot be read, or something is wanted that the screening does not have.
         UnknownNameError: There is no such column.
     """
     _asked(folder.whole(), wanted)
@@ -156,7 +157,7 @@ def _asked(parts: Sequence[Part], wanted: Wanted) -> tuple[pa.Schema, dict[str, 
     if wanted.diverse and VECTOR not in schema.names:
         raise PlanError("The most diverse are chosen by vectors, which were not kept", "Screen with --vectors")
     condition = Condition(wanted.where, kinds) if wanted.where else None
-    goals = [Goal.of_text(text, [name for name, kind in kinds.items() if kind == NUMBER]) for text in wanted.rank]
+    goals = [Goal.parse(text, [name for name, kind in kinds.items() if kind == NUMBER]) for text in wanted.rank]
     return schema, kinds, condition, goals
 
 
@@ -170,8 +171,8 @@ def select(folder: Folder, wanted: Wanted, known: Known | None = None) -> Chosen
 
     Raises:
         DataError: Parts are missing, or a source does not exist any more.
-        ExpressionError: The condition, or what to rank by, cannot be read.
-        PlanError: Something is wanted that the screening does not have.
+        ExpressionError: The condition cannot be read.
+        PlanError: What to rank by cannot be read, or something is wanted that the screening does not have.
         UnknownNameError: There is no such column.
     """
     parts = folder.whole()
@@ -287,7 +288,7 @@ def _best(
     """Return the positions of the best, the front of each row, and the crystals of the best."""
     scores = np.zeros((len(found.rows), len(goals)))
     for place, goal in enumerate(goals):
-        scores[:, place] = goal.sign * found.columns[goal.name]
+        scores[:, place] = goal.worth(found.columns[goal.name])
     top = len(found.rows) if wanted.top is None else wanted.top
     spare = int(top * _SPARE) + 10
     positions, of_front = order(scores, spare)

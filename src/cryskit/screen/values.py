@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from cryskit.elements import formula
+from cryskit.errors import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-NUMBER, TEXT, SET = "the number", "the text", "the set"
-"""What a column may hold; the names stand in error messages."""
+NUMBER, TEXT, SET, NUMBERS = "the number", "the text", "the set", "the numbers"
+"""What a column may hold, the first three, and what a condition may give, all four; the names stand in error messages."""
 _MOST_ATOMS = 10_000  # in a formula that is given
 
 
@@ -42,7 +43,7 @@ class Value(NamedTuple):
     """A column, or one value for all rows.
 
     Attributes:
-        kind: NUMBER, TEXT or SET.
+        kind: NUMBER, TEXT, SET or NUMBERS.
         array: (rows,) or (1,): float64, NaN where missing; or texts or sets as objects, None where missing.
         constant: Whether it is one value.
     """
@@ -52,13 +53,15 @@ class Value(NamedTuple):
     constant: bool = False
 
     @classmethod
-    def of(cls, value: float | str | frozenset[str]) -> Self:
+    def of(cls, value: float | str | frozenset[str] | frozenset[float]) -> Self:
         """Return one value for all rows."""
         if isinstance(value, int | float):
             return cls(NUMBER, np.array([float(value)]), constant=True)
         array = np.empty(1, object)
         array[0] = value
-        return cls(TEXT if isinstance(value, str) else SET, array, constant=True)
+        if isinstance(value, str):
+            return cls(TEXT, array, constant=True)
+        return cls(NUMBERS if value and not any(isinstance(each, str) for each in value) else SET, array, constant=True)
 
 
 _NUMERIC: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -83,6 +86,10 @@ def compare(left: Value, symbol: str, right: Value) -> Truth | None:
     if symbol in _NUMERIC and kinds == (NUMBER, NUMBER):
         known = ~(np.isnan(left.array) | np.isnan(right.array))
         found = _NUMERIC[symbol](left.array, right.array)
+        return Truth(found & known, ~found & known)
+    if kinds == (NUMBER, NUMBERS) and symbol in {"in", "not in"}:
+        known = ~np.isnan(left.array)
+        found = np.isin(left.array, list(right.array[0])) == (symbol == "in")
         return Truth(found & known, ~found & known)
     if kinds == (TEXT, TEXT) and symbol in {"==", "!="}:
         return _each(left, right, lambda one, other: (one == other) == (symbol == "=="))
@@ -133,33 +140,29 @@ def is_element(word: str) -> bool:
     return word in atomic_numbers and word != "X"
 
 
-def normalised(texts: np.ndarray) -> np.ndarray:
-    """Return formulas as tables have them, "O4Ti2" as "TiO2"; a text that is no formula stays as it is.
+def reduced_formula(text: str) -> str:
+    """Return a formula as tables have it, "O4Ti2" as "TiO2"; one of more than 10,000 atoms, which no row has, stays as it is.
 
     Args:
-        texts: Texts, as objects.
+        text: The formula.
+
+    Raises:
+        ValueError: It is none, or has amounts that are no whole numbers.
     """
-    found = np.empty(len(texts), object)
-    found[:] = [_normal(text) if isinstance(text, str) else _normal_set(text) for text in texts]
-    return found
-
-
-def _normal_set(value: object) -> object:
-    return frozenset(map(_normal, value)) if isinstance(value, frozenset) else value
-
-
-def _normal(text: str) -> str:
+    from ase.data import atomic_numbers  # noqa: PLC0415 - as above
     from pymatgen.core import Composition  # noqa: PLC0415 - as above
 
     try:
-        counts = Composition(text).get_el_amt_dict()
-        if sum(counts.values()) > _MOST_ATOMS:
-            return text
-        from ase.data import atomic_numbers  # noqa: PLC0415
-
-        return formula([atomic_numbers[symbol] for symbol, count in counts.items() for _ in range(round(count))])
-    except (ValueError, KeyError):
+        amounts = {atomic_numbers[symbol]: amount for symbol, amount in Composition(text).get_el_amt_dict().items()}
+    except (ValueError, KeyError, OverflowError) as error:
+        raise ValueError(f"{shortened(text)!r} is no formula") from error
+    if not amounts:
+        raise ValueError(f"{shortened(text)!r} is no formula")
+    if not all(float(amount).is_integer() for amount in amounts.values()):
+        raise ValueError(f"{shortened(text)!r} has amounts that are no whole numbers")
+    if sum(amounts.values()) > _MOST_ATOMS:
         return text
+    return formula([number for number, amount in amounts.items() for _ in range(round(amount))])
 
 
 def _each(left: Value, right: Value, holds: Callable[[Any, Any], bool]) -> Truth:

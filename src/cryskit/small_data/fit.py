@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from cryskit.data.classes import find, said
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import PlanError
+from cryskit.predict.tables import records
+from cryskit.predict.writers import table_writer
 from cryskit.small_data.fit_classes import fit_class
 from cryskit.small_data.fit_scalars import fit_scalar
 from cryskit.small_data.intervals import ORIGIN
@@ -141,9 +145,16 @@ def fit_table(
     share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
     known = warnings_of(rows, crystals, sources, excluded, found.guess, share)
     warnings = (*filter(None, [said(wanted, crystals)]), *known, *found.notes)
-    found.predictions.to_csv(place / PREDICTIONS, index=False)
+    _write(found.predictions, place / PREDICTIONS)
     found.report(warnings, place / REPORT)
     return Fitted(found.model, path, place, found.errors, found.unit, found.predictions, warnings, found.figures)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    columns = pa.Schema.from_pandas(table, preserve_index=False).remove_metadata()
+    with table_writer(path, columns, {}) as write_row:
+        for row in records(table):
+            write_row(row)
 
 
 def _sources(encoders: Sequence[str], table: Table) -> tuple[list[Source], dict[str, str]]:

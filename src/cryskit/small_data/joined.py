@@ -35,10 +35,9 @@ def with_structures(table: Any, structures: Path | str, limit: int) -> Iterator[
     Raises:
         DataError: The table cannot be read, or none of its ids is that of a crystal.
     """
-    frame = table if isinstance(table, pd.DataFrame) else _read(Path(table))
+    frame, ids = (table, _id_column(table)) if isinstance(table, pd.DataFrame) else _read(Path(table))
     if not len(frame.columns) or not len(frame):
         raise DataError(f"{shortened(table)} has no rows", "Give a table with a column of ids and one of numbers")
-    ids = next((column for column in IDS if column in frame.columns), frame.columns[0])
     found, where = _by_id(read(structures, limit=limit)), shortened(structures)
     records = frame.to_dict("records")
     names = [stem(str(record[ids])) for record in records]
@@ -75,18 +74,26 @@ def _failure(name: str, problem: str) -> Failure:
     return Failure(name, UnreadableError(problem, "Give each structure an id of its own, or remove the row"))
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """Return the table in a file; ids are texts, as they stand there, and each cell of a CSV file is a number or none for itself."""
+def _id_column(frame: pd.DataFrame) -> Any:
+    """Return the column of ids, None of a table without columns."""
+    return next((column for column in IDS if column in frame.columns), next(iter(frame.columns), None))
+
+
+def _read(path: Path) -> tuple[pd.DataFrame, Any]:
+    """Return the table in a file and its column of ids, which are texts as they stand there; of CSV each other cell is a number or none for itself."""
+    cure = "Give a CSV or Parquet file with a column of ids"
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, and a table is wanted", cure)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+            frame = pd.read_parquet(path)
+            return frame, _id_column(frame)
         texts = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
-        raise DataError(f"{path} is no table ({error})", "Give a CSV or Parquet file with a column of ids") from error
-    ids = next((column for column in IDS if column in texts.columns), texts.columns[0])
-    return pd.DataFrame(
-        {name: [*map(unguard if name == ids else _cell, column)] for name, column in texts.items()}, dtype=object
-    )
+        raise DataError(f"{path} is no table ({error})", cure) from error
+    ids = _id_column(texts)
+    cells = {name: [*map(unguard if name == ids else _cell, column)] for name, column in texts.items()}
+    return pd.DataFrame(cells, dtype=object), ids
 
 
 def _cell(text: object) -> Any:

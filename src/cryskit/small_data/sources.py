@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from cryskit import properties
 from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
 from cryskit.encoders.levels import width_of
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 
 PUBLISHED = ("crysae", "crysgnn", "cryskit-mp")
 """Models whose encoders are tried."""
-DERIVED = {"metal": ("band_gap",)}
-"""Name of a class to the names of properties from whose labels its own are made."""
 JOINED = "+"
 """What stands between the names of encoders whose vectors are read together."""
+
+_ENOUGH = 5  # crystals of a class: of 20 in two classes, a column that says nothing divides 5 from the others once in 7,752 times
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def source_of(name: str) -> Source:
 
 
 def usable_sources(
-    names: Sequence[str], target: str, origins: Sequence[str] = ()
+    names: Sequence[str], target: str, origins: Sequence[Sequence[str]] = ()
 ) -> tuple[list[Source], dict[str, str]]:
     """Return the encoders that may be tried, and of those that have learned the target itself, name and what they have learned.
 
@@ -112,28 +113,30 @@ def usable_sources(
     Args:
         names: Published models or files.
         target: Name of the property that is learned.
-        origins: Names of properties whose values say what the target is.
+        origins: Groups of properties whose values together say what the target is.
     """
     used, excluded = [], {}
     for source in map(source_of, names):
-        known = next((name for name in (target, *origins) if name in source.learned), None)
+        known = next((group for group in ((target,), *origins) if set(group) <= set(source.learned)), None)
         if known is None:
             used.append(source)
         else:
-            excluded[source.name] = known
+            excluded[source.name] = " and ".join(known)
     return used, excluded
 
 
-def origins_of(table: Table) -> list[str]:
-    """Return the names of properties whose values say of which class a crystal is: those of `DERIVED`, and columns of the table.
+def origins_of(table: Table) -> list[tuple[str, ...]]:
+    """Return the groups of properties from which the target follows: those of the registry and, of a class, columns of the table.
 
     Args:
-        table: The table. A column is such a property if all crystals have a value of it, and each class is a range of values.
+        table: The table. A class follows from a column if all crystals have a value of it, each class is a range of values, and each has
+            enough crystals for this not to be by chance.
     """
-    if not table.wanted.classes:
-        return []
+    known = list(properties.origins(table.wanted.name))
+    if not table.wanted.classes or np.bincount(table.numbers, minlength=len(table.wanted.classes)).min() < _ENOUGH:
+        return known
     columns = set.intersection(*(set(crystal.targets) for crystal in table.crystals)) - {table.wanted.name}
-    return [*DERIVED.get(table.wanted.name, ()), *sorted(name for name in columns if _divided(table, name))]
+    return [*known, *((name,) for name in sorted(columns) if _divided(table, name))]
 
 
 def _divided(table: Table, name: str) -> bool:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from cryskit.registry import Registry
+from cryskit.suggestions.gain import chance, gain
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from cryskit.suggestions.goals import Goal
+    from cryskit.goals import Goal
 
 SHORTLIST = 1500
 """Most promising candidates among which a batch is chosen."""
@@ -31,12 +32,12 @@ class Acquisition(Protocol):
 
 def expected_improvement(goal: Goal, mean: Any, deviation: Any, best: float) -> Any:
     """Return by how much each candidate is expected to be better than the best known (Jones 1998, doi 10.1023/A:1008306431147)."""
-    return goal.gain(mean, deviation, best)
+    return gain(goal, mean, deviation, best)
 
 
 def improvement_probability(goal: Goal, mean: Any, deviation: Any, best: float) -> Any:
     """Return the probability of each candidate that it is better than the best known."""
-    return goal.chance(mean, deviation, best)
+    return chance(goal, mean, deviation, best)
 
 
 def confidence(goal: Goal, mean: Any, deviation: Any, best: float) -> Any:

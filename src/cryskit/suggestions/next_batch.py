@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cryskit.suggestions.acquisition import SHORTLIST, batch_of
+from cryskit.suggestions.gain import chance
 from cryskit.suggestions.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
+    from cryskit.goals import Goal
     from cryskit.suggestions.acquisition import Acquisition
-    from cryskit.suggestions.goals import Goal
     from cryskit.suggestions.surrogate import Prior
 
 
@@ -24,7 +25,7 @@ class Batch(NamedTuple):
         rows: (batch,) which crystals they are.
         mean: (batch,) expected values.
         deviation: (batch,) their standard deviations.
-        chance: (batch,) the probability of each to be better than the best value known, or than the best expected one if none is.
+        chance: (batch,) the probability of each to be better than the best value known or, where none is, than the best prediction.
     """
 
     rows: Int[np.ndarray, " batch"]
@@ -62,5 +63,5 @@ def next_batch(
     short = np.argsort(-acquisition(goal, mean, deviation, best), kind="stable")[: max(SHORTLIST, count)]
     covariance, noise = surrogate.covariance(points[free[short]], prior.take(free[short]))
     chosen = short[batch_of(goal, acquisition, mean[short], covariance, best, count, noise)]
-    chance = goal.chance(mean, deviation, best)
-    return Batch(free[chosen], mean[chosen], deviation[chosen], chance[chosen])
+    better = chance(goal, mean, deviation, best)
+    return Batch(free[chosen], mean[chosen], deviation[chosen], better[chosen])

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from cryskit.data.read import read
-from cryskit.errors import DataError, PlanError, counted
+from cryskit.errors import DataError, PlanError, counted, suggestion
 from cryskit.graphs.build import build_usable
+from cryskit.graphs.structure_hash import structure_hashes
 from cryskit.predict.load import load
+from cryskit.properties import load as registered
 from cryskit.properties import registered_or_new
 from cryskit.reliability.intervals import ONE_DEVIATION
 from cryskit.small_data.joined import with_structures
@@ -47,6 +49,7 @@ class Pool:
         predictions: What the model predicts of each; empty if it does not predict the property.
         wanted: The property.
         unusable: Number of rows that are no usable crystals.
+        copies: Number of candidates that were left out, as another candidate or a measured crystal has their structure.
         without_value: Ids of the rows that were given as measured but have no value that can be used, or are no candidates.
     """
 
@@ -57,6 +60,7 @@ class Pool:
     predictions: list[Prediction]
     wanted: Property
     unusable: int
+    copies: int
     without_value: list[str]
 
     @property
@@ -97,8 +101,9 @@ def pool_of(candidates: Any, measured: Any, model: str | Path, name: str, limit:
     values = learned_of(targets, wanted.transform)
     predictions = list(predictor.stream(every, ONE_DEVIATION)) if wanted in predictor.card.properties else []
     prior = _of_model(predictions, wanted, values) if predictions else _of_values(values, predictor.card.name, wanted)
-    vectors, rows = _vectors(every, str(model))
-    rows = rows[np.isfinite(prior.mean[rows]) & np.isfinite(prior.deviation[rows])]
+    vectors, structures, usable = _vectors(every, str(model))
+    usable = usable[np.isfinite(prior.mean[usable]) & np.isfinite(prior.deviation[usable])]
+    rows = usable[_offered_once(structures[usable], np.isfinite(values[usable]))]
     if np.isfinite(values[rows]).all() or not len(rows):
         raise DataError("No candidate is left that can be used and has no value yet", "Give more crystals")
     return Pool(
@@ -108,7 +113,8 @@ def pool_of(candidates: Any, measured: Any, model: str | Path, name: str, limit:
         vectors[rows],
         [predictions[row] for row in rows] if predictions else [],
         wanted,
-        len(items) - len(offered) + len(every) - len(rows),
+        len(items) - len(offered) + len(every) - len(usable),
+        len(usable) - len(rows),
         without,
     )
 
@@ -124,13 +130,13 @@ def _measured(measured: Any, candidates: Any, wanted: Property, limit: int) -> t
     rows: list[Crystal | Failure] = []
     with suppress(DataError):
         rows = list(read(measured, limit=limit))
-    if not any(map(usable, rows)) and isinstance(measured, str | Path | pd.DataFrame):
+    if not any(map(usable, rows)) and (isinstance(measured, pd.DataFrame) or _is_file(measured)):
         rows = list(with_structures(measured, candidates, limit))
     found = [item for item in rows if isinstance(item, Crystal) and usable(item)]
     if not found:
         raise DataError(
             f"Nothing that is given as measured has a value of {name}",
-            f"Give crystals with {name}, or a table of the ids of candidates with a column {name}",
+            _or_meant(name, f"Give crystals with {name}, or a table of the ids of candidates with a column {name}"),
         )
     return found, [item.id for item in rows if not usable(item)]
 
@@ -158,19 +164,35 @@ def _of_values(values: np.ndarray, model: str, wanted: Property) -> Prior:
     if count < FEWEST:
         raise PlanError(
             f"{model} does not predict {wanted.name}, and {counted(count, 'value')} measured",
-            f"Give a model that predicts it, or {FEWEST} measured values or more",
+            _or_meant(wanted.name, f"Give a model that predicts it, or {FEWEST} measured values or more"),
         )
     return Prior.of_values(values)
 
 
-def _vectors(crystals: Sequence[Crystal], model: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return vectors of all levels of the encoder of a model, and the rows that have one."""
+def _is_file(source: Any) -> bool:
+    return isinstance(source, str | Path) and not Path(source).is_dir()
+
+
+def _or_meant(name: str, otherwise: str) -> str:
+    """Return what to do about a property of which nothing is known: another spelling, if it is not registered and like one that is."""
+    return otherwise if name in registered() else suggestion(name, registered(), otherwise)
+
+
+def _offered_once(structures: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Return which rows stay: all that are measured, and the first of each structure of which none is."""
+    kept = measured.copy()
+    kept[np.unique(structures, return_index=True)[1]] = True
+    return kept & (measured | ~np.isin(structures, structures[measured]))
+
+
+def _vectors(crystals: Sequence[Crystal], model: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return vectors of all levels of the encoder of a model, hashes of structures, and the rows that have them."""
     source = source_of(model)
     found = np.zeros((len(crystals), source.width), np.float32)
-    rows: list[int] = []
+    structures, rows = np.zeros(len(crystals), np.uint64), list[int]()
     for start in range(0, len(crystals), CHUNK):
         graph, errors = build_usable(list(crystals[start : start + CHUNK]), SPEC)
         used = [start + i for i in range(min(CHUNK, len(crystals) - start)) if i not in errors]
-        found[used] = vectors_of(graph, source)
+        found[used], structures[used] = vectors_of(graph, source), structure_hashes(graph)
         rows += used
-    return found, np.array(rows, dtype=int)
+    return found, structures, np.array(rows, dtype=int)

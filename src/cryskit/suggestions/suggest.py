@@ -10,13 +10,13 @@ from scipy.stats import norm
 
 from cryskit.data.validate import LIMIT
 from cryskit.errors import PlanError
+from cryskit.goals import Goal
 from cryskit.predict.card import read_card
 from cryskit.predict.predictor import LEVEL
 from cryskit.predict.published import path_of
 from cryskit.predict.tables import UNIT, frame, shortest
 from cryskit.small_data.table import physical
 from cryskit.suggestions.acquisition import ACQUISITIONS
-from cryskit.suggestions.goals import Goal
 from cryskit.suggestions.next_batch import next_batch
 from cryskit.suggestions.pool import pool_of
 from cryskit.suggestions.surrogate import Space
@@ -59,10 +59,10 @@ def suggest(
     answers back with `measured` and ask again.
 
     Args:
-        candidates: Whatever `cryskit.read` takes. Crystals that are measured already are not suggested again.
+        candidates: Whatever `cryskit.read` takes. Each structure is offered once, and none that is measured already.
         model: A published model or a model file that predicts the property and says how uncertain it is; or any other, whose vectors are
             used, with some measured values.
-        goal: "max bulk_modulus", "min formation_energy_per_atom" or "band_gap near 1.5".
+        goal: "max bulk_modulus" (short: "bulk_modulus"), "min band_gap" ("-band_gap") or "band_gap near 1.5".
         batch: Number of candidates to suggest.
         measured: Crystals with values of the property, whatever `cryskit.read` takes; or a table with ids of candidates and values.
         acquisition: What a candidate promises: upper confidence bound ("ucb"), expected improvement ("ei"), probability of improvement
@@ -73,9 +73,10 @@ def suggest(
 
     Returns:
         The suggestions, the most promising first: id, path, formula, the expected value of the property with `_std`, `_lo` and `_hi` (nine
-        tenths) and what the model alone predicts (`_predicted`), `chance` (the probability that the value is better than the best one known), the
-        domain, status and reason. `attrs` has the model, the units, how many values were known, how many rows were unusable, and
-        the ids of the rows that were given as measured and have no value (`without_value`).
+        tenths) and what the model alone predicts (`_predicted`), `chance` (the probability that the value is better than the best one known
+        or, where nothing is measured, than the best prediction), the domain, status and reason. `attrs` has the model, the units, how
+        many values were known (`measured`), how many rows were unusable, how many were left out as copies of other structures (`copies`),
+        and the ids of the rows that were given as measured and have no value (`without_value`).
 
     Raises:
         DataError: No candidate can be used, or nothing that is given as measured has a value.
@@ -121,6 +122,7 @@ def _facts(model: str | Path, pool: Pool) -> dict[str, Any]:
         "interval": LEVEL,
         "measured": int(pool.measured.sum()),
         "unusable": pool.unusable,
+        "copies": pool.copies,
         "without_value": pool.without_value,
     }
 

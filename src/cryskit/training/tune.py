@@ -20,6 +20,7 @@ import pandas as pd
 
 from cryskit.atomic_write import replacing
 from cryskit.errors import DataError, PlanError
+from cryskit.exclusive import exclusive
 from cryskit.plots.trials import Curve, plot_trials
 from cryskit.training.identity import Identity, claim, digest_of, flat
 from cryskit.training.inputs import SPLIT, crystals_of, plan_of, split_of
@@ -113,7 +114,8 @@ def tune(
 
     Raises:
         DataError: The data cannot be read, or the file of trials is damaged.
-        PlanError: The plan or the space is not valid, Optuna is missing, no trial came to its end, or `folder` holds another tuning.
+        PlanError: The plan or the space is not valid, Optuna is missing, no trial came to its end, `folder` holds another tuning, or
+            another process tunes in it.
     """
     require_optuna()
     started, out = time.monotonic(), Path(out)
@@ -125,14 +127,17 @@ def tune(
     known = [one for part in divided.divide(crystals)[:2] for one in part]
     labels = digest_of([[*sorted(one.targets.items()), *sorted(one.labels.items())] for one in known])
     data = {"data": divided.data, "split": divided.hash, "labels": labels, "seed": seed}
-    claim(folder, Identity(flat(asked.decisive) | data | {f"space.{key}": str(one) for key, one in searched.items()}))
-    divided.save(folder / SPLIT)
+    identity = Identity(flat(asked.decisive) | data | {f"space.{key}": str(one) for key, one in searched.items()})
     end = None if budget is None else started + budget
     search = _Search(asked, searched, crystals, divided, folder, seed, source, end)
-    with _study(folder / STORAGE) as study:
-        while len(_finished(study)) < trials and not search.is_over() and search.one(study, announce):
-            _leave(study, folder)
-        return _result(study, asked, out, folder)
+    busy = PlanError(f"Another process tunes in {folder}", "Wait for it, or choose another --out or --folder")
+    with exclusive(folder, busy):
+        claim(folder, identity)
+        divided.save(folder / SPLIT)
+        with _study(folder / STORAGE) as study:
+            while len(_finished(study)) < trials and not search.is_over() and search.one(study, announce):
+                _leave(study, folder)
+            return _result(study, asked, out, folder)
 
 
 def _asked(plan: Any) -> Plan:

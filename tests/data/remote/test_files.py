@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ def test_a_file_that_is_not_the_published_one_of_matbench_is_refused(tmp_path: P
             fetch(Matbench("jdft2d", server.base), tmp_path / "x.parquet", limits=QUICK)
         assert server.asked == ["/projects/matbench_jdft2d.json.gz"]
     assert not list(tmp_path.iterdir())
+
+
+def test_json_that_is_too_large_to_be_held_in_memory_is_refused_before_it_is_fetched(tmp_path: Path) -> None:
+    small = replace(QUICK, held_bytes=1000)
+    with scripted(lambda handler, _: send(handler, b"\n" * 2000)) as server:
+        for name in ("a.json", "a.json.gz", "a.json.zip"):
+            with pytest.raises(
+                DataError, match=r"sends more than 1,000 bytes at once\. Its format is read into memory"
+            ):
+                fetch(remote(f"{server.base}/{name}"), tmp_path / "x.parquet", limits=small)
+            assert not list(tmp_path.iterdir()), "nothing is left to go on with"
+        with pytest.raises(DataError, match="is empty"):  # lines are read one by one, however many
+            fetch(remote(f"{server.base}/a.jsonl"), tmp_path / "x.parquet", limits=small)
 
 
 def test_structures_of_cod_are_fetched_one_by_one(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Format(NamedTuple):
         in_folder: What a file of this format is to the folder that is read: a structure file, a part of one data set
             ("shard"), or None if it is passed over.
         patterns: Patterns of the names of its files, in upper case, where the ending is none of FORMATS.
+        is_held: Whether its reader holds the whole file in memory, and therefore refuses one larger than `files.HELD_BYTES`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Format(NamedTuple):
     rows: Callable[[str], int | None]
     in_folder: Literal["structure", "shard"] | None = None
     patterns: tuple[str, ...] = ()
+    is_held: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} ({', '.join([*self.patterns, *self.endings])})"
@@ -135,7 +137,7 @@ FORMATS = (
         ("POSCAR*", "CONTCAR*", "*_POSCAR", "*_CONTCAR", "*-POSCAR", "*-CONTCAR"),
     ),
     Format("XYZ", (".xyz", ".extxyz"), _xyz, _many, "structure"),
-    Format("JSON", (".json",), _json, _many, "structure"),
+    Format("JSON", (".json",), _json, _many, "structure", is_held=True),
     Format("JSON lines", (".jsonl",), _json_lines, _many),
     Format("CSV", (".csv",), _csv, _many),
     Format("Parquet", (".parquet", ".pq"), _parquet, _counted, "shard"),

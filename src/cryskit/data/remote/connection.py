@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from cryskit.data.files import HELD_BYTES
 from cryskit.data.remote.addresses import is_loopback, require_allowed, require_online
 from cryskit.errors import QUOTED_PATH, DataError, counted, shortened
 
@@ -29,7 +30,9 @@ T = TypeVar("T")
 _PIECE = 1 << 16
 _HOPS = 5
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # states of a server that pass
+_FEWER = "Ask for fewer rows at once with --page-limit"
 _TOO_LARGE = "No data set of this size is known: check the address"
+_TOO_LARGE_TO_HOLD = "Its format is read into memory as a whole: look for the same data as JSON lines or Parquet"
 _LATER = "Give the same command again later; what was fetched is kept"
 
 
@@ -46,6 +49,7 @@ class Limits:
         answer: Longest time for a whole page, in seconds; that of a file has no such limit.
         page_bytes: Largest size of a page, unpacked.
         file_bytes: Largest size of a file.
+        held_bytes: Largest size of a file whose reader holds all of it in memory.
         pages: Largest number of pages of a data set.
     """
 
@@ -57,6 +61,7 @@ class Limits:
     answer: float = 600.0
     page_bytes: int = 100_000_000
     file_bytes: int = 20_000_000_000
+    held_bytes: int = HELD_BYTES
     pages: int = 200_000
 
 
@@ -122,16 +127,18 @@ class Connection:
 
         return self._again(address, once)
 
-    def file(self, address: str, into: IO[bytes]) -> None:
+    def file(self, address: str, into: IO[bytes], *, is_held: bool = False) -> None:
         """Fetch a file; one of which a part is there already goes on from where it ends, if the server can do so.
 
         Args:
             address: Address of the file.
             into: File opened for reading and writing bytes, empty or with the beginning of the content.
+            is_held: Whether it is going to be held in memory as a whole, so that it must be smaller.
 
         Raises:
             DataError: It cannot be fetched, or is larger than allowed.
         """
+        most, cure = (self.limits.held_bytes, _TOO_LARGE_TO_HOLD) if is_held else (self.limits.file_bytes, _TOO_LARGE)
 
         def once() -> None:
             start = into.seek(0, 2)
@@ -142,7 +149,7 @@ class Connection:
                     into.seek(0)
                     into.truncate()
                     start = 0
-                for piece in self._pieces(answer, self.limits.file_bytes - start, None):
+                for piece in self._pieces(answer, most - start, None, cure):
                     into.write(piece)
             into.flush()
 
@@ -224,13 +231,16 @@ class Connection:
             return ""
         return f": {shortened(' '.join(str(details[0]).split()), QUOTED_PATH)}" if details else ""
 
-    def _pieces(self, answer: requests.Response, most: int, seconds: float | None) -> Iterator[bytes]:
+    def _pieces(
+        self, answer: requests.Response, most: int, seconds: float | None, cure: str = _FEWER
+    ) -> Iterator[bytes]:
         """Yield the content of an answer, and refuse what is too large or takes too long.
 
         Args:
             answer: Answer whose content was not read yet.
             most: Number of bytes that it may have, unpacked.
             seconds: Time that it may take, None for any.
+            cure: What to do about one that is too large.
         """
         problems = self._library.exceptions
         host = require_allowed(answer.url, self._hosts).netloc
@@ -240,7 +250,6 @@ class Connection:
         total = 0
         while True:
             if max(size, total) > most:
-                cure = _TOO_LARGE if seconds is None else "Ask for fewer rows at once with --page-limit"
                 raise DataError(f"{host} sends more than {most:,} bytes at once", cure)
             if seconds is not None and time.monotonic() > end:
                 raise PassingError(f"no whole page within {seconds:g} seconds")

@@ -15,10 +15,11 @@ from cryskit.atomic_write import read_json, replacing, write_json
 from cryskit.checksum import sha256_of
 from cryskit.data.interchange import write
 from cryskit.data.remote.connection import LIMITS, Connection, Limits
-from cryskit.data.remote.pages import Store, claimed, facts_of, pages
+from cryskit.data.remote.pages import Store, facts_of, pages
 from cryskit.data.remote.survey import Survey
 from cryskit.data.validate import LIMIT
 from cryskit.errors import DataError, UnreadableError, counted, one_line
+from cryskit.exclusive import exclusive
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def fetch(
     folder = out.with_name(f".{out.name}.fetch")
     if out.exists() and not folder.exists():
         return _there(remote, out, limit)
-    with claimed(folder):
+    busy = DataError(f"Another process fetches into {folder}", "Wait for it, or give another --out")
+    with exclusive(folder, busy):
         store = Store(out, remote.query, {"limit": limit})
         try:
             _complete(remote, store, limits, watch)

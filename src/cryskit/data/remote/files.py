@@ -35,10 +35,12 @@ class RemoteFile:
     def __init__(self, query: Query, name: str) -> None:
         self.query = query
         self._name = name
-        if format_of(name.removesuffix(_ZIP)) is None:
+        found = format_of(name.removesuffix(_ZIP))
+        if found is None:
             raise DataError(
                 f"{query.source} names no file in a known format", "Give the address of a file such as NAME.json.gz"
             )
+        self._is_held = found.is_held
 
     def headers(self) -> Mapping[str, str]:
         """Return no headers."""
@@ -54,14 +56,19 @@ class RemoteFile:
             into: File to write.
 
         Raises:
-            DataError: It cannot be fetched, or has another checksum.
+            DataError: It cannot be fetched, is larger than allowed, or has another checksum.
         """
         part = into.with_name(f"{into.name}.part")
         part.touch()
-        with part.open("r+b") as file:
-            if not self.query.sha256:
-                file.truncate()
-            connection.file(address, file)
+        try:
+            with part.open("r+b") as file:
+                if not self.query.sha256:
+                    file.truncate()
+                connection.file(address, file, is_held=self._is_held)
+        except DataError:
+            if not part.stat().st_size:
+                part.unlink()  # nothing to go on with
+            raise
         found = sha256_of(part)
         if self.query.sha256 not in {"", found}:
             part.unlink()

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import json
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _LOG = "log.jsonl"
 _SOURCE = "source.json"
-_LOCK = "lock"
 _IDLE = 10  # pages without rows that may follow one another
 
 
@@ -245,30 +244,6 @@ class Store:
         """Write the list anew, without what was listed of pages that are not whole."""
         with replacing(self.folder / _LOG) as temporary:
             temporary.write_text("".join(json.dumps(page._asdict()) + "\n" for page in self.pages), encoding="utf-8")
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes from fetching into the same file; a killed one leaves no claim.
-
-    Args:
-        folder: Folder of the file; it is made.
-
-    Raises:
-        DataError: Another process does so.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("a", encoding="utf-8") as lock:
-        with suppress(ImportError):  # where there is no such lock, two processes only fetch the same pages twice
-            import fcntl  # noqa: PLC0415
-
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise DataError(
-                    f"Another process fetches into {folder}", "Wait for it, or give another --out"
-                ) from error
-        yield
 
 
 def write_page(content: bytes, path: Path) -> str:
