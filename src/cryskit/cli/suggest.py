@@ -8,7 +8,6 @@ from cryskit.cli import options
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import TABLES, note, output_rows, require
 from cryskit.errors import counted
-from cryskit.goals import Goal
 from cryskit.predict.published import DEFAULT
 
 NAMED = 5  # rows without a value
@@ -56,6 +55,8 @@ def suggest(
     for crystals like theirs. Compute the suggestions, add their values to the table of --measured, and give the same command again.
     """
     require(out, TABLES)
+    from cryskit.goals import Goal
+
     Goal.parse(goal)
     keep_pages()
     from cryskit.predict.tables import records
