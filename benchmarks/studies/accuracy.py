@@ -1,6 +1,6 @@
 """Judge a published model on the test crystals of its split and write a result card.
 
-    python -m benchmarks.studies.accuracy --model crysxpp --data ../shared/data/mp.parquet --split benchmarks/splits/mp-random-0-80.json
+    python -m benchmarks.studies.accuracy --model crysxpp --data ../shared/data/mp.parquet --split benchmarks/splits/crysxpp.json
     python -m benchmarks.studies.accuracy --model cryskit-mp --data runs/corpus/labelled.parquet --split benchmarks/splits/corpus-known.json \
         --trained benchmarks/splits/corpus.json
     python -m benchmarks.studies.accuracy --model cryskit-mp --data runs/corpus/labelled.parquet --split benchmarks/splits/corpus-new.json \
