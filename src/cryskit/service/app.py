@@ -21,7 +21,7 @@ from cryskit.service.core import Service
 from cryskit.service.limits import BodyLimit
 from cryskit.service.logs import LOG, RequestLog
 from cryskit.service.problems import of_http, response, status_of, unforeseen
-from cryskit.service.security import Guard
+from cryskit.service.security import HEADERS, REQUEST_ID, Guard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,8 +64,8 @@ def build(settings: Settings, service: Service | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _problem)
     app.add_exception_handler(Exception, _problem)
     app.add_middleware(BodyLimit, limits=settings.limits)
-    app.add_middleware(RequestLog, metrics=core.metrics)
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(RequestLog, metrics=core.metrics)
     return app
 
 
@@ -76,8 +76,8 @@ async def _problem(request: Request, error: Exception) -> Response:
         error = of_http(error)
     if not isinstance(error, CryskitError):
         LOG.error("error", exc_info=error, extra={"facts": {"request_id": request_id}})
-        error = unforeseen()
-    elif status_of(error) >= 500 and error.__cause__ is not None:
+        return response(unforeseen(), request_id, HEADERS | {REQUEST_ID: request_id})  # no middleware adds them
+    if status_of(error) >= 500 and error.__cause__ is not None:
         LOG.warning("error", exc_info=error.__cause__, extra={"facts": {"request_id": request_id}})
     return response(error, request_id)
 

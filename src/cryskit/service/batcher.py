@@ -53,8 +53,7 @@ class Batcher(Generic[Item]):
         self._closed = False
         self._threads = threads
         self._executor = ThreadPoolExecutor(2 * threads, "batch")
-        for _ in range(threads):
-            self._executor.submit(self._loop)
+        self._started = False
 
     def submit(self, key: Hashable, items: Sequence[Item]) -> Future[list[Any]]:
         """Return what will hold one result per item.
@@ -65,6 +64,10 @@ class Batcher(Generic[Item]):
         """
         asked = _Asked(key, items, sum(self._cost(key, item) for item in items))
         with self._changed:
+            if not self._started:
+                self._started = True
+                for _ in range(self._threads):
+                    self._executor.submit(self._loop)
             self._waiting.append(asked)
             self._changed.notify_all()
         return asked.answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -10,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from cryskit.service.limits import MEASURED
 from cryskit.service.parsing import Given, plain_name
 from cryskit.service.problems import InvalidError, ServiceError
 from cryskit.service.schemas import Asked
@@ -48,13 +50,13 @@ async def content_of(request: Request, form: type[Form], limits: Limits) -> Cont
     Raises:
         ServiceError: It cannot be read, or holds too much.
     """
-    limited = Request(request.scope, request.scope.get("cryskit.body", request.receive))
+    limited = Request(request.scope, request.scope.get(MEASURED, request.receive))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "multipart/form-data":
             options, files = await _multipart(limited, limits)
         elif kind == "application/json":
-            options, files = _json(await limited.body()), []
+            options, files = await asyncio.to_thread(_json, await limited.body()), []
         else:
             raise ServiceError(
                 415,

@@ -6,6 +6,8 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from cryskit.predict.tables import EMBEDDINGS, traced
 from cryskit.reliability.intervals import require_level
 from cryskit.service.batcher import Batcher
@@ -71,12 +73,14 @@ class Service:
         self._computing: Batcher[Crystal | Failure] = Batcher(
             self._compute_together, _edges, most=settings.batch_edges, wait=settings.batch_wait, seen=self.metrics.batch
         )
+        self._explaining = threading.Lock()
         self.ready = threading.Event()
 
     def start(self) -> None:
         """Load the default model and start the processes that read."""
         self.parsers.start()
-        self.models.get()
+        salt = Crystal("CsCl", 4.12 * np.eye(3), np.array([[0.0] * 3, [0.5] * 3]), np.array([55, 17]))
+        list(self.models.get().predictor.stream_embeddings([salt]))  # the first crystal takes a second
         self.ready.set()
 
     def close(self) -> None:
@@ -99,7 +103,7 @@ class Service:
         require_level(asked.interval)
         loaded = self.models.get(asked.model)
         schema = traced(loaded.predictor.schema(asked.properties or None), path=_has_files(given))
-        facts = loaded.facts | {"units": {}} | loaded.predictor.facts(schema, asked.interval)
+        facts = loaded.facts | loaded.predictor.facts(schema, asked.interval)
         rows = self._computed(Wanted("predict", loaded.name, asked.interval), self._prepared(given, loaded, job), job)
         return Table(schema, facts | {"model": loaded.name}, rows)
 
@@ -117,17 +121,24 @@ class Service:
         loaded = self.models.get(asked.model)
         explainer = Explainer(loaded.predictor, asked.property or None)
         items = self._prepared(given, loaded, job, self.limits.explained)
-        rows = self._computed(Wanted("explain", loaded.name, asked.property), items, job, piece=1)
+        job.total, rows = len(items), list[dict[str, Any]]()
+        for item in items:
+            with self._explaining:  # not with what others wait for: it takes long
+                rows += computed(loaded, Wanted("explain", loaded.name, asked.property), [item])
+            job.advance(1)
+        self._count("explain", rows)
         found = document(explainer, rows, loaded.sha256)
         return loaded.facts | found | {"model": found["model"] | {"name": loaded.name}}
 
     def describe(self, _asked: Describe, given: Sequence[Given], job: Job) -> Table:
         """Describe crystals in words; the arguments are those of `predict`."""
         version = self._describer.version()
-        rows = []
-        for item in self._read(given, job, self.limits.explained):
+        items, rows = self._read(given, job, self.limits.explained), list[dict[str, Any]]()
+        job.total = len(items)
+        for item in items:
             rows += self._describer.rows([item])
             job.advance(1)
+        self._count("describe", rows)
         return Table(DESCRIPTIONS, {"version": version}, rows)
 
     def search(self, asked: Search, given: Sequence[Given], job: Job) -> Table:
@@ -175,22 +186,23 @@ class Service:
             self.limits.require_rows(len(found), most)
             job.advance(0)
         self.limits.require_rows(len(found), most)
-        job.total = len(found)
         return found
 
     def _read_together(self, rows: Any, given: list[Given]) -> list[Rows]:
         return self.parsers.read(given, self.limits.atoms, rows)
 
-    def _computed(
-        self, wanted: Wanted, items: list[Crystal | Failure], job: Job, piece: int = PIECE
-    ) -> list[dict[str, Any]]:
+    def _computed(self, wanted: Wanted, items: list[Crystal | Failure], job: Job) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
-        for part in _pieces(items, piece):
+        job.total += len(items)
+        for part in _pieces(items, PIECE):
             rows += self._computing.submit(wanted, part).result()
             job.advance(len(part))
-        for row in rows:
-            self.metrics.crystals.labels(wanted.kind, row["status"]).inc()
+        self._count(wanted.kind, rows)
         return rows
+
+    def _count(self, kind: str, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            self.metrics.crystals.labels(kind, row["status"]).inc()
 
     def _compute_together(self, wanted: Any, items: list[Crystal | Failure]) -> list[Any]:
         return computed(self.models.get(wanted.model), wanted, items)

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryskit.service.problems import ServiceError
+from cryskit.service.problems import ServiceError, busy
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +30,7 @@ class Limits:
         parsing: Seconds that reading one file or structure may take.
         memory: Bytes that a process that reads may take on top of what it needs to start.
         held: Bytes of results that are kept, all jobs together.
+        flight: Bytes of requests that are received at a time.
     """
 
     body: int = 32_000_000
@@ -45,6 +46,7 @@ class Limits:
     parsing: float = 10.0
     memory: int = 1_500_000_000
     held: int = 200_000_000
+    flight: int = 256_000_000
 
     def require_rows(self, count: int, most: int | None = None) -> None:
         """Refuse more crystals than a request may hold.
@@ -75,6 +77,10 @@ class Limits:
             )
 
 
+MEASURED = "cryskit.body"
+"""Key of the scope of a request under which its measured body is received."""
+
+
 class BodyLimit:
     """Refuses a body that is too large, before or while it is read, or that does not arrive in time.
 
@@ -84,7 +90,7 @@ class BodyLimit:
     """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
-        self._app, self._limits = app, limits
+        self._app, self._limits, self._flight = app, limits, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, its body measured."""
@@ -105,11 +111,18 @@ class BodyLimit:
             except TimeoutError as error:
                 raise self._too_slow() from error
             size += len(message.get("body", b""))
+            self._flight += len(message.get("body", b""))
             if size > self._limits.body:
                 raise self._too_large(size)
+            if self._flight > self._limits.flight:
+                raise busy("The service receives too much at a time", status=503)
             return message
 
-        await self._app({**scope, "cryskit.body": measured}, receive, send)
+        scope[MEASURED] = measured
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._flight -= size
 
     def _too_large(self, size: int) -> ServiceError:
         return ServiceError(

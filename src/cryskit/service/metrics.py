@@ -21,15 +21,16 @@ class Metrics:
     """
 
     def __init__(self, queue: Callable[[], float], model_bytes: Callable[[], float]) -> None:
-        self._registry = CollectorRegistry()
-        kept = {"registry": self._registry}
-        self.requests = Counter("cryskit_requests", "Requests answered", ["route", "method", "status"], **kept)
-        self.seconds = Histogram("cryskit_request_seconds", "Seconds until an answer", ["route"], **kept)
-        self.crystals = Counter("cryskit_crystals", "Crystals in answers", ["kind", "status"], **kept)
-        self.batched = Histogram("cryskit_batch_requests", "Requests computed together", buckets=_SIZES, **kept)
-        self.batch_crystals = Histogram("cryskit_batch_crystals", "Crystals computed together", buckets=_SIZES, **kept)
-        Gauge("cryskit_queue", "Pieces of work that run or wait", **kept).set_function(queue)
-        Gauge("cryskit_model_bytes", "Bytes of models in memory", **kept).set_function(model_bytes)
+        self._registry = kept = CollectorRegistry()
+        self.requests = Counter("cryskit_requests", "Requests answered", ["route", "method", "status"], registry=kept)
+        self.seconds = Histogram("cryskit_request_seconds", "Seconds until an answer", ["route"], registry=kept)
+        self.crystals = Counter("cryskit_crystals", "Crystals in answers", ["kind", "status"], registry=kept)
+        self.batched = Histogram("cryskit_batch_requests", "Requests computed together", buckets=_SIZES, registry=kept)
+        self.batch_crystals = Histogram(
+            "cryskit_batch_crystals", "Crystals computed together", buckets=_SIZES, registry=kept
+        )
+        Gauge("cryskit_queue", "Pieces of work that run or wait", registry=kept).set_function(queue)
+        Gauge("cryskit_model_bytes", "Bytes of models in memory", registry=kept).set_function(model_bytes)
 
     def batch(self, callers: int, items: int) -> None:
         """Count a run of a network.

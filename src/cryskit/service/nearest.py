@@ -134,7 +134,7 @@ def _matrix(rows: list[dict[str, Any]]) -> np.ndarray:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def _row(item: Crystal | Failure, similarity: float) -> dict[str, Any]:

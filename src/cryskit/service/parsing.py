@@ -9,6 +9,7 @@ import io
 import json
 import resource
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
@@ -32,6 +33,17 @@ if TYPE_CHECKING:
 
 PIECE = 32
 """Most files or structures that a process is given at a time."""
+
+
+_SAMPLES = {
+    "x.cif": b"data_x\n_cell_length_a 3\n_cell_length_b 3\n_cell_length_c 3\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
+    b"loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nFe 0 0 0\n",
+    "POSCAR": b"Fe\n3\n1 0 0\n0 1 0\n0 0 1\nFe\n1\nDirect\n0 0 0\n",
+    "x.xyz": b'1\nLattice="3 0 0 0 3 0 0 0 3" pbc="T T T"\nFe 0 0 0\n',
+    "x.csv": b"id,structure\n1,2\n",
+    "x.parquet": b"",
+}
+"""What a process reads before its limits hold, so that the libraries of readers are loaded."""
 
 
 class Given(NamedTuple):
@@ -129,20 +141,12 @@ def limit_process(memory: int) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    salt = {"lattice": [[4.1, 0, 0], [0, 4.1, 0], [0, 0, 4.1]], "frac_coords": [[0.0] * 3, [0.5] * 3]}
-    list(read([salt | {"atomic_numbers": [55, 17]}]))
-    list(read([_cif()]))
+    for name, data in _SAMPLES.items():
+        list(_rows(Given("file", name, data), 10))
     if hasattr(resource, "RLIMIT_AS"):
         most = resource.getrlimit(resource.RLIMIT_AS)[1]
         wanted = _taken() + memory
         resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
-
-
-def _cif() -> _Upload:
-    """Return a CIF, so that what reads it is loaded."""
-    upload = _Upload(b"data_x\n_cell_length_a 3\n")
-    upload.name = "x.cif"
-    return upload
 
 
 def _taken() -> int:
@@ -191,8 +195,8 @@ class Parsers:
 
     def start(self) -> None:
         """Start the processes and load what they need."""
-        for _ in self._pools:
-            self.read([Given("structure", "0", {})], 1, 1)
+        with ThreadPoolExecutor(len(self._pools)) as threads:
+            list(threads.map(lambda _: self.read([Given("structure", "0", {})], 1, 1), self._pools))
 
     def close(self) -> None:
         """End the processes."""

@@ -102,14 +102,15 @@ def details(error: CryskitError, request_id: str = "") -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None} | _listed(error)
 
 
-def response(error: CryskitError, request_id: str = "") -> JSONResponse:
+def response(error: CryskitError, request_id: str = "", more: Mapping[str, str] | None = None) -> JSONResponse:
     """Return an error as the answer to a request.
 
     Args:
         error: Any error of cryskit.
         request_id: Id of the request.
+        more: Further headers.
     """
-    headers = error.headers if isinstance(error, ServiceError) else None
+    headers = {**(error.headers if isinstance(error, ServiceError) else {}), **(more or {})}
     return JSONResponse(details(error, request_id), status_of(error), headers, MEDIA_TYPE)
 
 

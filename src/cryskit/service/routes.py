@@ -14,6 +14,7 @@ from starlette.responses import Response  # noqa: TC002
 from cryskit.service import schemas
 from cryskit.service.answers import TYPES, answer, form_of
 from cryskit.service.body import Content, content_of
+from cryskit.service.core import Table
 from cryskit.service.job_routes import accepted
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     Work = Callable[[Any, Sequence[Given], Job], Any]
 
+_CELL = 60  # bytes of a value in memory, about
+_ATOMS = 1000  # values in the explanation of a crystal, about
 _AT_ONCE = 500  # files or structures beyond which a request is a job from the beginning
 
 
@@ -59,7 +62,7 @@ def _endpoint(service: Service, kind: str, form: type[schemas.Asked], work: Work
     async def endpoint(request: Request) -> Response:
         wanted = form_of(request.query_params.get("format", ""), request.headers.get("accept", ""))
         content = await content_of(request, form, service.limits)
-        job = service.jobs.start(kind, lambda job: work(content.asked, content.given, job))
+        job = service.jobs.start(kind, lambda job: _done(job, work(content.asked, content.given, job)))
         later = "respond-async" in request.headers.get("prefer", "") or len(content.given) > _AT_ONCE
         job.kept = later
         if not later:
@@ -73,6 +76,17 @@ def _endpoint(service: Service, kind: str, form: type[schemas.Asked], work: Work
         return await asyncio.to_thread(answer, found, wanted, {"ETag": _tag(kind, content, found, wanted)})
 
     return endpoint
+
+
+def _done(job: Job, found: Any) -> Any:
+    """Return what a job found, once its size is known."""
+    rows = found.rows if isinstance(found, Table) else found["rows"]
+    job.size = sum(_CELL * (len(row) + _width(row.get("vector")) + _ATOMS * ("atoms" in row)) for row in rows)
+    return found
+
+
+def _width(vector: Any) -> int:
+    return 0 if vector is None else len(vector)
 
 
 async def _ended(job: Job, seconds: float) -> None:
@@ -100,7 +114,7 @@ def _responses() -> dict[int | str, dict[str, Any]]:
         429: "Too much to do; Retry-After says when to ask again",
         503: "Something is not installed, or the service is about to end",
     }
-    tables = {kind: {} for kind in TYPES.values() if not kind.endswith("json")}
+    tables: dict[str, dict[str, Any]] = {kind: {} for kind in TYPES.values() if not kind.endswith("json")}
     return {
         200: {"model": schemas.Table, "description": "One row per crystal, in order", "content": tables},
         202: {"model": schemas.JobState, "description": "A job: ask at the address in Location"},

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_SALT = {
+_SALT: dict[str, Any] = {
     "id": "CsCl",
     "lattice": [[4.12, 0, 0], [0, 4.12, 0], [0, 0, 4.12]],
     "frac_coords": [[0, 0, 0], [0.5, 0.5, 0.5]],

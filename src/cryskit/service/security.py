@@ -66,19 +66,20 @@ class Guard:
                 answer[REQUEST_ID] = request_id
             await send(message)
 
-        refusal = self._refusal(scope["path"], headers)
+        refusal = self._refusal(scope["method"], scope["path"], headers)
         app = self._app if refusal is None else response(refusal, request_id)
         await app(scope, receive, guarded)
 
-    def _refusal(self, path: str, headers: Headers) -> ServiceError | None:
+    def _refusal(self, method: str, path: str, headers: Headers) -> ServiceError | None:
         """Return why a request is refused; None if it is not."""
         settings = self._settings
-        host = headers.get("host", "").rsplit("]", 1)[0].lstrip("[") if "]" in headers.get("host", "") else None
-        host = headers.get("host", "").partition(":")[0] if host is None else host
+        named = headers.get("host", "")
+        host = named[1:].partition("]")[0] if named.startswith("[") else named.partition(":")[0]
         is_guarded = bool(settings.token or settings.proxy_header)
         if not is_guarded and host.lower() not in (*LOOPBACK, settings.host):
             return ServiceError(421, "The request is for another host", "Ask 127.0.0.1 or localhost")
-        if headers.get("sec-fetch-site", "none") == "cross-site":
+        follows_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        if headers.get("sec-fetch-site") == "cross-site" and not follows_link:
             return ServiceError(
                 403, "The request comes from another site", "Ask from the page of the service, or without a browser"
             )
@@ -103,7 +104,7 @@ def is_same(given: str, secret: str) -> bool:
         given: Text that a client sent.
         secret: The secret.
     """
-    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode())
+    return hmac.compare_digest(given.encode("latin-1", "replace"), secret.encode())
 
 
 def _bearer(headers: Headers) -> str:
