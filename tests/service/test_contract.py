@@ -40,7 +40,9 @@ def test_rows_are_those_of_the_command_line(client: TestClient) -> None:
         assert ours.keys() == theirs.keys()
         assert ours["path"] == theirs["path"].rpartition("/")[2]
         for name in ours.keys() - {"path"}:
-            assert ours[name] == (pytest.approx(theirs[name], abs=1e-4) if isinstance(ours[name], float) else theirs[name])
+            assert ours[name] == (
+                pytest.approx(theirs[name], abs=1e-4) if isinstance(ours[name], float) else theirs[name]
+            )
 
 
 def test_every_form_of_a_structure_is_a_row_in_its_place(client: TestClient) -> None:
