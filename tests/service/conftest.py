@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-LIMITS = Limits(body=300_000, files=12, rows=60, atoms=80, explained=30, parsing=2.0, memory=1_000_000_000)
+LIMITS = Limits(
+    body=300_000, files=12, rows=60, atoms=80, explained=30, parsing=2.0, patience=120.0, memory=1_000_000_000
+)
 SALT: dict[str, Any] = {
     "lattice": [[4.12, 0, 0], [0, 4.12, 0], [0, 0, 4.12]],
     "frac_coords": [[0, 0, 0], [0.5, 0.5, 0.5]],

@@ -71,6 +71,7 @@ def require_sound(found: Any, client: TestClient) -> None:
     assert client.get("/healthz").status_code == 200
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a half of a form is not closed
 @pytest.mark.parametrize("name", BODIES)
 def test_a_body_that_cannot_be_read_is_a_problem(client: TestClient, name: str) -> None:
     headers, body = BODIES[name]

@@ -87,7 +87,8 @@ def plain_name(name: str) -> str:
         name: File name that a client gave, of whatever system.
     """
     base = PureWindowsPath(name.replace("\0", "")).name
-    return "".join(character for character in base if character.isprintable())[-120:] or "file"
+    plain = "".join(character for character in base if character.isprintable())[-120:]
+    return plain if plain.strip(". ") else "file"
 
 
 def read_task(task: Task) -> list[Rows]:
