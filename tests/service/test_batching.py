@@ -91,14 +91,13 @@ def test_concurrent_requests_get_the_numbers_of_lone_ones(client: TestClient) ->
 
 
 def test_models_and_levels_do_not_mix(client: TestClient) -> None:
-    asked = [
-        {"structures": [SALT], "properties": ["band_gap"], "model": model, "interval": level}
-        for model in ("cryskit-mp", "cryskit-mp@2026.11.2")
-        for level in (0.5, 0.95)
-    ]
+    names = {"cryskit-mp": "band_gap", "cryskit-lab": "band_gap_experimental"}
+    asked = [{"structures": [SALT], "model": model, "interval": level} for model in names for level in (0.5, 0.95)]
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda body: client.post("/v1/predict", json=body).json(), asked))
-    widths = [row["band_gap_hi"] - row["band_gap_lo"] for each in found for row in each["rows"]]
-    assert widths[0] < widths[1]
-    assert widths[2] < widths[3]
-    assert found[0]["model"] == found[1]["model"] != found[2]["model"] == found[3]["model"]
+    for (model, name), (narrow, wide) in zip(names.items(), (found[:2], found[2:]), strict=True):
+        (one,), (other,) = narrow["rows"], wide["rows"]
+        assert narrow["model"] == wide["model"]
+        assert narrow["model"].startswith(f"{model}@")
+        assert one[name] == pytest.approx(other[name], rel=1e-4)
+        assert one[f"{name}_hi"] - one[f"{name}_lo"] < other[f"{name}_hi"] - other[f"{name}_lo"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import resource
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -144,17 +143,20 @@ def limit_process(memory: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     for name, data in _SAMPLES.items():
         list(_rows(Given("file", name, data), 10))
-    if hasattr(resource, "RLIMIT_AS"):
-        most = resource.getrlimit(resource.RLIMIT_AS)[1]
-        wanted = _taken() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    wanted = _taken(resource.getpagesize()) + memory
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
 
 
-def _taken() -> int:
-    """Return the bytes of the address space of this process; 0 where the system does not say."""
+def _taken(page: int) -> int:
+    """Return the bytes of the address space of this process, or a guess where the system does not say."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path of ours
-            return int(file.read().split()[0]) * resource.getpagesize()
+            return int(file.read().split()[0]) * page
     except OSError:
         return 2_000_000_000
 
