@@ -57,7 +57,8 @@ ORDER = [
     {"training"},
     {"small_data"},
     {"benchmark", "sklearn", "matminer", "ase", "suggestions"},
-    {"cli", "service"},
+    {"service"},
+    {"cli"},
     {"__main__"},
 ]
 LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}

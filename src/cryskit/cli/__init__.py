@@ -25,6 +25,7 @@ from cryskit.cli import (
     pretrain,
     screen,
     search,
+    serve,
     suggest,
     train,
     tune,
@@ -63,6 +64,7 @@ app.command("embed")(embed.embed)
 app.command("export")(export.export)
 app.command("describe")(describe.describe)
 app.command("search")(search.search)
+app.command("serve")(serve.serve)
 app.command("suggest")(suggest.suggest)
 app.command("fit")(fit.fit)
 app.command("train")(train.train)

@@ -1,0 +1,124 @@
+"""`cryskit serve`: models as a service over HTTP."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cryskit.cli import options
+from cryskit.cli.output import note
+from cryskit.predict.published import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TOKEN = "CRYSKIT_TOKEN"  # noqa: S105 - the name of a variable
+_SHORTEST = 16
+
+
+def serve(
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="ADDRESS", help="Address to bind to; others need --token or --proxy-header."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port to bind to.")] = 8000,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME|FILE",
+            help="Model that answers where a request names none; further ones are model files that requests may name, too.",
+            show_default=DEFAULT,
+        ),
+    ] = None,
+    token: Annotated[
+        Path | None,
+        typer.Option(
+            "--token",
+            metavar="FILE",
+            help=f"File with the secret that requests have to bring.  [env: {TOKEN}]",
+            show_default=False,
+        ),
+    ] = None,
+    proxy_header: Annotated[
+        str,
+        typer.Option(
+            "--proxy-header",
+            metavar="NAME",
+            help="Header that a reverse proxy sets once it knows who asks.",
+            show_default=False,
+        ),
+    ] = "",
+    workers: Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that read files.")] = 2,
+    memory: Annotated[
+        float,
+        typer.Option("--memory", min=0.1, metavar="GB", help="Memory that models may take; the rest is loaded again."),
+    ] = 1.0,
+    body: Annotated[float, typer.Option("--max-body", min=0.001, metavar="MB", help="Size of a request.")] = 32.0,
+    files: Annotated[int, typer.Option("--max-files", min=1, metavar="N", help="Files of a request.")] = 1000,
+    rows: Annotated[int, typer.Option("--max-rows", min=1, metavar="N", help="Crystals of a request.")] = 10_000,
+    limit: options.Limit = options.LIMIT,
+    queue: Annotated[int, typer.Option("--max-queue", min=1, metavar="N", help="Requests that run or wait.")] = 128,
+    seconds: Annotated[
+        float, typer.Option("--max-seconds", min=1, metavar="S", help="Time that a request may take.")
+    ] = 600.0,
+    drain: Annotated[
+        float, typer.Option("--drain", min=0, metavar="S", help="Time to finish what was begun when asked to end.")
+    ] = 30.0,
+    accelerator: options.Accelerator = options.Hardware.AUTO,
+    batch_edges: options.BatchEdges = options.BATCH_EDGES,
+) -> None:
+    """Answer requests for predictions, explanations, vectors, descriptions and searches over HTTP.
+
+    It binds to this computer alone unless it is said who may ask. Requests name published models and those of --model, never a path or an
+    address, and what they send is read by processes with limits on time and memory. /openapi.json describes the requests. Needs the extra
+    `serve`.
+    """
+    from cryskit.service.limits import Limits
+    from cryskit.service.run import require_guarded
+    from cryskit.service.run import serve as run
+    from cryskit.service.settings import Settings
+
+    default, own = _models(model or [DEFAULT])
+    limits = Limits(int(body * 1e6), files, rows, limit, queue=queue, seconds=seconds)
+    settings = Settings(
+        default,
+        own,
+        host,
+        port,
+        _secret(token),
+        proxy_header,
+        accelerator,
+        batch_edges,
+        processes=workers,
+        model_bytes=int(memory * 1e9),
+        drain=drain,
+        limits=limits,
+    )
+    require_guarded(settings)
+    note(f"cryskit serves {default} at http://{host}:{port}, SIGTERM or Ctrl-C ends it")
+    run(settings)
+
+
+def _models(given: "Sequence[str]") -> tuple[str, dict[str, Path]]:
+    """Return the name of the default model, and name to file of those that are not published."""
+    from cryskit.predict.card import read_card
+    from cryskit.predict.published import path_of, version_of
+
+    names, own = [], {}
+    for each in given:
+        path = path_of(each)
+        name = read_card(path).full_name
+        names.append(name)
+        if not version_of(path):
+            own[name] = path
+    return names[0], own
+
+
+def _secret(file: Path | None) -> str:
+    """Return the secret of a file or of the environment, "" if there is none."""
+    text = (file.read_text(encoding="utf-8") if file is not None else os.environ.get(TOKEN, "")).strip()
+    if (file is not None or text) and len(text) < _SHORTEST:
+        raise typer.BadParameter(f"a token has {_SHORTEST} characters or more", param_hint="'--token'")
+    return text

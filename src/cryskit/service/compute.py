@@ -1,0 +1,78 @@
+"""What models compute for the crystals of several requests at once: predictions, vectors, explanations, as rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cryskit.errors import CryskitError, one_line
+from cryskit.explain.atoms import Explainer
+from cryskit.explain.document import row as explanation_row
+from cryskit.predict.outcome import failed
+from cryskit.predict.tables import prediction_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryskit.service.models import Loaded
+    from cryskit.types import Crystal, Failure
+
+EDGES_PER_ATOM = 30
+"""Edges of an atom, about, by which the size of a batch is judged before its graph is built."""
+_RAISED = (CryskitError, RuntimeError, MemoryError, ValueError, IndexError)  # what PyTorch raises for a batch
+_SHOWN = 200  # characters of an error
+
+
+class Wanted(NamedTuple):
+    """What is to be computed; only crystals for which it is the same are computed together.
+
+    Attributes:
+        kind: "predict", "embed" or "explain".
+        model: Name of the model, with its version.
+        option: Level of the intervals, or property that is explained ("" for the model's first).
+    """
+
+    kind: str
+    model: str
+    option: float | str = ""
+
+
+def computed(loaded: Loaded, wanted: Wanted, items: list[Crystal | Failure]) -> list[dict[str, Any]]:
+    """Return a row per crystal, in order; a crystal for which it fails is a failed row and costs no other its own.
+
+    Args:
+        loaded: The model.
+        wanted: What is computed.
+        items: Crystals and failures.
+    """
+    try:
+        return _RUNS[wanted.kind](loaded, wanted, items)
+    except _RAISED as error:
+        if len(items) > 1:
+            middle = len(items) // 2
+            return [*computed(loaded, wanted, items[:middle]), *computed(loaded, wanted, items[middle:])]
+        return [_failed(wanted, items[0], one_line(error)[:_SHOWN])]
+
+
+def _failed(wanted: Wanted, item: Crystal | Failure, reason: str) -> dict[str, Any]:
+    row = prediction_row(failed(item, reason))
+    return row if wanted.kind != "embed" else row | {"vector": None}
+
+
+def _predictions(loaded: Loaded, wanted: Wanted, items: list[Crystal | Failure]) -> list[dict[str, Any]]:
+    return [prediction_row(each) for each in loaded.predictor.stream(items, float(wanted.option))]
+
+
+def _embeddings(loaded: Loaded, _wanted: Wanted, items: list[Crystal | Failure]) -> list[dict[str, Any]]:
+    return list(loaded.predictor.stream_embeddings(items))
+
+
+def _explanations(loaded: Loaded, wanted: Wanted, items: list[Crystal | Failure]) -> list[dict[str, Any]]:
+    explainer = Explainer(loaded.predictor, str(wanted.option) or None)
+    return [explanation_row(each) for each in explainer.stream(items)]
+
+
+_RUNS: dict[str, Callable[[Loaded, Wanted, list[Crystal | Failure]], list[dict[str, Any]]]] = {
+    "predict": _predictions,
+    "embed": _embeddings,
+    "explain": _explanations,
+}

@@ -1,0 +1,223 @@
+"""What clients send is read in processes with a limit on time and memory: one that dies costs a row, not the service.
+
+Nothing that a client names is opened: the name of an upload tells its format alone, and a structure in JSON is a structure.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache, partial
+from itertools import islice
+from pathlib import PureWindowsPath
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from cryskit.data.read import read
+from cryskit.data.readers.dictionaries import read_record
+from cryskit.data.readers.formats import with_path
+from cryskit.errors import CryskitError, UnreadableError, one_line, shortened
+from cryskit.parallel import Divided, Lost, Pool, restart_clock
+from cryskit.types import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cryskit.types import Crystal
+
+    Rows = list[Crystal | Failure]
+
+PIECE = 32
+"""Most files or structures that a process is given at a time."""
+
+
+_SAMPLES = {
+    "x.cif": b"data_x\n_cell_length_a 3\n_cell_length_b 3\n_cell_length_c 3\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
+    b"loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nFe 0 0 0\n",
+    "POSCAR": b"Fe\n3\n1 0 0\n0 1 0\n0 0 1\nFe\n1\nDirect\n0 0 0\n",
+    "x.xyz": b'1\nLattice="3 0 0 0 3 0 0 0 3" pbc="T T T"\nFe 0 0 0\n',
+    "x.csv": b"id,structure\n1,2\n",
+    "x.parquet": b"",
+}
+"""What a process reads before its limits hold, so that the libraries of readers are loaded."""
+
+
+class Given(NamedTuple):
+    """A file or a structure that a client sent.
+
+    Attributes:
+        kind: "file", "structure" (a dictionary or a text), or "document" (a dictionary that holds several).
+        name: Name of the file, or id of a structure that has none.
+        content: Bytes of the file, or what JSON had.
+    """
+
+    kind: Literal["file", "structure", "document"]
+    name: str
+    content: Any
+
+
+class Task(NamedTuple):
+    """What a process is to read.
+
+    Attributes:
+        given: Files and structures.
+        atoms: Atoms that a cell may have.
+        rows: Rows of each of them beyond which it is not read; one more is given, so that it shows.
+    """
+
+    given: tuple[Given, ...]
+    atoms: int
+    rows: int
+
+
+class _Upload(io.BytesIO):
+    """An uploaded file with the name that tells its format."""
+
+    name: str
+
+
+def plain_name(name: str) -> str:
+    """Return the name of an upload without folders, control characters and what is too long.
+
+    Args:
+        name: File name that a client gave, of whatever system.
+    """
+    base = PureWindowsPath(name.replace("\0", "")).name
+    plain = "".join(character for character in base if character.isprintable())[-120:]
+    return plain if plain.strip(". ") else "file"
+
+
+def read_task(task: Task) -> list[Rows]:
+    """Read files and structures, each with the whole time limit of this process.
+
+    Args:
+        task: What to read.
+    """
+    found = []
+    for each in task.given:
+        restart_clock()
+        found.append([_plain(row) for row in islice(_rows(each, task.atoms), task.rows + 1)])
+    return found
+
+
+def _rows(given: Given, atoms: int) -> Iterator[Crystal | Failure]:
+    """Return the rows of a file or a structure; what cannot be read as a whole is one failure."""
+    if given.kind == "structure":
+        if not isinstance(given.content, dict | str):
+            return iter([_failure(given, f"Something of the type {type(given.content).__name__} is no structure")])
+        record = given.content if isinstance(given.content, dict) else {"structure": given.content}
+        return iter([read_record(record, given.name, "structure", atoms)])
+    data = given.content if given.kind == "file" else json.dumps(given.content).encode()
+    upload = _Upload(data)
+    upload.name = given.name
+    rows = read([upload], limit=atoms)
+    return (with_path(row, given.name) for row in rows) if given.kind == "file" else rows
+
+
+def _plain(row: Crystal | Failure) -> Crystal | Failure:
+    """Return a row that can be sent between processes."""
+    return row if isinstance(row, Failure) else replace(row, targets=dict(row.targets), labels=dict(row.labels))
+
+
+def _failure(given: Given, problem: str) -> Failure:
+    cure = "Give a dictionary, or the text of a CIF, POSCAR or XYZ file"
+    return Failure(given.name, UnreadableError(problem, cure), given.name if given.kind == "file" else "")
+
+
+def divided(task: Task) -> list[Task]:
+    """Return a task in pieces of one file or structure."""
+    return [task._replace(given=(each,)) for each in task.given]
+
+
+@cache
+def limit_process(memory: int) -> None:
+    """Limit the memory of this process, and let signals that are meant for the service pass.
+
+    Args:
+        memory: Bytes that it may take on top of what it has now, when its libraries are loaded.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    for name, data in _SAMPLES.items():
+        list(_rows(Given("file", name, data), 10))
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    wanted = _taken(resource.getpagesize()) + memory
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
+
+
+def _taken(page: int) -> int:
+    """Return the bytes of the address space of this process, or a guess where the system does not say."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path of ours
+            return int(file.read().split()[0]) * page
+    except OSError:
+        return 2_000_000_000
+
+
+class Parsers:
+    """Processes that read.
+
+    Args:
+        processes: Number of processes.
+        seconds: Seconds that reading one file or structure may take.
+        memory: Bytes that a process may take on top of what it needs to start.
+        work: Function of a module that reads a task.
+    """
+
+    def __init__(
+        self, processes: int, seconds: float, memory: int, work: Callable[[Task], list[Rows]] = read_task
+    ) -> None:
+        self._work = work
+        self._pools = [Pool(1, seconds, partial(limit_process, memory)) for _ in range(processes)]
+        self._free: SimpleQueue[Pool] = SimpleQueue()
+        for pool in self._pools:
+            self._free.put(pool)
+
+    def read(self, given: Sequence[Given], atoms: int, rows: int) -> list[Rows]:
+        """Return the rows of each file and structure, in order.
+
+        Args:
+            given: Files and structures.
+            atoms: Atoms that a cell may have.
+            rows: Rows of each beyond which it is not read.
+        """
+        starts = range(0, len(given), PIECE)
+        tasks = [Task(tuple(given[start : start + PIECE]), atoms, rows) for start in starts]
+        pool = self._free.get()
+        try:
+            return [found for result in pool.map_divisible(self._work, tasks, divided) for found in _results(result)]
+        finally:
+            self._free.put(pool)
+
+    def start(self) -> None:
+        """Start the processes and load what they need."""
+        with ThreadPoolExecutor(len(self._pools)) as threads:
+            list(threads.map(lambda _: self.read([Given("structure", "0", {})], 1, 1), self._pools))
+
+    def close(self) -> None:
+        """End the processes."""
+        for pool in self._pools:
+            pool.__exit__(None, None, None)
+
+
+def _results(found: list[Rows] | Lost[Task] | Divided[list[Rows], Task]) -> list[Rows]:
+    """Return the rows of a task; in place of what a process ended with stands a failure."""
+    if isinstance(found, Divided):
+        return [rows for each in found.results for rows in _results(each)]
+    if not isinstance(found, Lost):
+        return found
+    error = found.error
+    known = isinstance(error, CryskitError)
+    problem = error.problem if isinstance(error, CryskitError) else f"Reading it failed ({shortened(one_line(error))})"
+    cure = error.cure if known and isinstance(error, CryskitError) else "Check the file"
+    return [
+        [Failure(each.name, UnreadableError(problem, cure), each.name if each.kind == "file" else "")]
+        for each in found.item.given
+    ]
