@@ -1,19 +1,19 @@
 """`cryskit screen`: any number of crystals through models, then a ranked short list."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cryskit.cli import options, training
+from cryskit.cli import options
 from cryskit.cli.crystals import counting
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, exit_on_sigterm, note, print_table, require
 from cryskit.predict.published import DEFAULT
 
 if TYPE_CHECKING:
+    from cryskit.screen.engine import Engine
     from cryskit.screen.folder import Folder
-    from cryskit.screen.run import Asked
     from cryskit.screen.select import Chosen, Wanted
 
 TIMEOUT = 60.0
@@ -39,7 +39,21 @@ Timeout = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, metavar="N", help="Processes that read and build.", show_default="one per core"),
+    typer.Option(
+        "--workers",
+        min=1,
+        metavar="N",
+        help="Processes that read and build, with ray on each node.",
+        show_default="one per core",
+    ),
+]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|ray",
+        help="Where crystals are read and graphs built: on this computer, or on all nodes of a Ray cluster (extra ray).",
+    ),
 ]
 ShareOf = Annotated[
     str,
@@ -110,6 +124,7 @@ def screen(
     limit: options.Limit = options.LIMIT,
     timeout: Timeout = TIMEOUT,
     workers: Workers = None,
+    engine: EngineName = "local",
     share: ShareOf = "1/1",
     vectors: Vectors = False,
     part_rows: PartRows = PART_ROWS,
@@ -139,16 +154,12 @@ def screen(
         for line in _status(folder):
             typer.echo(line)
         return
-    engine = workers or training.cores()
     if sources:
-        from cryskit.predict.device import device_of
-        from cryskit.screen.run import Asked
+        from cryskit.screen.engine import ENGINES
 
         wanted_models, wanted = tuple(models or [DEFAULT]), tuple(properties) if properties else None
         given = (tuple(sources), wanted_models, wanted, structures, interval, limit, timeout, vectors, part_rows)
-        keep_pages()
-        with exit_on_sigterm():
-            _run(Asked(*given, batch_edges, device_of(accelerator).type), folder, engine, share, accelerator)
+        _run(given, batch_edges, folder, ENGINES[engine](workers, timeout), share, accelerator)
     if merge is not None:
         from cryskit.screen.merge import merge as merge_parts
 
@@ -157,22 +168,31 @@ def screen(
         from cryskit.screen.select import Wanted
 
         goals, count = tuple(rank or ()), top or None
-        _select(folder, Wanted(where, goals, count, diverse, ENERGY if hull else "", keep_known), known or [], engine)
+        _select(folder, Wanted(where, goals, count, diverse, ENERGY if hull else "", keep_known), known or [], workers)
     if sources and any(part.counts["failed"] for part in folder.parts()):
         raise typer.Exit(1)
 
 
-def _run(asked: "Asked", folder: "Folder", workers: int, share: str, accelerator: options.Hardware) -> None:
-    from cryskit.screen.local import LocalEngine
+def _run(
+    given: tuple[Any, ...],
+    batch_edges: int,
+    folder: "Folder",
+    engine: "Engine",
+    share: str,
+    accelerator: options.Hardware,
+) -> None:
+    from cryskit.predict.device import device_of
     from cryskit.screen.network import Networks
-    from cryskit.screen.run import Share
+    from cryskit.screen.run import Asked, Share
     from cryskit.screen.run import screen as run
 
-    part = Share.of_text(share)
-    predictors = [options.load_predictor(model, accelerator, asked.batch_edges) for model in asked.models]
-    networks = Networks(predictors, asked.properties, asked.interval, vectors=asked.vectors)
-    with counting("screening") as advance:
-        run(asked, networks, folder, LocalEngine(workers, asked.timeout), part, advance)
+    keep_pages()
+    part, asked = Share.of_text(share), Asked(*given, batch_edges=batch_edges, device=device_of(accelerator).type)
+    with exit_on_sigterm():
+        predictors = [options.load_predictor(model, accelerator, asked.batch_edges) for model in asked.models]
+        networks = Networks(predictors, asked.properties, asked.interval, vectors=asked.vectors)
+        with counting("screening") as advance:
+            run(asked, networks, folder, engine, part, advance)
     for line in _status(folder):
         note(line)
 
@@ -189,7 +209,7 @@ def _status(folder: "Folder") -> list[str]:
     return [said] if complete else [said, "Not complete: give its command again to go on"]
 
 
-def _select(folder: "Folder", wanted: "Wanted", known: list[str], workers: int) -> None:
+def _select(folder: "Folder", wanted: "Wanted", known: list[str], workers: int | None) -> None:
     from cryskit.screen.known import known_of
     from cryskit.screen.local import LocalEngine
     from cryskit.screen.report import REPORT, write_report

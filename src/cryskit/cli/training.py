@@ -1,7 +1,6 @@
 """Common parts of the verbs that train: their options, the quiet around Lightning, and their closing lines."""
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -142,12 +141,6 @@ def with_common(verb: Callable[..., None]) -> Callable[..., None]:
     called.__dict__["__signature__"] = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in every])
     called.__annotations__ = {one.name: one.annotation for one in every}
     return called
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @contextmanager
