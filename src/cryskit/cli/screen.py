@@ -1,7 +1,8 @@
 """`cryskit screen`: any number of crystals through models, then a ranked short list."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,7 @@ from cryskit.predict.published import DEFAULT
 if TYPE_CHECKING:
     from cryskit.screen.engine import Engine
     from cryskit.screen.folder import Folder
+    from cryskit.screen.run import Asked
     from cryskit.screen.select import Chosen, Wanted
 
 TIMEOUT = 60.0
@@ -156,10 +158,11 @@ def screen(
         return
     if sources:
         from cryskit.screen.engine import ENGINES
+        from cryskit.screen.run import Asked
 
         wanted_models, wanted = tuple(models or [DEFAULT]), tuple(properties) if properties else None
         given = (tuple(sources), wanted_models, wanted, structures, interval, limit, timeout, vectors, part_rows)
-        _run(given, batch_edges, folder, ENGINES[engine](workers, timeout), share, accelerator)
+        _run(Asked(*given, batch_edges), folder, ENGINES[engine](workers, timeout), share, accelerator)
     if merge is not None:
         from cryskit.screen.merge import merge as merge_parts
 
@@ -174,8 +177,7 @@ def screen(
 
 
 def _run(
-    given: tuple[Any, ...],
-    batch_edges: int,
+    asked: "Asked",
     folder: "Folder",
     engine: "Engine",
     share: str,
@@ -183,11 +185,11 @@ def _run(
 ) -> None:
     from cryskit.predict.device import device_of
     from cryskit.screen.network import Networks
-    from cryskit.screen.run import Asked, Share
+    from cryskit.screen.run import Share
     from cryskit.screen.run import screen as run
 
     keep_pages()
-    part, asked = Share.of_text(share), Asked(*given, batch_edges=batch_edges, device=device_of(accelerator).type)
+    part, asked = Share.of_text(share), replace(asked, device=device_of(accelerator).type)
     with exit_on_sigterm():
         predictors = [options.load_predictor(model, accelerator, asked.batch_edges) for model in asked.models]
         networks = Networks(predictors, asked.properties, asked.interval, vectors=asked.vectors)
