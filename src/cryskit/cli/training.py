@@ -68,7 +68,13 @@ Folder = Annotated[
 Accelerator = Annotated[
     str | None, typer.Option("--accelerator", metavar="auto|cpu|gpu|mps", help="Hardware to train on.")
 ]
-Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="Number of devices.")]
+Devices = Annotated[
+    int | None, typer.Option("--devices", min=1, metavar="N", help="Number of devices that share each batch.")
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option("--nodes", min=1, metavar="M", help="Number of computers with so many devices each.  [default: 1]"),
+]
 Precision = Annotated[
     str | None,
     typer.Option(
@@ -99,6 +105,7 @@ class Common(NamedTuple):
     folder: Folder = None
     accelerator: Accelerator = None
     devices: Devices = None
+    nodes: Nodes = None
     precision: Precision = None
     compiled: Compile = False
     tensorboard: TensorBoard = False
@@ -123,7 +130,7 @@ class Common(NamedTuple):
     @property
     def loop(self) -> dict[str, Any]:
         """Settings of the training loop, None where they are not given."""
-        names = ("seed", "epochs", "accelerator", "devices", "precision")
+        names = ("seed", "epochs", "accelerator", "devices", "nodes", "precision")
         flags = {"compile": self.compiled or None, "tensorboard": self.tensorboard or None}
         return {name: getattr(self, name) for name in names} | flags
 
