@@ -344,7 +344,10 @@ def _connected(ray: Any, workers: int | None) -> Iterator[None]:
     except ConnectionError as error:
         if os.environ.get("RAY_ADDRESS"):
             where = os.environ["RAY_ADDRESS"]
-            raise PlanError(f"There is no Ray cluster at {where}", "Correct RAY_ADDRESS, or unset it") from error
+            raise PlanError(
+                f"No Ray cluster at {where} lets this command in",
+                "Correct RAY_ADDRESS, or unset it; give the same RAY_AUTH_TOKEN here as to `ray start`",
+            ) from error
         here = {"include_dashboard": False, "object_store_memory": _STORE}
         ray.init("local", num_cpus=workers, **here, **quiet)
     try:
