@@ -5,7 +5,7 @@ r"""How fast `cryskit screen` is, stage by stage and from end to end, in how muc
 A million crystals, in a folder that keeps what was done, so that the same command goes on after a kill:
 
     python -m benchmarks.studies.screening --data ../shared/data/mp_large.parquet ../shared/data/mp.parquet ../shared/data/flla_2015.parquet \
-        --crystals 1000000 --workers 2 --points 50 --peers 2000 --work runs/million --out benchmarks/results/screening-million.json
+        --crystals 1000000 --workers 2 --points 50 --peers 2000 --work runs/million --out runs/million.json
 
 The stages are timed in this process, with one thread, by CPU time: what each costs a core. From end to end the command line runs as a user calls it;
 its memory (proportional set size of all its processes together) is read whenever a share of the crystals is done. Crystals are those of the data, repeated in
@@ -102,7 +102,7 @@ def main() -> None:
             "end_to_end": screened,
         }
         if options.crystals > 2 * _SAMPLE:
-            card["stages"]["last rows"] = _stages(source, predictor, options.crystals - _SAMPLE)
+            card["stages"]["last rows"] = _stages(source, predictor, options.crystals - _SAMPLE - 1)
         if options.ray:
             card["ray"] = _end_to_end(source, options, work / "screened-ray", "--engine", "ray")
             folders = [Folder(work / name) for name in ("screened", "screened-ray")]
