@@ -37,7 +37,7 @@ _STATISTICS = "RAY_USAGE_STATS_ENABLED"
 
 
 class RayEngine:
-    """An engine of the nodes of a Ray cluster: the one at RAY_ADDRESS, the one that runs on this computer, or one that is started here.
+    """An engine of the nodes of a Ray cluster: the one at RAY_ADDRESS, or one that is started here.
 
     All nodes have to see the same files under the same names, and to have the same versions of what graphs depend on.
 
@@ -339,17 +339,16 @@ def _connected(ray: Any, workers: int | None) -> Iterator[None]:
         yield
         return
     quiet = {"log_to_driver": False, "logging_level": "WARNING"}
-    try:
-        ray.init("auto", **quiet)
-    except ConnectionError as error:
-        if os.environ.get("RAY_ADDRESS"):
-            where = os.environ["RAY_ADDRESS"]
+    if address := os.environ.get("RAY_ADDRESS"):
+        try:
+            ray.init(address, **quiet)
+        except ConnectionError as error:
             raise PlanError(
-                f"No Ray cluster at {where} lets this command in",
+                f"No Ray cluster at {address} lets this command in",
                 "Correct RAY_ADDRESS, or unset it; give the same RAY_AUTH_TOKEN here as to `ray start`",
             ) from error
-        here = {"include_dashboard": False, "object_store_memory": _STORE}
-        ray.init("local", num_cpus=workers, **here, **quiet)
+    else:
+        ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **quiet)
     try:
         yield
     finally:
