@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types budgets docs bench fuzz kill clean
+.PHONY: help setup demo test check format lint types budgets docs bench fuzz kill faults clean
 
 help:
 	@echo "make demo     predict four properties of the crystals in examples/"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench    time every stage against the plain reference"
 	@echo "make fuzz     read 20,000 mutated files and write the result card"
 	@echo "make kill     kill long commands twenty times each and compare what comes out, with a result card"
+	@echo "make faults   screen while commands and workers are killed, the disk is full, bits flip; with a result card"
 	@echo "make docs     build the site into site/"
 	@echo "make clean    remove what was built, the environment included"
 
@@ -69,6 +70,9 @@ fuzz: $(READY)
 
 kill: $(READY)
 	$(BIN)/python tests/kill/kills.py all 20 14
+
+faults: $(READY)
+	$(BIN)/python -m benchmarks.studies.faults
 
 clean:
 	rm -rf $(VENV) build dist site .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from cryskit.data.pieces import Items, read_piece
 from cryskit.data.read import read
@@ -12,7 +15,6 @@ from cryskit.screen.prepare import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cryskit.data.pieces import Piece
     from cryskit.screen.prepare import Prepared, Recipe
@@ -30,6 +32,16 @@ def hostile(piece: Piece, recipe: Recipe) -> Prepared:
         if row.id.startswith("raise"):
             raise ZeroDivisionError("nobody expects this")
     return prepare(Items(tuple(rows)), recipe)
+
+
+def noted(piece: Piece, recipe: Recipe) -> Prepared:
+    """Prepare a piece in some time, and leave a file for it that ends in the raylet of its Ray node as long as it works."""
+    mark = Path(f"{uuid4().hex}.{os.environ['RAY_RAYLET_PID']}")
+    mark.touch()
+    time.sleep(0.2)
+    found = prepare(piece, recipe)
+    mark.rename(f"{mark.stem}.done")
+    return found
 
 
 def read_and_end(source: str, limit: int, structures: Path | None) -> Iterator[Crystal | Failure]:

@@ -46,10 +46,10 @@ def test_taking_equals_building_anew() -> None:
     assert same(batching.with_targets(built, taken.targets.numpy()), taken)
 
 
-@given(st.integers(1, 2000), st.integers(1, 3), st.integers(0, 100))
-def test_batches_hold_every_crystal_once(edges: int, multiple: int, seed: int) -> None:
+@given(st.integers(1, 2000), st.integers(0, 100))
+def test_batches_hold_every_crystal_once(edges: int, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(CRYSTALS))
-    batches = BATCHER.batches(edges, order, multiple)
+    batches = BATCHER.batches(edges, order)
     assert np.concatenate(batches).tolist() == order.tolist()
 
 

@@ -1,6 +1,6 @@
-"""Fill the page on checks with what the fuzzer and the kill tests found, from their result cards.
+"""Fill the page on checks with what the fuzzer, the kill tests and the study of faults found, from their result cards.
 
-A page says where with a comment, `<!-- checks: fuzz -->` or `<!-- checks: kill -->`.
+A page says where with a comment, `<!-- checks: fuzz -->`, `<!-- checks: kill -->` or `<!-- checks: faults -->`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def part(name: str) -> str:
     """Return what replaces a mark."""
-    write = {"fuzz": fuzz, "kill": kill}[name]
+    write = {"fuzz": fuzz, "kill": kill, "faults": faults}[name]
     try:
         return write(result_card(name))
     except FileNotFoundError:
@@ -57,6 +57,17 @@ def kill(card: Mapping[str, Any]) -> str:
     columns = list(next(iter(card["commands"].values())))
     rows = [[f"`{name}`", *(found[column] for column in columns)] for name, found in card["commands"].items()]
     return table(["command", *columns], rows)
+
+
+def faults(card: Mapping[str, Any]) -> str:
+    """Return what faults did to a screening."""
+    said = f"{card['crystals']:,} crystals in {card['parts']} parts, by {card['model']}:"
+    rows = [[name, "; ".join(_words(what, found[what]) for what in found)] for name, found in card["faults"].items()]
+    return f"{said}\n\n{table(['fault', 'found'], rows)}"
+
+
+def _words(what: str, found: Any) -> str:
+    return f"{what}: {({True: 'yes', False: 'no'}[found]) if isinstance(found, bool) else found}"
 
 
 def _errors(kind: Mapping[str, int]) -> list[str]:

@@ -110,6 +110,12 @@ class Batcher:
         """The space group and crystal system of each crystal, (B, 2) int64, or None if the graph does not have them."""
         return self._arrays.get("symmetry")
 
+    @property
+    def costs(self) -> np.ndarray:
+        """Cost of each crystal, (B,) int64: its edges, or its atoms if these are more."""
+        costs: np.ndarray = np.maximum(self.lengths["edges"], self.lengths["atoms"])
+        return costs
+
     def take(self, crystals: np.ndarray) -> Graph:
         """Return some crystals as a batch.
 
@@ -137,7 +143,7 @@ class Batcher:
             for name, array in self._arrays.items()
         }
 
-    def batches(self, edges: int, order: np.ndarray | None = None, multiple: int = 1) -> list[np.ndarray]:
+    def batches(self, edges: int, order: np.ndarray | None = None) -> list[np.ndarray]:
         """Cut an order of crystals into batches of about equal cost.
 
         The number of batches depends on the crystals only, not on their order.
@@ -145,7 +151,6 @@ class Batcher:
         Args:
             edges: Largest number of edges of a batch, about; a crystal with more atoms than edges counts its atoms.
             order: Positions of the crystals to cut into batches; all crystals in order by default.
-            multiple: Number of which the number of batches is a multiple.
 
         Returns:
             The positions of the crystals of each batch.
@@ -153,9 +158,9 @@ class Batcher:
         order = np.arange(len(self)) if order is None else order
         if not len(order):
             return []
-        costs = np.maximum(self.lengths["edges"], self.lengths["atoms"])[order]
+        costs = self.costs[order]
         total = costs.sum()
-        batches = -(-total // (edges * multiple)) * multiple
+        batches = -(-total // edges)
         middles = np.cumsum(costs) - costs / 2
         cuts = np.searchsorted(middles, np.arange(1, batches) * (total / batches))
         return [batch for batch in np.split(order, cuts) if len(batch)]

@@ -39,6 +39,12 @@ Result = TypeVar("Result")
 Other = TypeVar("Other")
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 class Lost(NamedTuple, Generic[Item]):
     """What stands in the place of a result that there is none of.
 

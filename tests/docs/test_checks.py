@@ -45,10 +45,15 @@ def test_killed_commands_are_a_table_or_not_run_yet(
     found = {"kills": 20, "other results": 0}
     (tmp_path / "kill.json").write_text(json.dumps({"commands": {"convert": found}}), encoding="utf-8")
     assert "| `convert` | 20 | 0 |" in checks.on_page_markdown("<!-- checks: kill -->")
+    card = {"crystals": 952, "parts": 15, "model": "m", "faults": {"full disk": {"rows lost": 0, "same bytes": True}}}
+    assert checks.on_page_markdown("<!-- checks: faults -->") == "*`make faults` has not been run yet.*"
+    (tmp_path / "faults.json").write_text(json.dumps(card), encoding="utf-8")
+    assert "| full disk | rows lost: 0; same bytes: yes |" in checks.on_page_markdown("<!-- checks: faults -->")
     with pytest.raises(KeyError):
         checks.on_page_markdown("<!-- checks: nothing -->")
 
 
-def test_both_are_on_the_page() -> None:
+def test_all_are_on_the_page() -> None:
     assert "<!-- checks: fuzz -->" in PAGE
     assert "<!-- checks: kill -->" in PAGE
+    assert "<!-- checks: faults -->" in PAGE

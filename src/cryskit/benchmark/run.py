@@ -305,7 +305,7 @@ class Benchmark:
         spec = ENCODERS.needs(self.plan.encoders[row.encoder])
         graph, _ = build_usable(training, spec, cache=self.out / GRAPHS)
         loop = plan.optimisation
-        return {"steps": epochs * len(EdgeBatches(Batcher(graph), loop.edges, loop.seed, loop.devices))}
+        return {"steps": epochs * len(EdgeBatches(Batcher(graph), loop.edges, loop.seed, loop.processes))}
 
     def _model(self, row: Row, models: Mapping[Row, str]) -> str:
         """Return the model file of another row, or say why there is none."""

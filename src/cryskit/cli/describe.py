@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from cryskit.cli import options, training
+from cryskit.cli import options
 from cryskit.cli.crystals import stream
 from cryskit.cli.output import note, print_json, require
 from cryskit.errors import counted
+from cryskit.parallel import cores
 
 TIMEOUT = 60.0
 
@@ -36,7 +37,7 @@ def describe(
     from cryskit.text.table import write
 
     made = version()
-    counts = write(out, stream(sources, limit, "describing"), workers=workers or training.cores(), timeout=timeout)
+    counts = write(out, stream(sources, limit, "describing"), workers=workers or cores(), timeout=timeout)
     rows = sum(counts.values())
     if as_json:
         print_json({"file": str(out), "version": made, "rows": rows, **counts})

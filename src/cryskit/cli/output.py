@@ -100,8 +100,9 @@ def connections_forbidden() -> Iterator[None]:
 
 
 def is_main_process() -> bool:
-    """Return whether this process is the one that reports: of several, one for each device, the first."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
+    """Return whether this process is the one that reports: of several, one for each device of each computer, the first."""
+    ranks = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+    return all(os.environ.get(rank, "0") == "0" for rank in ranks)
 
 
 def require(path: Path | None, endings: Sequence[str]) -> None:

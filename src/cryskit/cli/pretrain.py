@@ -11,6 +11,7 @@ from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, is_main_process, note, print_json, print_table, require
 from cryskit.cli.plans import plan_of
 from cryskit.errors import counted
+from cryskit.parallel import cores
 
 if TYPE_CHECKING:
     from cryskit.predict.card import Card
@@ -89,7 +90,7 @@ def pretrain(
     failures: list[Failure] = []
     sources = {src: described(usable(src, common.limit, failures), common.text) for src in data}
     place = common.place
-    settings: dict[str, Any] = {"splits": divisions, "cache": cache, "workers": workers or training.cores()}
+    settings: dict[str, Any] = {"splits": divisions, "cache": cache, "workers": workers or cores()}
     with training.quietly(place):
         card = run(settled, sources, common.out, place, **settings, progress=on_terminal())
     if is_main_process():

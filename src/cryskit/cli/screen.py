@@ -1,11 +1,12 @@
 """`cryskit screen`: any number of crystals through models, then a ranked short list."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cryskit.cli import options, training
+from cryskit.cli import options
 from cryskit.cli.crystals import counting
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, exit_on_sigterm, note, print_table, require
@@ -13,6 +14,7 @@ from cryskit.errors import PlanError
 from cryskit.predict.published import DEFAULT
 
 if TYPE_CHECKING:
+    from cryskit.screen.engine import Engine
     from cryskit.screen.folder import Folder
     from cryskit.screen.run import Asked
     from cryskit.screen.select import Chosen, Wanted
@@ -42,7 +44,21 @@ Timeout = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, metavar="N", help="Processes that read and build.", show_default="one per core"),
+    typer.Option(
+        "--workers",
+        min=1,
+        metavar="N",
+        help="Processes that read and build, with ray on each node.",
+        show_default="one per core",
+    ),
+]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|ray",
+        help="Where crystals are read and graphs built: on this computer, or on all nodes of a Ray cluster (extra ray).",
+    ),
 ]
 ShareOf = Annotated[
     str,
@@ -116,6 +132,7 @@ def screen(
     limit: options.Limit = options.LIMIT,
     timeout: Timeout = TIMEOUT,
     workers: Workers = None,
+    engine: EngineName = "local",
     share: ShareOf = "1/1",
     vectors: Vectors = False,
     part_rows: PartRows = PART_ROWS,
@@ -147,23 +164,20 @@ def screen(
         return
     listed = bool(where or rank or known or hull or diverse or top is not None)
     _require_purpose(out, asked=bool(sources or merge or listed), marking=keep_known, known=bool(known))
-    engine = workers or training.cores()
     if sources:
-        from cryskit.predict.device import device_of
+        from cryskit.screen.engine import ENGINES
         from cryskit.screen.run import Asked
 
         wanted_models, wanted = tuple(models or [DEFAULT]), tuple(properties) if properties else None
         given = (tuple(sources), wanted_models, wanted, structures, interval, limit, timeout, vectors, part_rows)
-        keep_pages()
-        with exit_on_sigterm():
-            _run(Asked(*given, batch_edges, device_of(accelerator).type), folder, engine, share, accelerator)
+        _run(Asked(*given, batch_edges), folder, ENGINES[engine](workers, timeout), share, accelerator)
     if merge is not None:
         _merge(folder, merge)
     if listed:
         from cryskit.screen.select import Wanted
 
         goals, count = tuple(rank or ()), (TOP if top is None else top) or None
-        _select(folder, Wanted(where, goals, count, diverse, ENERGY if hull else "", keep_known), known or [], engine)
+        _select(folder, Wanted(where, goals, count, diverse, ENERGY if hull else "", keep_known), known or [], workers)
     if sources and any(part.counts["failed"] for part in folder.parts()):
         raise typer.Exit(1)
 
@@ -182,17 +196,19 @@ def _merge(folder: "Folder", path: Path) -> None:
     note(f"{merge(folder, path):,} rows written to {path}")
 
 
-def _run(asked: "Asked", folder: "Folder", workers: int, share: str, accelerator: options.Hardware) -> None:
-    from cryskit.screen.local import LocalEngine
+def _run(asked: "Asked", folder: "Folder", engine: "Engine", share: str, accelerator: options.Hardware) -> None:
+    from cryskit.predict.device import device_of
     from cryskit.screen.network import Networks
     from cryskit.screen.run import Share
     from cryskit.screen.run import screen as run
 
-    part = Share.of_text(share)
-    predictors = [options.load_predictor(model, accelerator, asked.batch_edges) for model in asked.models]
-    networks = Networks(predictors, asked.properties, asked.interval, vectors=asked.vectors)
-    with counting("screening") as advance:
-        run(asked, networks, folder, LocalEngine(workers, asked.timeout), part, advance)
+    keep_pages()
+    part, asked = Share.of_text(share), replace(asked, device=device_of(accelerator).type)
+    with exit_on_sigterm():
+        predictors = [options.load_predictor(model, accelerator, asked.batch_edges) for model in asked.models]
+        networks = Networks(predictors, asked.properties, asked.interval, vectors=asked.vectors)
+        with counting("screening") as advance:
+            run(asked, networks, folder, engine, part, advance)
     for line in _status(folder):
         note(line)
 
@@ -209,7 +225,7 @@ def _status(folder: "Folder") -> list[str]:
     return [said] if complete else [said, "Not complete: give its command again to go on"]
 
 
-def _select(folder: "Folder", wanted: "Wanted", known: list[str], workers: int) -> None:
+def _select(folder: "Folder", wanted: "Wanted", known: list[str], workers: int | None) -> None:
     from cryskit.screen.known import known_of
     from cryskit.screen.local import LocalEngine
     from cryskit.screen.report import REPORT, write_report

@@ -1,7 +1,6 @@
 """Common parts of the verbs that train: their options, the quiet around Lightning, and their closing lines."""
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -69,7 +68,13 @@ Folder = Annotated[
 Accelerator = Annotated[
     str | None, typer.Option("--accelerator", metavar="auto|cpu|gpu|mps", help="Hardware to train on.")
 ]
-Devices = Annotated[int | None, typer.Option("--devices", min=1, metavar="N", help="Number of devices.")]
+Devices = Annotated[
+    int | None, typer.Option("--devices", min=1, metavar="N", help="Number of devices that share each batch.")
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option("--nodes", min=1, metavar="M", help="Number of computers with so many devices each.  [default: 1]"),
+]
 Precision = Annotated[
     str | None,
     typer.Option(
@@ -100,6 +105,7 @@ class Common(NamedTuple):
     folder: Folder = None
     accelerator: Accelerator = None
     devices: Devices = None
+    nodes: Nodes = None
     precision: Precision = None
     compiled: Compile = False
     tensorboard: TensorBoard = False
@@ -124,7 +130,7 @@ class Common(NamedTuple):
     @property
     def loop(self) -> dict[str, Any]:
         """Settings of the training loop, None where they are not given."""
-        names = ("seed", "epochs", "accelerator", "devices", "precision")
+        names = ("seed", "epochs", "accelerator", "devices", "nodes", "precision")
         flags = {"compile": self.compiled or None, "tensorboard": self.tensorboard or None}
         return {name: getattr(self, name) for name in names} | flags
 
@@ -142,12 +148,6 @@ def with_common(verb: Callable[..., None]) -> Callable[..., None]:
     called.__dict__["__signature__"] = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in every])
     called.__annotations__ = {one.name: one.annotation for one in every}
     return called
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @contextmanager

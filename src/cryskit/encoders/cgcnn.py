@@ -20,6 +20,7 @@ from torch.nn.functional import linear, softplus
 
 from cryskit.layers.gated_sum import GatedSum
 from cryskit.layers.inputs import make_input
+from cryskit.layers.norm import BatchNorm
 from cryskit.layers.plain import neighbourhoods_of
 from cryskit.layers.pool import make_pool
 from cryskit.layers.radial import Gaussians
@@ -105,7 +106,7 @@ class Convolution(nn.Module):
         )
         self.bias = nn.Parameter(published.bias.detach().clone())
         self.edge_norm = GatedSum(width)
-        self.atom_norm = nn.BatchNorm1d(width)
+        self.atom_norm = BatchNorm(width)
 
     def forward(
         self, atoms: Float[Tensor, "atoms width"], grid: Float[Tensor, "grid features"], neighbourhoods: Neighbourhoods

@@ -20,6 +20,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
+from cryskit.layers.across_processes import processes, summed
 from cryskit.layers.gated_pairs import gated_pair
 from cryskit.layers.message_passing import apply
 from cryskit.layers.plain import PlainNeighbourhoods
@@ -60,12 +61,12 @@ class GatedSum(nn.BatchNorm1d):
         return apply(_GatedSum, z, self.weight, self.bias, neighbourhoods, moments._replace(eps=self.eps))
 
     def normalises(self, neighbourhoods: Neighbourhoods) -> bool:
-        """Return whether `forward` takes the moments of the batch: in training, where there is more than one edge.
+        """Return whether `forward` takes the moments of the batch, of all processes together: in training, where there is more than one edge.
 
         Args:
             neighbourhoods: The edges.
         """
-        return self.training and neighbourhoods.edge_count > 1
+        return self.training and (neighbourhoods.edge_count > 1 or processes() > 1)
 
     def folded(self) -> tuple[Float[Tensor, " twice"], Float[Tensor, " twice"]]:
         """Return the scale and the shift that the norm amounts to in evaluation."""
@@ -94,11 +95,11 @@ class _Moments(NamedTuple):
         """Return the moments of the rows, whose deviations are squared block by block."""
         weight = neighbourhoods.edges.multiplicity
         weight = z.new_ones(len(z)) if weight is None else weight.to(z.dtype)
-        total = weight.sum()
-        mean, squares = weight @ z / total, torch.zeros_like(z[0])
+        total = summed(weight.sum())
+        mean, squares = summed(weight @ z) / total, z.new_zeros(z.shape[1])
         for block in neighbourhoods.blocks:
             squares += weight[block.edges] @ (z[block.edges] - mean).square_()
-        return cls(mean, squares / total, total)
+        return cls(mean, summed(squares) / total, total)
 
     @property
     def scale(self) -> Tensor:
@@ -138,9 +139,10 @@ class _GatedSum(Function):
                 sums[1] += ((rows - moments.mean) * moments.scale).mul_(into).sum(0)
         if moments is None:
             return grad_y, None, None, None, None
+        every = summed(sums)
         for block in ctx.edges.blocks:
             normed = (z[block.edges] - moments.mean) * moments.scale
-            shared = normed.mul_(sums[1]).add_(sums[0]).div_(moments.total)
+            shared = normed.mul_(every[1]).add_(every[0]).div_(moments.total)
             grad_y[block.edges].sub_(block.weigh_(shared)).mul_(gamma * moments.scale)
         return grad_y, sums[1], sums[0], None, None
 

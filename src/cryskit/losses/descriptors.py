@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cryskit import elements
+from cryskit.layers.norm import BatchNorm
 from cryskit.layers.pool import mean_pool
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Descriptors(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("table", torch.tensor(elements.quantities()), persistent=False)
-        self.scale = nn.BatchNorm1d(COUNT, affine=False)
+        self.scale = BatchNorm(COUNT, affine=False)
 
     @torch.no_grad()
     def forward(self, graph: Graph) -> Float[Tensor, "crystals descriptors"]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from cryskit.registry import Registry
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cryskit.data.pieces import Piece
     from cryskit.screen.prepare import Prepared, Recipe
+
+
+ENGINES = Registry("engine", {"local": "cryskit.screen.local:LocalEngine", "ray": "cryskit.screen.ray:RayEngine"})
+"""The engines; each is made of the number of processes (None for all cores) and the time limit of a crystal in seconds."""
 
 
 class Engine(Protocol):

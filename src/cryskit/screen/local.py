@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryskit.data.pieces import Items, divided, lost
 from cryskit.errors import DataError
-from cryskit.parallel import Divided, Lost, Pool
+from cryskit.parallel import Divided, Lost, Pool, cores
 from cryskit.screen.prepare import prepare, start
 
 if TYPE_CHECKING:
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 
 TIMEOUT = 60.0
 """Seconds that reading, and building, one crystal may take unless the caller says otherwise."""
-_AHEAD = 3  # pieces per process that are given out: their graphs wait in memory
+AHEAD = 3
+"""Pieces per process that are given out before they are asked for: their graphs wait in memory."""
 
 
 class LocalEngine:
     """An engine of processes; scripts that use it are guarded by `if __name__ == "__main__"`.
 
     Args:
-        workers: Number of processes.
+        workers: Number of processes; None for one per core.
         timeout: Seconds that reading, and building, one crystal may take.
         work: Function of a module that prepares a piece.
     """
 
     def __init__(
-        self, workers: int, timeout: float = TIMEOUT, work: Callable[[Piece, Recipe], Prepared] = prepare
+        self, workers: int | None = None, timeout: float = TIMEOUT, work: Callable[[Piece, Recipe], Prepared] = prepare
     ) -> None:
-        self._workers = workers
+        self._workers = workers or cores()
         self._timeout = timeout
         self._work = work
 
@@ -47,11 +48,30 @@ class LocalEngine:
         Raises:
             DataError: A source has vanished or changed.
         """
-        work = partial(_apply, self._work, recipe)
         with Pool(self._workers, self._timeout, start) as pool:
-            for found in pool.map_divisible(work, pieces, divided, ahead=_AHEAD):
-                every = found.results if isinstance(found, Divided) else [found]
-                yield [_stood_in(each, recipe) if isinstance(each, Lost) else each for each in every]
+            yield from prepared_in(pool, pieces, recipe, self._work)
+
+
+def prepared_in(
+    pool: Pool, pieces: Iterable[Piece], recipe: Recipe, work: Callable[[Piece, Recipe], Prepared] = prepare
+) -> Iterator[list[Prepared]]:
+    """Prepare pieces in a pool of processes; one that dies or hangs costs the row that it worked on.
+
+    Args:
+        pool: The processes, made ready by `prepare.start`.
+        pieces: Pieces, taken as they are needed.
+        recipe: How to prepare them.
+        work: Function of a module that prepares a piece.
+
+    Returns:
+        For each piece, in order, what became of it, as every engine gives it.
+
+    Raises:
+        DataError: A source has vanished or changed.
+    """
+    for found in pool.map_divisible(partial(_apply, work, recipe), pieces, divided, ahead=AHEAD):
+        every = found.results if isinstance(found, Divided) else [found]
+        yield [_stood_in(each, recipe) if isinstance(each, Lost) else each for each in every]
 
 
 def _apply(work: Callable[[Piece, Recipe], Prepared], recipe: Recipe, piece: Piece) -> Prepared:

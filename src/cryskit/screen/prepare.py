@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from cryskit.data.pieces import Piece
     from cryskit.errors import CrystalError
     from cryskit.types import Failure
+
+
+VERSIONS = ("cryskit", "torch", "numpy", "moyopy", "pymatgen-core", "pyarrow")
+"""Packages on which the bytes of a part depend."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,11 @@ class Prepared(NamedTuple):
     items: list[Crystal | Failure]
     facts: list[Facts | None]
     built: list[Built]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages on which the bytes of a part depend."""
+    return {name: version(name) for name in VERSIONS}
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -18,7 +17,7 @@ from cryskit.errors import PlanError
 from cryskit.predict.card import digest
 from cryskit.predict.published import path_of
 from cryskit.screen.local import TIMEOUT
-from cryskit.screen.prepare import join
+from cryskit.screen.prepare import join, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 PART_ROWS = 8192
 """Rows of a part, about, unless the caller says otherwise."""
-VERSIONS = ("cryskit", "torch", "numpy", "moyopy", "pymatgen-core", "pyarrow")
-"""Packages on which the bytes of a part depend."""
 
 _EDGE = 1 << 20  # bytes of a file that are read at its beginning, middle and end to know it again
 
@@ -90,7 +87,7 @@ class Asked:
             "--part-rows": self.part_pieces * PIECE,
             "--batch-edges": self.batch_edges,
             "device": self.device,
-            "version of": {name: version(name) for name in VERSIONS},
+            "version of": versions(),
         }
 
 

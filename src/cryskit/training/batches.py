@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
+from cryskit.errors import PlanError, counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class EdgeBatches(Sampler[list[int]]):
-    """Batches of about equal cost, reshuffled every epoch, dealt out to the processes.
+    """Batches of about equal cost, reshuffled every epoch; of several processes each takes its share of every batch.
 
     Where the crystal systems are known, crystals of one system come in pairs, so that a contrast of systems finds two alike
     of even the rarest in a batch.
@@ -25,7 +27,7 @@ class EdgeBatches(Sampler[list[int]]):
         batcher: The data set.
         edges: Number of edges that a batch has, about.
         seed: Seed of the order; None for the order of the data.
-        processes: Number of processes among which the batches are dealt.
+        processes: Number of processes that share a batch.
     """
 
     def __init__(self, batcher: Batcher, edges: int, seed: int | None, processes: int) -> None:
@@ -40,12 +42,13 @@ class EdgeBatches(Sampler[list[int]]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._batches()) // self._processes
+        return len(self._batches())
 
     def __iter__(self) -> Iterator[list[int]]:
         rank = torch.distributed.get_rank() if self._processes > 1 and torch.distributed.is_initialized() else 0
-        for batch in self._batches()[rank :: self._processes]:
-            yield batch.tolist()
+        costs = self.batcher.costs
+        for batch in self._batches():
+            yield share(batch, costs[batch], rank, self._processes).tolist()
 
     def collate(self, rows: list[int]) -> Graph:
         """Slice a batch out of the data set."""
@@ -57,7 +60,32 @@ class EdgeBatches(Sampler[list[int]]):
             order = np.random.default_rng((self._seed, self._epoch)).permutation(order)
             if self.batcher.symmetry is not None:
                 order = paired(order, self.batcher.symmetry[:, 1])
-        return self.batcher.batches(self._edges, order, self._processes)
+        return self.batcher.batches(self._edges, order)
+
+
+def share(batch: np.ndarray, costs: np.ndarray, number: int, of: int) -> np.ndarray:
+    """Return one of several shares of a batch, which cost about the same and have a crystal at least.
+
+    Args:
+        batch: (B,) positions of crystals.
+        costs: (B,) cost of each.
+        number: Number of the share, from 0.
+        of: Number of shares.
+
+    Raises:
+        PlanError: There are fewer crystals than shares.
+    """
+    if len(batch) < of:
+        raise PlanError(
+            f"A batch of {counted(len(batch), 'crystal')} cannot be shared by {of} processes",
+            "Give larger batches (optimisation.edges), more crystals, or fewer --devices and --nodes",
+        )
+    middles = np.cumsum(costs) - costs / 2
+    cuts = [0]
+    for part in range(1, of):
+        cut = int(np.searchsorted(middles, part * costs.sum() / of))
+        cuts.append(min(max(cut, cuts[-1] + 1), len(batch) - of + part))
+    return batch[slice(*[*cuts, len(batch)][number : number + 2])]
 
 
 def paired(order: np.ndarray, groups: np.ndarray) -> np.ndarray:

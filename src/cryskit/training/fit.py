@@ -20,11 +20,13 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from cryskit import batching
 from cryskit.batching import Batcher
 from cryskit.errors import PlanError, counted
+from cryskit.layers.across_processes import summed
 from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import BEST, LAST, SUFFIX, SafetensorsIO
 from cryskit.training.identity import Identity, claim
@@ -46,7 +48,8 @@ ENOUGH = 20
 """Fewer validation crystals than these choose an epoch by chance."""
 
 _BF16_MATMUL = "bf16-matmul"
-_BITS = 32  # for the number of a step, behind the seed of the run
+_BITS = 32  # for the number of a process and of a step, behind the seed of the run
+_STEP_BITS = 24
 _UNNAMED = Identity({})
 
 
@@ -122,7 +125,7 @@ def fit(
     _check(len(training), len(validation))
     claim(folder, identity)
     _end_line(folder / LOG)
-    batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.devices)
+    batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.processes)
     _set_modes(objective)
     loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / LOG, watch)
     best = ModelCheckpoint(folder, BEST, monitor=VALIDATION, enable_version_counter=False)
@@ -134,7 +137,7 @@ def fit(
         trainer.fit(
             loop,
             _loader(batches),
-            _loader(EdgeBatches(validation, 4 * optimisation.edges, None, optimisation.devices)),
+            _loader(EdgeBatches(validation, 4 * optimisation.edges, None, optimisation.processes)),
             ckpt_path=str(resume) if resume.exists() else None,
         )
     kept = SafetensorsIO().load_checkpoint(folder / f"{BEST}{SUFFIX}")
@@ -227,6 +230,8 @@ def _trainer(
     return Trainer(
         accelerator=optimisation.accelerator,
         devices=optimisation.devices,
+        num_nodes=optimisation.nodes,
+        strategy=DDPStrategy(find_unused_parameters=True) if optimisation.processes > 1 else "auto",
         precision="32-true" if optimisation.precision == _BF16_MATMUL else optimisation.precision,
         max_epochs=epochs,
         gradient_clip_val=optimisation.clip,
@@ -318,12 +323,23 @@ class _Loop(LightningModule):
     def training_step(self, batch: Graph, batch_idx: int) -> Tensor:
         """Return the sum of the losses."""
         del batch_idx
-        torch.manual_seed((self._optimisation.seed << _BITS) + self.global_step)  # a resumed run drops what others drop
+        seed = (self._optimisation.seed << _BITS) + self.global_step + (self.global_rank << _STEP_BITS)
+        torch.manual_seed(seed)  # a resumed run drops what others drop
         self.objective.advance(self.global_step / self._steps)
-        losses = self._losses(batch)
+        losses = self._shares(self._losses(batch), batch)
         for name, loss in losses.items():
             self._training_losses[name].append(loss.detach())
-        return torch.stack(list(losses.values())).sum()
+        total: Tensor = torch.stack(list(losses.values())).sum() * self.trainer.world_size  # of which the mean is taken
+        return total
+
+    def _shares(self, losses: dict[str, Tensor], batch: Graph) -> dict[str, Tensor]:
+        """Return what the losses of this process contribute to those of the whole batch, which are their sum over the processes."""
+        if self.trainer.world_size == 1:
+            return losses
+        known = self.objective.sizes(batch)
+        own = torch.tensor([known.get(name, batch.crystals) for name in losses], device=self.device)
+        shares = own / summed(own).clamp_min(1)
+        return {name: loss * share for (name, loss), share in zip(losses.items(), shares, strict=True)}
 
     def on_train_epoch_start(self) -> None:
         """Start the clock."""
@@ -349,7 +365,9 @@ class _Loop(LightningModule):
             "step": self.global_step,
             "rate": self.optimizers().param_groups[0]["lr"],
             "seconds": round(time.monotonic() - self._started, 2),
-            "training": {name: float(torch.stack(losses).mean()) for name, losses in self._training_losses.items()},
+            "training": {
+                name: float(summed(torch.stack(losses).mean())) for name, losses in self._training_losses.items()
+            },
             "validation": means,
             "validation_loss": total,
         }

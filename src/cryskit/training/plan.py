@@ -42,7 +42,8 @@ class Optimisation(BaseModel):
         precision: Lightning's name of the numerical precision ("32-true", "bf16-mixed", "16-mixed"), or "bf16-matmul": numbers of
             32 bits, whose matrix products are made of bfloat16 parts by processors that can (AMX, or the tensor cores of a GPU).
         accelerator: Lightning's name of the hardware.
-        devices: Number of devices.
+        devices: Number of devices of a computer; each takes its share of every batch.
+        nodes: Number of computers.
         tensorboard: Also log for TensorBoard (the `track` extra).
         compile: Compile the objective with torch.compile.
     """
@@ -62,8 +63,14 @@ class Optimisation(BaseModel):
     precision: Literal["32-true", "bf16-matmul", "bf16-mixed", "16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: Annotated[int, Field(ge=1)] = 1
+    nodes: Annotated[int, Field(ge=1)] = 1
     tensorboard: bool = False
     compile: bool = False
+
+    @property
+    def processes(self) -> int:
+        """Number of processes that train together."""
+        return self.devices * self.nodes
 
     def passes(self, batches: int) -> int:
         """Return how often the training crystals are passed over if they are cut into so many batches."""
@@ -182,6 +189,8 @@ class Plan(BaseModel):
         decisive = self.model_dump(mode="json", exclude={"about"})
         if decisive["optimisation"]["steps"] is None:
             del decisive["optimisation"]["steps"]  # so that plans keep the hash they had before there were steps
+        if decisive["optimisation"]["nodes"] == 1:
+            del decisive["optimisation"]["nodes"]  # so that plans keep the hash they had before there were nodes
         if decisive["objective"].get("class_weights") == "balanced":
             del decisive["objective"]["class_weights"]  # so that runs go on that began before there were classes
         if not decisive["kinds"]:
