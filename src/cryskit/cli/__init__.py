@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from cryskit.cli import (
+    assistant,
     benchmark,
     calibrate,
     data,
@@ -65,6 +66,7 @@ app.command("export")(export.export)
 app.command("describe")(describe.describe)
 app.command("search")(search.search)
 app.command("serve")(serve.serve)
+app.command("mcp")(assistant.mcp)
 app.command("suggest")(suggest.suggest)
 app.command("fit")(fit.fit)
 app.command("train")(train.train)

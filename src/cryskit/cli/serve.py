@@ -16,56 +16,70 @@ if TYPE_CHECKING:
 TOKEN = "CRYSKIT_TOKEN"  # noqa: S105 - the name of a variable
 _SHORTEST = 16
 
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|FILE",
+        help="Model that answers where a request names none; further ones are model files that requests may name, too.",
+        show_default=DEFAULT,
+    ),
+]
+Rows = Annotated[int, typer.Option("--max-rows", min=1, metavar="N", help="Crystals of a request.")]
+Memory = Annotated[
+    float,
+    typer.Option("--memory", min=0.1, metavar="GB", help="Memory that models may take; the rest is loaded again."),
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that read files.")]
+Seconds = Annotated[float, typer.Option("--max-seconds", min=1, metavar="S", help="Time that a request may take.")]
+Host = Annotated[
+    str,
+    typer.Option("--host", metavar="ADDRESS", help="Address to bind to; others need --token or --proxy-header."),
+]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port to bind to.")]
+Token = Annotated[
+    Path | None,
+    typer.Option(
+        "--token",
+        metavar="FILE",
+        help=f"File with the secret that requests have to bring.  [env: {TOKEN}]",
+        show_default=False,
+    ),
+]
+ProxyHeader = Annotated[
+    str,
+    typer.Option(
+        "--proxy-header",
+        metavar="NAME",
+        help="Header that a reverse proxy sets once it knows who asks.",
+        show_default=False,
+    ),
+]
+Body = Annotated[float, typer.Option("--max-body", min=0.001, metavar="MB", help="Size of a request.")]
+Files = Annotated[int, typer.Option("--max-files", min=1, metavar="N", help="Files of a request.")]
+Queue = Annotated[int, typer.Option("--max-queue", min=1, metavar="N", help="Requests that run or wait.")]
+Drain = Annotated[
+    float, typer.Option("--drain", min=0, metavar="S", help="Time to finish what was begun when asked to end.")
+]
+Assistants = Annotated[bool, typer.Option("--mcp", help="Offer tools for assistants at /mcp; needs the extra `mcp`.")]
+
 
 def serve(
-    host: Annotated[
-        str,
-        typer.Option("--host", metavar="ADDRESS", help="Address to bind to; others need --token or --proxy-header."),
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="N", help="Port to bind to.")] = 8000,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="NAME|FILE",
-            help="Model that answers where a request names none; further ones are model files that requests may name, too.",
-            show_default=DEFAULT,
-        ),
-    ] = None,
-    token: Annotated[
-        Path | None,
-        typer.Option(
-            "--token",
-            metavar="FILE",
-            help=f"File with the secret that requests have to bring.  [env: {TOKEN}]",
-            show_default=False,
-        ),
-    ] = None,
-    proxy_header: Annotated[
-        str,
-        typer.Option(
-            "--proxy-header",
-            metavar="NAME",
-            help="Header that a reverse proxy sets once it knows who asks.",
-            show_default=False,
-        ),
-    ] = "",
-    workers: Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that read files.")] = 2,
-    memory: Annotated[
-        float,
-        typer.Option("--memory", min=0.1, metavar="GB", help="Memory that models may take; the rest is loaded again."),
-    ] = 1.0,
-    body: Annotated[float, typer.Option("--max-body", min=0.001, metavar="MB", help="Size of a request.")] = 32.0,
-    files: Annotated[int, typer.Option("--max-files", min=1, metavar="N", help="Files of a request.")] = 1000,
-    rows: Annotated[int, typer.Option("--max-rows", min=1, metavar="N", help="Crystals of a request.")] = 10_000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    model: Models = None,
+    token: Token = None,
+    proxy_header: ProxyHeader = "",
+    workers: Workers = 2,
+    memory: Memory = 1.0,
+    body: Body = 32.0,
+    files: Files = 1000,
+    rows: Rows = 10_000,
     limit: options.Limit = options.LIMIT,
-    queue: Annotated[int, typer.Option("--max-queue", min=1, metavar="N", help="Requests that run or wait.")] = 128,
-    seconds: Annotated[
-        float, typer.Option("--max-seconds", min=1, metavar="S", help="Time that a request may take.")
-    ] = 600.0,
-    drain: Annotated[
-        float, typer.Option("--drain", min=0, metavar="S", help="Time to finish what was begun when asked to end.")
-    ] = 30.0,
+    queue: Queue = 128,
+    seconds: Seconds = 600.0,
+    drain: Drain = 30.0,
+    mcp: Assistants = False,
     accelerator: options.Accelerator = options.Hardware.AUTO,
     batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
@@ -80,7 +94,7 @@ def serve(
     from cryskit.service.run import serve as run
     from cryskit.service.settings import Settings
 
-    default, own = _models(model or [DEFAULT])
+    default, own = named_models(model or [DEFAULT])
     limits = Limits(int(body * 1e6), files, rows, limit, queue=queue, seconds=seconds)
     settings = Settings(
         default,
@@ -95,14 +109,19 @@ def serve(
         model_bytes=int(memory * 1e9),
         drain=drain,
         limits=limits,
+        mcp=mcp,
     )
     require_guarded(settings)
     note(f"cryskit serves {default} at http://{host}:{port}, SIGTERM or Ctrl-C ends it")
     run(settings)
 
 
-def _models(given: "Sequence[str]") -> tuple[str, dict[str, Path]]:
-    """Return the name of the default model, and name to file of those that are not published."""
+def named_models(given: "Sequence[str]") -> tuple[str, dict[str, Path]]:
+    """Return the name of the default model, and name to file of those that are not published.
+
+    Args:
+        given: Values of `--model`, the default first.
+    """
     from cryskit.predict.card import read_card
     from cryskit.predict.published import path_of, version_of
 

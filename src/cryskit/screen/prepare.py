@@ -119,7 +119,9 @@ def prepare(piece: Piece, recipe: Recipe) -> Prepared:
     crystals = {place: item for place, item in enumerate(items) if isinstance(item, Crystal)}
     built = [_built(crystals, spec) for spec in recipe.specs]
     hashes = _hashes(crystals, built)
-    facts = [_facts(item, hashes.get(place)) if isinstance(item, Crystal) else None for place, item in _numbered(items)]
+    facts = [
+        facts_of(item, hashes.get(place)) if isinstance(item, Crystal) else None for place, item in _numbered(items)
+    ]
     return Prepared(items, facts, built)
 
 
@@ -156,7 +158,13 @@ def _hashes(crystals: dict[int, Crystal], built: Sequence[Built]) -> dict[int, i
     return dict(zip(whole, structure_hashes(built[0].graph).tolist(), strict=True)) if whole else {}
 
 
-def _facts(crystal: Crystal, structure: int | None) -> Facts:
+def facts_of(crystal: Crystal, structure: int | None = None) -> Facts:
+    """Return what a row says of a crystal besides predictions.
+
+    Args:
+        crystal: The crystal.
+        structure: Hash of its structure; None if that is not known.
+    """
     return Facts(len(crystal), space_group(crystal)[0], chemical_system(crystal.numbers), structure)
 
 

@@ -53,15 +53,8 @@ def answer(found: Table | Mapping[str, Any], form: str, headers: Mapping[str, st
         form: Form of a table; an object is always JSON.
         headers: Further headers.
     """
-    if not isinstance(found, Table):
-        text = json.dumps(found, allow_nan=False)
-        return Response(text, media_type=TYPES["json"], headers=dict(headers))
-    if form == "json":
-        file = io.StringIO()
-        with json_rows(file, found.schema.names, found.facts) as write:
-            for row in found.rows:
-                write(row)
-        return Response(file.getvalue(), media_type=TYPES["json"], headers=dict(headers))
+    if form == "json" or not isinstance(found, Table):
+        return Response(json_of(found), media_type=TYPES["json"], headers=dict(headers))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"table.{form}")
         with table_writer(path, found.schema, found.facts) as write:
@@ -70,3 +63,18 @@ def answer(found: Table | Mapping[str, Any], form: str, headers: Mapping[str, st
         data = path.read_bytes()
     named = {"Content-Disposition": f'attachment; filename="cryskit.{form}"'}
     return Response(data, media_type=TYPES[form], headers={**headers, **named})
+
+
+def json_of(found: Table | Mapping[str, Any]) -> str:
+    """Return what was found as JSON.
+
+    Args:
+        found: A table, or an object.
+    """
+    if not isinstance(found, Table):
+        return json.dumps(found, allow_nan=False)
+    file = io.StringIO()
+    with json_rows(file, found.schema.names, found.facts) as write:
+        for row in found.rows:
+            write(row)
+    return file.getvalue()

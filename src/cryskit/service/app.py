@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from cryskit.service.security import HEADERS, REQUEST_ID, Guard
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from cryskit.service.assistant.transports import HttpTools
     from cryskit.service.settings import Settings
 
 _TITLE = "cryskit"
@@ -40,11 +41,13 @@ def build(settings: Settings, service: Service | None = None) -> FastAPI:
         service: The core; one is made of the settings by default.
     """
     core = service or Service(settings)
+    tools = _tools(core) if settings.mcp else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(core.start)
-        yield
+        async with tools.running() if tools else nullcontext():
+            yield
         await anyio.to_thread.run_sync(core.close)
 
     app = FastAPI(
@@ -60,6 +63,8 @@ def build(settings: Settings, service: Service | None = None) -> FastAPI:
     app.include_router(job_routes.router(core))
     app.include_router(_published(core))
     app.include_router(_operation(core))
+    if tools:
+        app.router.routes.append(tools.route)
     app.add_exception_handler(CryskitError, _problem)
     app.add_exception_handler(HTTPException, _problem)
     app.add_exception_handler(Exception, _problem)
@@ -67,6 +72,16 @@ def build(settings: Settings, service: Service | None = None) -> FastAPI:
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(RequestLog, metrics=core.metrics)
     return app
+
+
+def _tools(core: Service) -> HttpTools:
+    """Return the tools for assistants."""
+    from cryskit.service.assistant import require_installed  # noqa: PLC0415 - here and below: an extra
+
+    require_installed()
+    from cryskit.service.assistant.transports import HttpTools  # noqa: PLC0415
+
+    return HttpTools(core)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -17,9 +17,12 @@ from cryskit.service.problems import InvalidError, ServiceError
 from cryskit.service.schemas import Asked
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from cryskit.service.limits import Limits
 
 Form = TypeVar("Form", bound=Asked)
+Validated = TypeVar("Validated", bound=BaseModel)
 
 _FIELDS = 50  # fields of a form besides files
 _FIELD_BYTES = 1_000_000
@@ -67,14 +70,50 @@ async def content_of(request: Request, form: type[Form], limits: Limits) -> Cont
             )
     except ClientDisconnect as error:
         raise ServiceError(400, "The request ended before it was whole", "Send it again") from error
-    try:
-        asked = form.model_validate(options)
-    except ValidationError as error:
-        raise InvalidError(error) from error
+    return checked(options, form, limits, files)
+
+
+def checked(
+    options: Mapping[str, Any],
+    form: type[Form],
+    limits: Limits,
+    files: Sequence[Given] = (),
+    schema: str = "/openapi.json",
+) -> Content:
+    """Return what a request holds, once it is what its schema says.
+
+    Args:
+        options: Options and structures.
+        form: Schema of them.
+        limits: What a request may hold.
+        files: Files of the request.
+        schema: Where the client finds the schema.
+
+    Raises:
+        ServiceError: The options cannot be, or there are too many crystals or none.
+    """
+    asked = validated(options, form, schema)
     given = [*files, *_structures(asked.structures)]
     limits.require_rows(len(given) or (1 if getattr(asked, "words", "") else 0))
     limits.require_rows(1 + len(getattr(asked, "candidates", ())))
     return Content(asked, given)
+
+
+def validated(options: Mapping[str, Any], form: type[Validated], schema: str) -> Validated:
+    """Return options as their schema has them.
+
+    Args:
+        options: What was given.
+        form: Schema of it.
+        schema: Where the client finds the schema.
+
+    Raises:
+        InvalidError: It is not what the schema says.
+    """
+    try:
+        return form.model_validate(options)
+    except ValidationError as error:
+        raise InvalidError(error, schema) from error
 
 
 def _json(data: bytes) -> dict[str, Any]:

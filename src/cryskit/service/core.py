@@ -19,6 +19,7 @@ from cryskit.service.models import Loaded, Models
 from cryskit.service.nearest import ReferenceSets, nearest_schema
 from cryskit.service.parsing import Given, Parsers
 from cryskit.service.problems import ServiceError
+from cryskit.service.screening import Screening
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cryskit.service.parsing import Rows, Task
-    from cryskit.service.schemas import Describe, Embed, Explain, Predict, Search
+    from cryskit.service.schemas import Describe, Embed, Explain, Predict, Screen, Search
     from cryskit.service.settings import Settings
 
 PIECE = 128
@@ -159,6 +160,19 @@ class Service:
         chosen = rows[: asked.top]
         schema = nearest_schema(chosen)
         return Table(schema, loaded.facts | {"data": asked.data or "given", "crystals": len(items)}, chosen)
+
+    def screen(self, asked: Screen, given: Sequence[Given], job: Job) -> Table:
+        """Return the crystals that satisfy a condition, the best first; the arguments are those of `predict`."""
+        require_level(asked.interval)
+        loaded = self.models.get(asked.model)
+        schema = traced(loaded.predictor.schema(asked.properties or None), path=False)
+        screening = Screening(asked.where, asked.rank, asked.top, schema)
+        facts = loaded.facts | loaded.predictor.facts(schema, asked.interval) | {"model": loaded.name}
+        items = self._prepared(given, loaded, job)
+        rows = self._computed(Wanted("predict", loaded.name, asked.interval), items, job)
+        found = screening.short_list(items, rows)
+        failed = [{name: row[name] for name in ("id", "reason")} for row in rows if row["status"] == "failed"]
+        return Table(found.schema, facts | {"counts": found.counts, "failed": failed}, found.rows)
 
     def _vectors(self, loaded: Loaded, items: list[Crystal | Failure], job: Job) -> list[dict[str, Any]]:
         return self._computed(Wanted("embed", loaded.name), items, job)

@@ -119,9 +119,10 @@ class InvalidError(ServiceError):
 
     Args:
         error: What the validation found; values that were given are not repeated.
+        schema: Where the client finds the schema.
     """
 
-    def __init__(self, error: ValidationError) -> None:
+    def __init__(self, error: ValidationError, schema: str = "/openapi.json") -> None:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         self.errors = [
             {"field": ".".join(str(part)[:60] for part in each["loc"]), "problem": each["msg"][:200]}
@@ -130,7 +131,7 @@ class InvalidError(ServiceError):
         first = self.errors[0]
         super().__init__(
             422,
-            f"The request is not what /openapi.json says: {first['field'] or 'the whole'}, {first['problem']}",
+            f"The request is not what {schema} says: {first['field'] or 'the whole'}, {first['problem']}",
             "Correct the fields that are listed",
         )
 

@@ -105,6 +105,34 @@ class Search(_OfModel):
     top: int = Field(10, ge=1, le=1000, description="Crystals that are returned.")
 
 
+class Screen(Predict):
+    """Make a short list of crystals by what is predicted of them.
+
+    Attributes:
+        where: Condition on columns of the predictions, as for `cryskit screen --where`; "" for none.
+        rank: Quantities to rank by; several give Pareto fronts.
+        top: Crystals that are listed.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"structures": [_SALT, _POSCAR], "where": "band_gap > 1", "rank": ["max band_gap"]}]
+        }
+    )
+
+    where: str = Field(
+        "",
+        max_length=4000,
+        description='Condition on columns, for example: 1 < band_gap < 3 and contains("O") and domain != out. Columns are id, formula, nsites, nelements, elements, spacegroup (number), status, domain (in, edge, out), and of each property NAME, NAME_std, NAME_lo and NAME_hi.',
+    )
+    rank: list[Name] = Field(
+        default_factory=list,
+        max_length=5,
+        description='What to rank by, "max NAME" or "min NAME" of a column of numbers; several give Pareto fronts.',
+    )
+    top: int = Field(10, ge=1, le=1000, description="Crystals that are listed.")
+
+
 class Table(BaseModel):
     """Rows as JSON.
 

@@ -35,6 +35,7 @@ class Settings:
         model_bytes: Bytes of models that are held in memory; the one that was not used for longest makes room.
         drain: Seconds that work may take to finish once the service is asked to end.
         limits: What a request may hold.
+        mcp: Whether assistants find tools at /mcp.
     """
 
     default: str = DEFAULT
@@ -51,6 +52,7 @@ class Settings:
     model_bytes: int = 1_000_000_000
     drain: float = 30.0
     limits: Limits = field(default_factory=Limits)
+    mcp: bool = False
 
     @property
     def is_local(self) -> bool:

@@ -1,0 +1,77 @@
+"""The two ways to the tools: standard input and output of a process of the assistant, and an address of the service over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+from mcp.server.stdio import stdio_server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.routing import Route
+
+from cryskit.service.assistant.server import build
+from cryskit.service.limits import MEASURED
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from starlette.types import Message, Receive, Scope, Send
+
+    from cryskit.service.core import Service
+
+PATH = "/mcp"
+"""Address of the tools over HTTP."""
+
+
+def serve_stdio(core: Service) -> None:
+    """Answer an assistant on standard input and output until it closes them.
+
+    The tools are listed at once; the default model is loaded meanwhile.
+
+    Args:
+        core: Core of the service, which is started and closed.
+    """
+    anyio.run(_serve_stdio, core)
+
+
+async def _serve_stdio(core: Service) -> None:
+    server = build(core)
+    try:
+        async with anyio.create_task_group() as tasks, stdio_server() as (read, write):
+            tasks.start_soon(to_thread.run_sync, core.start)
+            await server.run(read, write, server.create_initialization_options())
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(core.close)
+
+
+class HttpTools:
+    """The tools over HTTP (streamable, without sessions): each call is one request and its answer.
+
+    Args:
+        core: Core of the service.
+    """
+
+    def __init__(self, core: Service) -> None:
+        # Who may ask, hosts and other sites are settled before: by `security.Guard`
+        self._manager = StreamableHTTPSessionManager(
+            build(core), json_response=True, stateless=True, max_request_body_size=core.limits.body
+        )
+        self.route = Route(PATH, endpoint=self, methods=["POST"])
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Return what has to be entered as long as calls are answered."""
+        return self._manager.run()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a call, its body measured."""
+        measured, is_whole = scope.get(MEASURED, receive), False
+
+        async def limited() -> Message:
+            nonlocal is_whole
+            message = await (receive if is_whole else measured)()
+            is_whole = is_whole or not message.get("more_body", False)
+            return message
+
+        await self._manager.handle_request(scope, limited, send)
