@@ -18,6 +18,7 @@ from cryskit.atomic_write import write_json
 from cryskit.errors import CrystalError
 from cryskit.graphs import store
 from cryskit.graphs.neighbours import mutual, neighbours
+from cryskit.graphs.point_group import ORDER, point_group
 from cryskit.graphs.reverse import reverse_edges
 from cryskit.graphs.symmetry import NAMED_TOLERANCE, TOLERANCE, orbits, space_group
 from cryskit.graphs.translations import COUNT, shortest_translations
@@ -224,6 +225,11 @@ def _join(crystals: Sequence[Crystal], parts: Sequence[_Part], spec: GraphSpec) 
             -1, COUNT
         )
         if spec.translations
+        else None,
+        point_group=torch.tensor(np.array([point_group(c) for c in crystals]), dtype=torch.float32).reshape(
+            -1, ORDER, 3, 3
+        )
+        if spec.point_group
         else None,
         origin=joined("origin", np.int64) if spec.origins else None,
         reverse=joined("reverse", np.int64, starts=first_edge) if spec.undirected else None,

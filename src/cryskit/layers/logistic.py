@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cryskit.types import Property
 
 
-class LogisticHeads(nn.Module):
+class LogisticHeads(Heads):
     """The logits of one class property; it takes the place of `PropertyHeads` in a model of `cryskit.sklearn.CryskitClassifier`.
 
     Args:
