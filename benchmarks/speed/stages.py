@@ -21,7 +21,7 @@ from cryskit.batching import Batcher, with_targets
 from cryskit.data.read import read
 from cryskit.encoders.cgcnn import CGCNN
 from cryskit.graphs.build import build
-from cryskit.graphs.symmetry import orbits
+from cryskit.graphs.orbits import orbits
 from cryskit.layers.heads import PropertyHeads
 from cryskit.objectives.property import PropertyObjective
 from cryskit.types import Crystal, Failure, GraphSpec, Property

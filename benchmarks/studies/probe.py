@@ -26,11 +26,11 @@ from cryskit.cli.memory import keep_pages
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
-from cryskit.graphs.symmetry import space_group
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
 from cryskit.predict.predictor import Predictor
 from cryskit.predict.published import path_of
+from cryskit.symmetry import space_group
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:

@@ -29,12 +29,12 @@ from cryskit.data.interchange import write
 from cryskit.data.read import read
 from cryskit.graphs.build import build_usable
 from cryskit.graphs.structure_hash import structure_hashes
-from cryskit.graphs.symmetry import space_group
 from cryskit.predict.compute import compute
 from cryskit.predict.load import load
 from cryskit.predict.outcome import predictions_of
 from cryskit.predict.tables import arrow_table, prediction_row
 from cryskit.screen.folder import Folder
+from cryskit.symmetry import space_group
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:

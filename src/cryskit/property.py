@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from cryskit.tensors.kinds import KINDS, TensorKind
+from cryskit.tensors.kinds import TENSOR_KINDS, TensorKind
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Property:
         functional: Level of theory of the labels (PBE, OptB88vdW, mBJ, ...); another functional makes another property.
         aliases: Column names that other tools use for the property.
         description: One sentence on the property.
-        symmetry: Which tensor it is, one of `tensors.kinds.KINDS` ("elastic", "dielectric", "piezoelectric"); "" unless the kind is
+        symmetry: Which tensor it is, one of `tensors.kinds.TENSOR_KINDS` ("elastic", "dielectric", "piezoelectric"); "" unless the kind is
             "tensor".
 
     Example:
@@ -55,16 +55,16 @@ class Property:
                 f"{self.name} is a {self.kind} and has the classes ({', '.join(map(str, self.classes))}); "
                 "a class has two or more of different names, a scalar has none"
             )
-        if self.symmetry not in (KINDS if self.kind == "tensor" else ("",)):
+        if self.symmetry not in (TENSOR_KINDS if self.kind == "tensor" else ("",)):
             raise ValueError(
-                f"{self.name} is a {self.kind} and has the symmetry {self.symmetry!r}; a tensor has one of {', '.join(KINDS)}, "
+                f"{self.name} is a {self.kind} and has the symmetry {self.symmetry!r}; a tensor has one of {', '.join(TENSOR_KINDS)}, "
                 "other properties have none"
             )
 
     @property
     def tensor(self) -> TensorKind | None:
         """The kind of tensor that it is, or None if it is none."""
-        return KINDS.get(self.symmetry)
+        return TENSOR_KINDS.get(self.symmetry)
 
     @property
     def outputs(self) -> int:
@@ -76,4 +76,6 @@ class Property:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of its values in tables: its name, or for a tensor one per component, `<name>_c11` and so on."""
-        return tuple(f"{self.name}_{component}" for component in self.tensor.components) if self.tensor else (self.name,)
+        return (
+            tuple(f"{self.name}_{component}" for component in self.tensor.components) if self.tensor else (self.name,)
+        )

@@ -16,7 +16,7 @@ import numpy as np
 
 from cryskit.conversions import Conversions
 from cryskit.errors import CoordinatesError, CrystalError, LatticeError, UnknownNameError
-from cryskit.property import Property as Property
+from cryskit.property import Property as Property  # noqa: PLC0414 - it is one of the types that others import from here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -49,7 +49,7 @@ for name in parts:
     importlib.import_module(name)
 from cryskit.data.read import read
 from cryskit.graphs.build import build
-from cryskit.graphs.symmetry import isometries
+from cryskit.symmetry import isometries
 from cryskit.types import GraphSpec
 
 crystals = list(read(sources))

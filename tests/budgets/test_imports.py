@@ -38,6 +38,8 @@ ORDER = [
         "atomic_write",
         "checksum",
         "parallel",
+        "symmetry",
+        "tensors",
     },
     {"batching", "protocols", "registry"},
     {"data"},

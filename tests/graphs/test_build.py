@@ -12,7 +12,7 @@ from cryskit.data.read import read
 from cryskit.errors import DataError
 from cryskit.graphs import store
 from cryskit.graphs.build import build, build_usable, key
-from cryskit.graphs.symmetry import orbits
+from cryskit.graphs.orbits import orbits
 from cryskit.types import Crystal, Graph, GraphSpec
 
 CRYSTALS = list(read(Path(__file__).parents[2] / "examples"))

@@ -15,7 +15,8 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from cryskit.data.read import read
 from cryskit.data.sources import open_source
 from cryskit.graphs.build import build
-from cryskit.graphs.symmetry import agree, detect, orbits, space_group
+from cryskit.graphs.orbits import agree, orbits
+from cryskit.symmetry import detect, space_group
 from cryskit.types import Crystal, GraphSpec
 
 SPEC = GraphSpec()

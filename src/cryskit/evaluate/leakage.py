@@ -14,7 +14,7 @@ from cryskit.elements import formula
 from cryskit.errors import DataError
 from cryskit.graphs.duplicates import near_duplicates
 from cryskit.graphs.prototypes import Prototypes
-from cryskit.graphs.symmetry import space_group
+from cryskit.symmetry import space_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -16,8 +16,9 @@ def metrics(values: ArrayLike, truth: ArrayLike, transform: Literal["none", "log
     """Compare predictions with labels; rows that lack either are left out.
 
     Args:
-        values: (n,) predictions, in the unit of the property.
-        truth: (n,) labels, in the same unit.
+        values: (n,) predictions, in the unit of the property; or (n, k) those of tensors in Mandel's notation, whose errors are
+            Frobenius norms.
+        truth: (n,) or (n, k) labels, in the same unit.
         transform: "log10": compare the logarithms too, over the rows where both are positive.
 
     Returns:
@@ -29,28 +30,35 @@ def metrics(values: ArrayLike, truth: ArrayLike, transform: Literal["none", "log
         DataError: No row has both, or the lengths differ.
     """
     predicted, known = np.asarray(values, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    if predicted.shape != known.shape or predicted.ndim != 1:
+    if predicted.shape != known.shape or predicted.ndim not in {1, 2}:
         raise DataError(f"{predicted.shape} predictions but {known.shape} labels", "Give one label per prediction")
-    both = np.isfinite(predicted) & np.isfinite(known)
+    both = np.isfinite(predicted + known).reshape(len(known), -1).all(1)
     if not both.any():
         raise DataError("No row has both a prediction and a label", "Give data that has labels for this property")
     found = _compare(predicted[both], known[both])
+    if transform != "log10":
+        return found
     positive = both & (predicted > 0) & (known > 0)
-    if transform == "log10" and positive.any():
+    if positive.any():
         logarithmic = _compare(np.log10(predicted[positive]), np.log10(known[positive]))
         found |= {f"{name}_log10": value for name, value in logarithmic.items()}
     return found
 
 
+def _sizes(differences: np.ndarray) -> np.ndarray:
+    """Return absolute values or, of rows, norms, (n,)."""
+    return np.asarray(np.linalg.norm(differences.reshape(len(differences), -1), axis=1))
+
+
 def _compare(predicted: np.ndarray, known: np.ndarray) -> dict[str, float]:
-    errors = predicted - known
-    deviations = known - known.mean()
+    errors = _sizes(predicted - known)
+    deviations = _sizes(known - known.mean(0))
     spread = float(np.square(deviations).sum())
     found = {
         "n": len(known),
-        "mae": float(np.abs(errors).mean()),
+        "mae": float(errors.mean()),
         "rmse": float(np.sqrt(np.square(errors).mean())),
         "r2": float(1 - np.square(errors).sum() / spread) if spread > 0 else np.nan,
-        "mad": float(np.abs(deviations).mean()),
+        "mad": float(deviations.mean()),
     }
     return {name: value for name, value in found.items() if np.isfinite(value)}

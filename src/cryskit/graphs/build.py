@@ -18,10 +18,11 @@ from cryskit.atomic_write import write_json
 from cryskit.errors import CrystalError
 from cryskit.graphs import store
 from cryskit.graphs.neighbours import mutual, neighbours
-from cryskit.graphs.point_group import ORDER, point_group
+from cryskit.graphs.orbits import orbits
+from cryskit.graphs.point_group import ORDER, repeated_point_group
 from cryskit.graphs.reverse import reverse_edges
-from cryskit.graphs.symmetry import NAMED_TOLERANCE, TOLERANCE, orbits, space_group
 from cryskit.graphs.translations import COUNT, shortest_translations
+from cryskit.symmetry import NAMED_TOLERANCE, TOLERANCE, space_group
 from cryskit.types import Graph
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def build(
         spec: The kind of graph, as an encoder or objective needs it (its `needs`).
         cache: A folder for built graphs; a graph of the same content that is there is memory-mapped instead of built, unless it is
             damaged.
-        symmetry: The orbits of each crystal, if they are known already (see `graphs.symmetry.orbits`).
+        symmetry: The orbits of each crystal, if they are known already (see `graphs.orbits.orbits`).
 
     Returns:
         The graph of all crystals as one batch on the CPU; its targets are (B, 0).
@@ -226,7 +227,7 @@ def _join(crystals: Sequence[Crystal], parts: Sequence[_Part], spec: GraphSpec) 
         )
         if spec.translations
         else None,
-        point_group=torch.tensor(np.array([point_group(c) for c in crystals]), dtype=torch.float32).reshape(
+        point_group=torch.tensor(np.array([repeated_point_group(c) for c in crystals]), dtype=torch.float32).reshape(
             -1, ORDER, 3, 3
         )
         if spec.point_group

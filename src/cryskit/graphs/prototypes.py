@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from cryskit.graphs.symmetry import NAMED_TOLERANCE, detect
+from cryskit.symmetry import NAMED_TOLERANCE, detect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

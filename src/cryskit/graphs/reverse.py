@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cryskit.errors import CoordinatesError
-from cryskit.graphs.symmetry import Isometries, isometries
+from cryskit.symmetry import Isometries, isometries
 
 if TYPE_CHECKING:
     from cryskit.graphs.neighbours import Neighbours

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cryskit.graphs.symmetry import TOLERANCE, detect
+from cryskit.symmetry import TOLERANCE, detect
 
 if TYPE_CHECKING:
     from cryskit.types import Crystal

@@ -20,6 +20,7 @@ from cryskit.layers.harmonics import DEGREES, harmonics
 from cryskit.layers.tensor_basis import by_degree
 
 _POINTS = 24  # on the sphere, amply more than the nine harmonics of the highest degree
+_ROUNDING = 1e-6  # below it an entry is zero, so that what symmetry forbids is zero to the last digit
 _GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 
 
@@ -57,5 +58,6 @@ class Projection(nn.Module):
         for degree, (start, stop) in enumerate(pairwise(starts), 1):
             for factor, mean in means.items():
                 projector = getattr(self, f"inverse_{degree}") @ mean[:, :, start:stop]
-                found[degree, factor * (-1) ** degree] = (projector + projector.mT) / 2
+                symmetric = (projector + projector.mT) / 2
+                found[degree, factor * (-1) ** degree] = symmetric.where(symmetric.abs() > _ROUNDING, 0.0)
         return found

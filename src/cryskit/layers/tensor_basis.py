@@ -16,15 +16,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryskit.layers.harmonics import DEGREES, components
-from cryskit.tensors.kinds import KINDS, VOIGT
+from cryskit.tensors.kinds import ELASTIC, PAIRS
+from cryskit.tensors.notation import mandel_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cryskit.tensors.kinds import TensorKind
-
-MANDEL = np.array([1.0, 1.0, 1.0, *[2**0.5] * 3])
-"""Factors of pairs of axes in Voigt's order by which Mandel's notation keeps the Frobenius norm."""
+IRREPS: Mapping[str, tuple[tuple[int, int], ...]] = MappingProxyType(
+    {
+        "elastic": ((0, 1), (0, 1), (2, 1), (2, 1), (4, 1)),
+        "dielectric": ((0, 1), (2, 1)),
+        "piezoelectric": ((1, -1), (1, -1), (2, -1), (3, -1)),
+    }
+)
+"""Kind of tensor to degree l and parity of each of its irreducible parts."""
 
 _POLAR, _AZIMUTHAL = 8, 18  # points of the quadrature, exact up to degree 15
 _STEP = 1e-30  # of derivatives by a complex step, which have no error of cancellation
@@ -72,7 +77,8 @@ def coupling(first: int, second: int, degree: int) -> np.ndarray:
         left, right = _gradients(points, first), _gradients(points, second)
         triple = np.einsum("ni,naj,nbk,ijk->nab", points, left, right, _levi_civita())
         found = np.einsum("n,nab,nc->abc", weights, triple, values[degree])
-    return found * np.sqrt((2 * degree + 1) / np.square(found).sum())
+    scaled: np.ndarray = found * np.sqrt((2 * degree + 1) / np.square(found).sum())
+    return scaled
 
 
 def _gradients(points: np.ndarray, degree: int) -> np.ndarray:
@@ -91,7 +97,7 @@ def _levi_civita() -> np.ndarray:
 
 @cache
 def tensor_basis(name: str) -> np.ndarray:
-    """Return an orthonormal basis of the tensors of a kind, (components, rows, columns), part by part as in `TensorKind.irreps`.
+    """Return an orthonormal basis of the tensors of a kind, (components, rows, columns), part by part as in IRREPS.
 
     The matrices are in Mandel's notation where rows or columns are pairs of axes. The first basis matrix of an elastic tensor is the
     bulk, the second the shear part of an isotropic one.
@@ -99,12 +105,11 @@ def tensor_basis(name: str) -> np.ndarray:
     Args:
         name: Name of the kind of tensor.
     """
-    kind = KINDS[name]
     points, weights = _quadrature()
     values, forms = by_degree(points), _FORMS[name](points)
     found: list[np.ndarray] = []
-    for degree, parity in dict.fromkeys(kind.irreps):
-        wanted = kind.irreps.count((degree, parity))
+    for degree, parity in dict.fromkeys(IRREPS[name]):
+        wanted = IRREPS[name].count((degree, parity))
         parts: list[np.ndarray] = []
         for form in forms:
             part = np.einsum("n,nm,nij->mij", weights, values[degree], form)
@@ -117,23 +122,8 @@ def tensor_basis(name: str) -> np.ndarray:
     return np.concatenate(found)
 
 
-def mandel_factors(kind: TensorKind) -> np.ndarray:
-    """Return the factors from the matrix in Voigt's notation to the one in Mandel's, (rows, columns).
-
-    Args:
-        kind: The kind of tensor.
-    """
-    rows, columns = (MANDEL if size == len(VOIGT) else np.ones(size) for size in kind.matrix)
-    return np.outer(rows, columns)
-
-
-def _mandel(tensors: np.ndarray) -> np.ndarray:
-    """Return symmetric tensors, (..., 3, 3), in Mandel's notation, (..., 6)."""
-    return np.stack([tensors[..., i, j] for i, j in VOIGT], axis=-1) * MANDEL
-
-
 def _elastic(points: np.ndarray) -> list[np.ndarray]:
-    pairs, unit = _mandel(points[:, :, None] * points[:, None]), _mandel(np.eye(3))
+    pairs, unit = _pair(points[:, :, None] * points[:, None]), _pair(np.eye(3))
     mixed = pairs[:, :, None] * unit
     return [mixed + mixed.transpose(0, 2, 1), pairs[:, :, None] * pairs[:, None]]
 
@@ -143,10 +133,15 @@ def _dielectric(points: np.ndarray) -> list[np.ndarray]:
 
 
 def _piezoelectric(points: np.ndarray) -> list[np.ndarray]:
-    pairs, unit = _mandel(points[:, :, None] * points[:, None]), _mandel(np.eye(3))
+    pairs, unit = _pair(points[:, :, None] * points[:, None]), _pair(np.eye(3))
     crossed = np.einsum("ijl,nl,nk->nijk", _levi_civita(), points, points)
-    turned = _mandel(crossed + crossed.transpose(0, 1, 3, 2))
+    turned = _pair(crossed + crossed.transpose(0, 1, 3, 2))
     return [points[:, :, None] * unit, points[:, :, None] * pairs[:, None], turned]
+
+
+def _pair(tensors: np.ndarray) -> np.ndarray:
+    """Return symmetric tensors, (..., 3, 3), as vectors in Mandel's notation, (..., 6)."""
+    return np.stack([tensors[..., i, j] for i, j in PAIRS], axis=-1) * np.diag(mandel_weights(ELASTIC)) ** 0.5
 
 
 _FORMS: Mapping[str, Callable[[np.ndarray], list[np.ndarray]]] = MappingProxyType(

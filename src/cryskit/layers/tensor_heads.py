@@ -28,7 +28,7 @@ from cryskit.layers.message_passing import Edges, Neighbourhoods
 from cryskit.layers.pool import mean_pool
 from cryskit.layers.projection import Projection
 from cryskit.layers.radial import Gaussians
-from cryskit.layers.tensor_basis import coupling, pairs_for
+from cryskit.layers.tensor_basis import IRREPS, coupling, pairs_for
 from cryskit.layers.tensor_scalars import SCALARS
 from cryskit.layers.tensor_scale import TensorScale
 
@@ -55,10 +55,14 @@ class TensorHeads(Heads):
     Attributes:
         properties: The properties in the order of the outputs.
         scales: For each tensor, the change between components and what is learned.
+        scalars: The scalars among the properties.
+        deviation: (scalars,) standard deviation of each scalar, transformed, in the training rows.
 
     Raises:
         PlanError: There is no tensor, or a scalar that does not follow from one.
     """
+
+    deviation: Tensor
 
     def __init__(
         self, width: int, properties: Sequence[Property], channels: int = 16, hidden: int = 64, radius: float = 8.0
@@ -68,6 +72,8 @@ class TensorHeads(Heads):
         _require_tensors(self.properties)
         tensors = [wanted for wanted in self.properties if wanted.tensor]
         self.scales = nn.ModuleDict({wanted.name: TensorScale(wanted) for wanted in tensors})
+        self.scalars = [wanted for wanted in self.properties if not wanted.tensor]
+        self.register_buffer("deviation", torch.ones(len(self.scalars)))
         self.norm = nn.LayerNorm(width)
         self.radial = Gaussians(radius)
         self.centre = nn.Linear(width, 2 * channels)
@@ -77,7 +83,7 @@ class TensorHeads(Heads):
         self.projection = Projection()
         self.parts = nn.ModuleDict()
         for wanted in tensors:
-            count = Counter(wanted.tensor.irreps if wanted.tensor else ())
+            count = Counter(IRREPS[wanted.symmetry])
             self.parts[wanted.name] = nn.ModuleList(
                 _Isotropic(width, hidden, number) if degree == 0 else _Part(width, channels, degree, parity, number)
                 for (degree, parity), number in count.items()
@@ -119,7 +125,9 @@ class TensorHeads(Heads):
         """
         tensors, scales = self.tensors(predictions), self._scales()
         found = [
-            scales[wanted.name].components(tensors[wanted.name]) if wanted.tensor else scalar(wanted.name, tensors)[:, None]
+            scales[wanted.name].components(tensors[wanted.name])
+            if wanted.tensor
+            else scalar(wanted.name, tensors)[:, None]
             for wanted in self.properties
         ]
         return torch.cat(found, dim=1)
@@ -133,9 +141,34 @@ class TensorHeads(Heads):
         Raises:
             DataError: A tensor has fewer than two usable values there.
         """
-        for name, columns in self.by_property(targets).items():
-            if name in self.scales:
-                self._scales()[name].fit(columns)
+        columns = self.by_property(targets)
+        for name, scale in self._scales().items():
+            scale.fit(columns[name])
+        for position, wanted in enumerate(self.scalars):
+            known = _transformed(columns[wanted.name][:, 0], wanted)
+            known = known[known.isfinite()]
+            self.deviation[position] = known.std().clamp_min(1e-8) if len(known) > 1 else 1.0
+
+    def distances(
+        self, learned: Float[Tensor, "crystals learned"], targets: Float[Tensor, "crystals outputs"]
+    ) -> dict[str, Float[Tensor, " crystals"]]:
+        """Return how far predictions are from labels, in units of the spread of the training rows; NaN where there is no label.
+
+        Args:
+            learned: The standardised coordinates that `of` returns.
+            targets: The targets in the order of the outputs, NaN where unknown.
+        """
+        scales, columns, tensors = self._scales(), self.by_property(targets), self.tensors(learned)
+        parts = learned.split([scale.size for scale in scales.values()], dim=1)
+        found = {
+            name: scale.distance(part, columns[name]) for (name, scale), part in zip(scales.items(), parts, strict=True)
+        }
+        for deviation, wanted in zip(self.deviation, self.scalars, strict=True):
+            label, predicted = _transformed(columns[wanted.name][:, 0], wanted), scalar(wanted.name, tensors)
+            known = label.isfinite()
+            off = _transformed(predicted, wanted) - torch.where(known, label, 0.0)
+            found[wanted.name] = torch.where(known, off.abs() / deviation, torch.nan)
+        return found
 
     def by_property(self, outputs: Float[Tensor, "crystals outputs"]) -> dict[str, Tensor]:
         """Return the columns of each property, by name.
@@ -223,7 +256,8 @@ class _Part(nn.Module):
         pooled = mean_pool(features.flatten(1), graph).unflatten(1, features.shape[1:])
         projected = projectors[self.key] @ pooled
         weights = self.mix(encoding.crystals).unflatten(1, (-1, self.number)) * self.scale
-        return (projected @ weights).mT.flatten(1)
+        coordinates: Tensor = (projected @ weights).mT.flatten(1)
+        return coordinates
 
     def _features(self, moments: Moments) -> Float[Tensor, "atoms components features"]:
         """Return the sums of harmonics of this degree and the products of two sums that have it."""
@@ -246,14 +280,23 @@ def scalar(name: str, tensors: Mapping[str, Tensor]) -> Float[Tensor, " crystals
     return found.of(tensors[found.tensor])
 
 
+def _transformed(values: Tensor, wanted: Property) -> Tensor:
+    """Return values on the scale on which the property is learned; NaN where that does not exist."""
+    return torch.where(values > 0, values, torch.nan).log10() if wanted.transform == "log10" else values
+
+
 def _require_tensors(properties: Sequence[Property]) -> None:
     tensors = [wanted.name for wanted in properties if wanted.tensor]
-    others = [p.name for p in properties if not p.tensor and (p.name not in SCALARS or SCALARS[p.name].tensor not in tensors)]
+    others = [
+        p.name for p in properties if not p.tensor and (p.name not in SCALARS or SCALARS[p.name].tensor not in tensors)
+    ]
     if others or not tensors:
         known = [name for name, found in SCALARS.items() if found.tensor in tensors]
         raise PlanError(
             f"{', '.join(others) or 'Nothing'} does not follow from {', '.join(tensors) or 'a tensor, as there is none'}",
-            f"Learn it in a model of its own; with this tensor a model can learn {', '.join(known)}" if known else "Name a tensor",
+            f"Learn it in a model of its own; with this tensor a model can learn {', '.join(known)}"
+            if known
+            else "Name a tensor",
         )
 
 

@@ -14,8 +14,8 @@ from cryskit.data.pieces import Items, read_piece
 from cryskit.elements import chemical_system
 from cryskit.graphs.build import build_usable
 from cryskit.graphs.structure_hash import structure_hashes
-from cryskit.graphs.symmetry import space_group
 from cryskit.parallel import restart_clock
+from cryskit.symmetry import space_group
 from cryskit.types import Crystal, Graph, GraphSpec
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from moyopy import SpaceGroupType
 
 from cryskit import elements
 from cryskit.errors import one_line
-from cryskit.graphs.symmetry import NAMED_TOLERANCE, SYSTEMS, detect, system_of
+from cryskit.symmetry import NAMED_TOLERANCE, SYSTEMS, detect, system_of
 
 if TYPE_CHECKING:
     from cryskit.types import Crystal

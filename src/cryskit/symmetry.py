@@ -1,4 +1,4 @@
-"""The space group of a crystal, and the orbits of its atoms: atoms for which every invariant network gives the same.
+"""The symmetry of a crystal: its space group, its operations and its point group.
 
 Symmetry is detected (moyopy) and never read from a file: most published CIFs are written as P1.
 """
@@ -9,20 +9,16 @@ import logging
 import threading
 from bisect import bisect_left
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import moyopy
 import numpy as np
 
-from cryskit.graphs.neighbours import SHELL_TOLERANCE, Neighbours, neighbours
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from cryskit.types import GraphSpec
 
 TOLERANCE = 1e-4
 """Largest distance, in angstrom, between an atom and the image of another one under an operation of the space group. It is
@@ -37,29 +33,6 @@ SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", 
 _LAST_GROUPS = (2, 15, 74, 142, 167, 194, 230)  # of the crystal systems
 
 _MOYO = logging.getLogger("moyo")
-
-
-def orbits(crystal: Crystal, spec: GraphSpec) -> np.ndarray:
-    """Return for each atom the first atom of its orbit, (N,) int64.
-
-    Orbits are those of the primitive cell, so a supercell has as many as its primitive cell. Where the cell is not
-    primitive they are checked: the neighbour distances of an orbit's atoms must agree, else every atom is its own orbit.
-
-    Args:
-        crystal: The crystal.
-        spec: The kind of graph, in whose neighbourhoods equivalent atoms must have the same neighbours.
-    """
-    alone = np.arange(len(crystal))
-    found = detect(crystal, TOLERANCE)
-    if found is None:
-        return alone
-    _, first, orbit = np.unique(np.array(found.orbits), return_index=True, return_inverse=True)
-    representative = first[orbit]
-    if len(first) == len(crystal):
-        return alone
-    if len(found.prim_std_cell.numbers) == len(crystal) or agree(crystal, representative, spec):
-        return representative
-    return alone
 
 
 def space_group(crystal: Crystal) -> tuple[int, int]:
@@ -115,6 +88,32 @@ def isometries(crystal: Crystal) -> Isometries:
     return Isometries(rotations, np.array(found.operations.translations) @ crystal.lattice, crystal.lattice)
 
 
+def point_group(crystal: Crystal, tolerance: float = TOLERANCE) -> np.ndarray:
+    """Return the operations of the point group, (S, 3, 3) float64, as matrices for Cartesian column vectors, the identity included.
+
+    They are exactly orthogonal and exactly a group: they are those of the lattice whose metric is the mean over the group,
+    in the orientation of the given one. A crystal whose symmetry cannot be found has the identity only.
+
+    Args:
+        crystal: The crystal.
+        tolerance: Largest distance between an atom and the image of another one under an operation, in angstrom.
+    """
+    found = detect(crystal, tolerance)
+    if found is not None and len(found.prim_std_cell.numbers) < len(crystal):
+        crystal = _primitive(crystal, found)
+        found = detect(crystal, tolerance)
+    if found is None:
+        return np.eye(3)[None]
+    rotations = np.unique(np.array(found.operations.rotations), axis=0)
+    columns = crystal.lattice.T
+    metric = np.mean([rotation.T @ columns.T @ columns @ rotation for rotation in rotations], axis=0)
+    inverse = np.linalg.inv(columns)
+    values, vectors = np.linalg.eigh(inverse.T @ metric @ inverse)  # nearly the identity
+    exact = (vectors * np.sqrt(values)) @ vectors.T @ columns
+    operations: np.ndarray = exact @ rotations @ np.linalg.inv(exact)
+    return operations
+
+
 def _primitive(crystal: Crystal, found: moyopy.MoyoDataset) -> Crystal:
     """Return the primitive cell of a crystal, at its place in space."""
     linear = np.array(found.prim_std_linear)
@@ -159,33 +158,3 @@ def _without_warnings() -> Iterator[None]:
         yield
     finally:
         _MOYO.removeFilter(unless_warning)
-
-
-def agree(crystal: Crystal, representative: np.ndarray, spec: GraphSpec) -> bool:
-    """Return whether every atom has the same elements at the same distances as its representative.
-
-    Args:
-        crystal: The crystal.
-        representative: (N,) int64, for each atom another one that should be equivalent.
-        spec: The kind of graph, in whose neighbourhoods they are compared.
-    """
-    # Whole shells are compared: a smooth neighbourhood may end anywhere, so also between two distances that should be equal.
-    whole = (
-        replace(spec, neighbours="nearest", count=2 * spec.count, shells=True) if spec.neighbours == "smooth" else spec
-    )
-    found = neighbours(crystal, np.arange(len(crystal)), whole)
-    shells = [_surroundings(crystal, found, atom) for atom in range(len(crystal))]
-    for atom, other in enumerate(representative):
-        (numbers, distances), (expected_numbers, expected) = shells[atom], shells[other]
-        if len(distances) != len(expected) or crystal.numbers[atom] != crystal.numbers[other]:
-            return False
-        if len(expected) and np.abs(np.sort(distances) - np.sort(expected)).max() > SHELL_TOLERANCE:
-            return False
-        if not np.array_equal(np.sort(numbers), np.sort(expected_numbers)):
-            return False
-    return True
-
-
-def _surroundings(crystal: Crystal, found: Neighbours, atom: int) -> tuple[np.ndarray, np.ndarray]:
-    mine = slice(*np.searchsorted(found.centre, (atom, atom + 1)))
-    return crystal.numbers[found.neighbour[mine]], found.distance[mine]
