@@ -38,6 +38,7 @@ ORDER = [
         "atomic_write",
         "checksum",
         "parallel",
+        "property",
         "symmetry",
         "tensors",
     },

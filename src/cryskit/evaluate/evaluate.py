@@ -17,7 +17,7 @@ from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.class_metrics import class_metrics
 from cryskit.evaluate.coverage import coverage
 from cryskit.evaluate.likeness import likeness
-from cryskit.evaluate.metrics import metrics
+from cryskit.evaluate.metrics import metrics, tensor_metrics
 from cryskit.predict.predictor import LEVEL
 from cryskit.predict.tables import frame, prediction_row, records
 from cryskit.predict.writers import json_rows
@@ -190,7 +190,9 @@ def _metrics(
     name = wanted.name
     if wanted.tensor:
         columns = list(wanted.columns)
-        return metrics(_mandel(table[columns], wanted), _mandel(table[[f"{each}_true" for each in columns]], wanted))
+        return tensor_metrics(
+            _mandel(table[columns], wanted), _mandel(table[[f"{each}_true" for each in columns]], wanted)
+        )
     if not wanted.classes:
         return metrics(table[name], table[f"{name}_true"], wanted.transform)
     labels = [item.targets.get(name) if isinstance(item, Crystal) else None for item in seen]

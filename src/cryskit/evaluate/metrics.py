@@ -16,9 +16,8 @@ def metrics(values: ArrayLike, truth: ArrayLike, transform: Literal["none", "log
     """Compare predictions with labels; rows that lack either are left out.
 
     Args:
-        values: (n,) predictions, in the unit of the property; or (n, k) those of tensors in Mandel's notation, whose errors are
-            Frobenius norms.
-        truth: (n,) or (n, k) labels, in the same unit.
+        values: (n,) predictions, in the unit of the property.
+        truth: (n,) labels, in the same unit.
         transform: "log10": compare the logarithms too, over the rows where both are positive.
 
     Returns:
@@ -30,24 +29,42 @@ def metrics(values: ArrayLike, truth: ArrayLike, transform: Literal["none", "log
         DataError: No row has both, or the lengths differ.
     """
     predicted, known = np.asarray(values, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    if predicted.shape != known.shape or predicted.ndim not in {1, 2}:
+    if predicted.shape != known.shape or predicted.ndim != 1:
         raise DataError(f"{predicted.shape} predictions but {known.shape} labels", "Give one label per prediction")
-    both = np.isfinite(predicted + known).reshape(len(known), -1).all(1)
+    both = np.isfinite(predicted) & np.isfinite(known)
     if not both.any():
         raise DataError("No row has both a prediction and a label", "Give data that has labels for this property")
     found = _compare(predicted[both], known[both])
-    if transform != "log10":
-        return found
     positive = both & (predicted > 0) & (known > 0)
-    if positive.any():
+    if transform == "log10" and positive.any():
         logarithmic = _compare(np.log10(predicted[positive]), np.log10(known[positive]))
         found |= {f"{name}_log10": value for name, value in logarithmic.items()}
     return found
 
 
+def tensor_metrics(values: ArrayLike, truth: ArrayLike) -> dict[str, float]:
+    """Compare predicted tensors with labels as `metrics` does numbers, errors being Frobenius norms; rows that lack either are left out.
+
+    Args:
+        values: (n, k) predictions in Mandel's notation, whose norm is that of the Cartesian tensor, in the unit of the property.
+        truth: (n, k) labels, in the same unit.
+
+    Returns:
+        n, mae (mean norm of the error), rmse, r2 and mad (the mae of always guessing the mean of the labels).
+
+    Raises:
+        DataError: No row has both.
+    """
+    predicted, known = np.asarray(values, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    both = np.isfinite(predicted + known).all(1)
+    if not both.any():
+        raise DataError("No row has both a prediction and a label", "Give data that has labels for this property")
+    return _compare(predicted[both], known[both])
+
+
 def _sizes(differences: np.ndarray) -> np.ndarray:
-    """Return absolute values or, of rows, norms, (n,)."""
-    return np.asarray(np.linalg.norm(differences.reshape(len(differences), -1), axis=1))
+    """Return the absolute value of numbers, the norm of rows, (n,)."""
+    return np.abs(differences) if differences.ndim == 1 else np.asarray(np.linalg.norm(differences, axis=1))
 
 
 def _compare(predicted: np.ndarray, known: np.ndarray) -> dict[str, float]:

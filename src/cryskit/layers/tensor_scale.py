@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 LEAST: Mapping[str, float] = MappingProxyType({"elastic": 0.0, "dielectric": 1.0})
 """Kind of tensor to the lower bound of its eigenvalues, where there is one: of a stable crystal's stiffness in GPa, of a permittivity."""
 
-_LARGEST = 12.0  # of the logarithm of an eigenvalue; e^12 is far beyond every tensor
-
 
 class TensorScale(nn.Module):
     """The change between the components of a tensor and what is learned of it.
@@ -73,9 +71,7 @@ class TensorScale(nn.Module):
         found = torch.einsum("bk,kij->bij", learned * self.deviation + self.mean, self.basis)
         if not self.positive:
             return found
-        norm = found.flatten(1).norm(dim=1).clamp_min(1e-12)
-        bounded = found * (_LARGEST / norm).clamp_max(1)[:, None, None]
-        return torch.matrix_exp(bounded) + self.least * self.unit
+        return torch.matrix_exp(found) + self.least * self.unit
 
     def components(self, tensors: Float[Tensor, "crystals rows columns"]) -> Float[Tensor, "crystals size"]:
         """Return the independent components of tensors in Voigt's notation.
