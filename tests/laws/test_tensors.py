@@ -50,15 +50,15 @@ EXACT = 1e-5
 class Network(torch.nn.Module):
     """An encoder with tensor heads whose directions matter as they do in a trained network."""
 
-    def __init__(self, wanted: Property, encoder: str = "steinhardt") -> None:
+    def __init__(self, wanted: Property, encoder: str = "steinhardt", *, products: bool = False) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.kind = TENSOR_KINDS[wanted.symmetry]
         self.encoder = ENCODERS.build({"name": encoder, **SMALL[encoder]})
-        self.heads = TensorHeads(self.encoder.width, [wanted], channels=8)
+        self.heads = TensorHeads(self.encoder.width, [wanted], channels=8, products=products)
         for name, parameter in self.heads.named_parameters():
             if "mix" in name:
-                torch.nn.init.normal_(parameter, std=4.0)
+                torch.nn.init.normal_(parameter, std=1.0)
         self.eval()
 
     def of(self, crystals: list[Crystal], *, reduce: bool = True) -> np.ndarray:
@@ -78,9 +78,10 @@ class Network(torch.nn.Module):
         return float((np.linalg.norm((left - right) * weights, axis=(1, 2)) / sizes).max())
 
 
-@pytest.fixture(scope="module", params=list(TENSORS))
+@pytest.fixture(scope="module", params=[*TENSORS, "elastic with products"])
 def network(request: pytest.FixtureRequest) -> Network:
-    return Network(TENSORS[request.param])
+    name, _, products = request.param.partition(" with ")
+    return Network(TENSORS[name], products=bool(products))
 
 
 def turned(crystal: Crystal, rotation: np.ndarray) -> Crystal:

@@ -1,11 +1,11 @@
 """Heads for tensor properties, exact in the symmetry of the crystal, on the atom vectors of any encoder.
 
     q_i,lm = sum_j w_ij m_ij Y_lm(r_ij),          m_ij = gate(v_i, v_j, d_ij)
-    t_lm   = P_l <a_i q_i,lm + sum_l1,l2 b_i C(l1, l2, l) q_i,l1 q_i,l2>
-    T      = exp(sum_l sum_k c_lk E_lk),           c_2k, c_4k = W(y) t_l,   c_0k = MLP(y)
+    t_lm   = P_l <a_i q_i,lm [+ sum_l1,l2 b_i C(l1, l2, l) q_i,l1 q_i,l2]>
+    T      = exp(sum_l sum_k c_lk E_lk),           c_0k = MLP(y),   c_lk = W_k t_l,   l > 0
 
 The sums of harmonics turn with the crystal, and so do their products under the coefficients C of Clebsch and Gordan; a, b and W are numbers
-that turn nothing. P projects on what the point group leaves unchanged (`layers.projection`), which also turns an orbit's sum to
+that turn nothing. Products (in brackets) are left out unless asked for, but where one sum cannot have the parity of a part. P projects on what the point group leaves unchanged (`layers.projection`), which also turns an orbit's sum to
 its atoms. E is an orthonormal basis of the tensors (`layers.tensor_basis`). Elastic and dielectric tensors are the matrix exponential
 in Mandel's notation, which commutes with rotations: positive definite always. Piezoelectric tensors are the sum itself.
 """
@@ -51,6 +51,7 @@ class TensorHeads(Heads):
         channels: Number of channels of a message that are weights of bond directions.
         hidden: Width of the hidden layer of the isotropic parts.
         radius: Largest distance of a neighbour, in angstrom.
+        products: Whether products of two sums of harmonics are used where one sum is enough, too.
 
     Attributes:
         properties: The properties in the order of the outputs.
@@ -65,7 +66,14 @@ class TensorHeads(Heads):
     deviation: Tensor
 
     def __init__(
-        self, width: int, properties: Sequence[Property], channels: int = 16, hidden: int = 64, radius: float = 8.0
+        self,
+        width: int,
+        properties: Sequence[Property],
+        channels: int = 16,
+        hidden: int = 64,
+        radius: float = 8.0,
+        *,
+        products: bool = False,
     ) -> None:
         super().__init__()
         self.properties = tuple(properties)
@@ -85,8 +93,8 @@ class TensorHeads(Heads):
         for wanted in tensors:
             count = Counter(IRREPS[wanted.symmetry])
             self.parts[wanted.name] = nn.ModuleList(
-                _Isotropic(width, hidden, number) if degree == 0 else _Part(width, channels, degree, parity, number)
-                for (degree, parity), number in count.items()
+                _Part(width, channels, key, number, products=products) if key[0] else _Isotropic(width, hidden, number)
+                for key, number in count.items()
             )
 
     def needs(self, spec: GraphSpec) -> GraphSpec:
@@ -229,24 +237,23 @@ class _Part(nn.Module):
     Args:
         width: Width of the atom and crystal vectors.
         channels: Number of channels of the sums of harmonics.
-        degree: Degree l, from 1.
-        parity: Parity, 1 or -1.
+        key: Degree l, from 1, and parity, 1 or -1.
         number: Number of such parts in the tensor.
+        products: Whether products are used where one sum of harmonics is enough, too.
     """
 
-    def __init__(self, width: int, channels: int, degree: int, parity: int, number: int) -> None:
+    def __init__(self, width: int, channels: int, key: tuple[int, int], number: int, *, products: bool) -> None:
         super().__init__()
-        self.key, self.number = (degree, parity), number
+        self.key = degree, parity = key
         self.natural = parity == (-1) ** degree
-        self.pairs = pairs_for(degree, parity)
+        self.pairs = pairs_for(degree, parity) if products or not self.natural else []
         for first, second in self.pairs:
             coefficients = torch.from_numpy(coupling(first, second, degree)).float()
             self.register_buffer(f"coupling_{first}_{second}", coefficients, persistent=False)
         features = channels * (len(self.pairs) + self.natural)
         self.norm = nn.LayerNorm(width)
         self.gate = nn.Linear(width, features)
-        self.mix = nn.Linear(width, features * number)
-        self.scale = features**-0.5
+        self.mix = nn.Parameter(torch.randn(features, number) / features**0.5)
 
     def forward(
         self, encoding: Encoding, moments: Moments, projectors: Mapping[tuple[int, int], Tensor], graph: Graph
@@ -255,8 +262,7 @@ class _Part(nn.Module):
         features = self._features(moments) * self.gate(self.norm(encoding.atoms))[:, None]
         pooled = mean_pool(features.flatten(1), graph).unflatten(1, features.shape[1:])
         projected = projectors[self.key] @ pooled
-        weights = self.mix(encoding.crystals).unflatten(1, (-1, self.number)) * self.scale
-        coordinates: Tensor = (projected @ weights).mT.flatten(1)
+        coordinates: Tensor = (projected @ self.mix).mT.flatten(1)
         return coordinates
 
     def _features(self, moments: Moments) -> Float[Tensor, "atoms components features"]:
