@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from cryskit.predict.predictor import Predictor
     from cryskit.predict.published import models
     from cryskit.predict.shown import show
+    from cryskit.property import Property
     from cryskit.small_data.fit import fit_table
     from cryskit.suggestions.suggest import suggest
     from cryskit.training.fit import fit
     from cryskit.training.plan import Plan
     from cryskit.training.pretrain import pretrain
     from cryskit.training.train import train
-    from cryskit.types import ClassPrediction, Crystal, Encoding, Failure, Graph, GraphSpec, Prediction, Property
+    from cryskit.types import ClassPrediction, Crystal, Encoding, Failure, Graph, GraphSpec, Prediction
 
     __version__: str
 
@@ -77,7 +78,7 @@ _HOMES = {
     "Plan": "cryskit.training.plan:Plan",
     "Prediction": "cryskit.types:Prediction",
     "Predictor": "cryskit.predict.predictor:Predictor",
-    "Property": "cryskit.types:Property",
+    "Property": "cryskit.property:Property",
     "Split": "cryskit.data.splits:Split",
     "build_graphs": "cryskit.graphs.build:build",
     "datasets": "cryskit.data.sources.bundled:sources",

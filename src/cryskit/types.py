@@ -16,6 +16,7 @@ import numpy as np
 
 from cryskit.conversions import Conversions
 from cryskit.errors import CoordinatesError, CrystalError, LatticeError, UnknownNameError
+from cryskit.property import Property as Property  # noqa: PLC0414 - it is one of the types that others import from here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,8 @@ class Crystal(Conversions):
         path: Path of the file that it was read from, as it was given; "" if it was not read from a file.
         labels: Property name to a label in words ("metal", "true"), as a column of text or of truth values has it;
             `data.classes` makes targets of them.
+        tensors: Property name to a known tensor: its matrix in Voigt's notation (`tensors.kinds`), in the unit of that property and in
+            the frame of `lattice`.
 
     Raises:
         LatticeError: The lattice is not (3, 3).
@@ -62,6 +65,7 @@ class Crystal(Conversions):
     warnings: tuple[str, ...] = ()
     path: str = ""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tensors: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         lattice = np.ascontiguousarray(self.lattice, dtype=np.float64)
@@ -140,6 +144,7 @@ class GraphSpec:
         origins: Whether the graph has, for each node, the atom of the crystal for which it stands.
         translations: Whether the graph has the lengths of the shortest translations of each crystal.
         text: Name of the text encoder whose vectors of the descriptions the graph has (see `text.embed`), "" for none.
+        point_group: Whether the graph has the rotations of the point group of each crystal.
 
     Example:
         >>> from cryskit import GraphSpec
@@ -162,6 +167,7 @@ class GraphSpec:
     origins: bool = False
     translations: bool = False
     text: str = ""
+    point_group: bool = False
 
     def __post_init__(self) -> None:
         if self.neighbours not in get_args(NeighbourKind):
@@ -171,6 +177,8 @@ class GraphSpec:
     def hash(self) -> str:
         """A hash of every field but `text`, which is never built or stored, as sixteen hexadecimal digits."""
         built = {name: value for name, value in asdict(self).items() if name != "text"}
+        if not self.point_group:
+            del built["point_group"]  # so that graphs keep the name they had before there were tensors
         return hashlib.sha256(json.dumps(built, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -208,7 +216,8 @@ class Graph:
         weight: (E,) float32, the weight of each edge in every sum over edges, above 0 and at most 1. None, which stands for 1,
             unless `GraphSpec.neighbours` is "smooth".
         lattice: (B, 3, 3) float32, the lattice vectors of each crystal as rows, in angstrom.
-        targets: (B, P) float32, the known values of P properties in their units, NaN where unknown; encoders never read it.
+        targets: (B, P) float32, the known values of P properties in their units, of tensors a column for each component; NaN where
+            unknown; encoders never read it.
         symmetry: (B, 2) int64, the space group, 1..230, and the crystal system, 0 (triclinic) to 6 (cubic), of each crystal;
             encoders never read it. None unless `GraphSpec.symmetry`.
         origin: (N,) int64, the position in its crystal of the atom, or of the first atom of the orbit, for which each node
@@ -223,6 +232,8 @@ class Graph:
             `graphs.translations`. None unless `GraphSpec.translations`.
         text: (B, 2, t) float32, the vectors that a text encoder makes of the two parts of the description of each crystal, on
             the whole crystal and on its sites; NaN where a part is missing. None unless `GraphSpec.text`; never stored.
+        point_group: (B, 48, 3, 3) float32, the rotations of the point group of each crystal for Cartesian column vectors, improper
+            ones included, each as often as makes 48; see `graphs.point_group`. None unless `GraphSpec.point_group`.
 
     Example:
         Cesium chloride in a graph of its eight nearest neighbours, all of the other element:
@@ -252,6 +263,7 @@ class Graph:
     orbit_of_edge: Tensor | None = field(default=None, metadata=_on_axis("edges", points_at="edges"))
     translations: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
     text: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
+    point_group: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
 
     @property
     def atoms(self) -> int:
@@ -293,55 +305,6 @@ class Encoding:
     crystals: Tensor
 
 
-@dataclass(frozen=True)
-class Property:
-    """A quantity that can be learned and predicted.
-
-    Attributes:
-        name: Registry name and column name in every table.
-        symbol: Symbol as written in the literature.
-        unit: Unit of targets and predictions, "" if it has none.
-        kind: "scalar" for a number, "class" for one of several classes.
-        classes: Names of the classes, two or more, in the order of the numbers 0, 1, ... by which targets say them; empty unless
-            the kind is "class". Where they are two, the second is the one that is true or has the label 1.
-        range: Smallest and largest physical value, in the unit of the property; the audit reports values outside.
-        transform: Transform under which the property is learned: "none" or "log10", its decimal logarithm.
-        functional: Level of theory of the labels (PBE, OptB88vdW, mBJ, ...); another functional makes another property.
-        aliases: Column names that other tools use for the property.
-        description: One sentence on the property.
-
-    Example:
-        >>> from cryskit import Property
-        >>> hardness = Property("vickers_hardness", symbol="H_V", unit="GPa", range=(0.1, 150.0), transform="log10")
-        >>> f"{hardness.symbol} in {hardness.unit}"
-        'H_V in GPa'
-    """
-
-    name: str
-    symbol: str
-    unit: str
-    kind: Literal["scalar", "class"] = "scalar"
-    range: tuple[float, float] = (-np.inf, np.inf)
-    transform: Literal["none", "log10"] = "none"
-    functional: str = ""
-    aliases: tuple[str, ...] = ()
-    description: str = ""
-    classes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        count = len(set(self.classes))
-        if count != len(self.classes) or (count < 2 if self.kind == "class" else count > 0):
-            raise ValueError(
-                f"{self.name} is a {self.kind} and has the classes ({', '.join(map(str, self.classes))}); "
-                "a class has two or more of different names, a scalar has none"
-            )
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs of a network for it: one, or one per class where there are more than two."""
-        return len(self.classes) if len(self.classes) > 2 else 1
-
-
 class ClassPrediction(NamedTuple):
     """The class that a model predicts, and how sure it is.
 
@@ -380,6 +343,8 @@ class Prediction:
         path: Path of the file that the crystal was read from; "" if it was not read from a file.
         formula: Reduced formula of the crystal, "TiO2"; "" if it could not be read.
         classes: Property name to predicted class, for properties that are classes.
+        tensors: Property name to predicted tensor, for properties that are tensors: a matrix in Voigt's notation, in the frame of the
+            crystal's lattice.
 
     Example:
         >>> from cryskit import Prediction
@@ -398,3 +363,4 @@ class Prediction:
     path: str = ""
     formula: str = ""
     classes: Mapping[str, ClassPrediction] = field(default_factory=lambda: MappingProxyType({}))
+    tensors: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))

@@ -40,6 +40,7 @@ ORDER = [
         "atomic_write",
         "checksum",
         "parallel",
+        "property",
         "symmetry",
         "tensors",
     },

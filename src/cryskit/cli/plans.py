@@ -213,7 +213,10 @@ def check_labels(crystals: Sequence[Crystal], plan: Plan) -> None:
     for line in (said(find(name, crystals, kinds.get(name)), crystals) for name in wanted):
         if line:
             note(line)
-    bare = sum(not any(name in {**crystal.targets, **crystal.labels} for name in wanted) for crystal in crystals)
+    bare = sum(
+        not any(name in {**crystal.targets, **crystal.labels, **crystal.tensors} for name in wanted)
+        for crystal in crystals
+    )
     if bare:
         without = "has" if bare == 1 else "have"
         note(

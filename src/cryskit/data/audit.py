@@ -1,4 +1,4 @@
-"""Audit of a data set: crystals that occur twice, labels that are out of range or far from the others, missing labels.
+"""Audit of a data set: crystals that occur twice, labels that are out of range or far from the others, doubtful tensors, missing labels.
 
 Values outside the physical range of their property need no statistics and no list of known errors. Outliers are values
 far from the median on the scale the property is learned on, in units of the wider of two robust standard deviations:
@@ -16,6 +16,7 @@ import numpy as np
 
 from cryskit.elements import formula, symbol
 from cryskit.properties import registered_or_new
+from cryskit.tensors.check import check_tensor
 from cryskit.types import Failure, Property
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ CLOSE = 0.005
 _PER_MAD = 1.4826  # standard deviations of a normal distribution in its median absolute deviation
 _PER_TAIL = 2.5758  # distance of the 99.5 percentile of a normal distribution from its median
 
-Kind = Literal["failure", "repeated id", "duplicate", "similar", "outside range", "outlier"]
+Kind = Literal["failure", "repeated id", "duplicate", "similar", "outside range", "outlier", "doubtful tensor"]
 
 
 class Finding(NamedTuple):
@@ -39,7 +40,8 @@ class Finding(NamedTuple):
 
     Attributes:
         kind: What was found: a row that is no crystal, an id used twice, the same content under several ids, the same
-            formula with nearly the same volume, a label outside the physical range, a label far from the others.
+            formula with nearly the same volume, a label outside the physical range, a label far from the others, a tensor that is
+            not symmetric, not positive definite, or not in the symmetry of its crystal.
         ids: Ids of the rows concerned.
         message: What was found, with the value and its unit.
         property: Registry name of the property of the label, or "".
@@ -112,6 +114,7 @@ def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = C
     """
     failures: list[Finding] = []
     rows: list[_Row] = []
+    doubtful: list[Finding] = []
     elements: Counter[str] = Counter()
     atoms = 0
     for item in items:
@@ -120,6 +123,7 @@ def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = C
             continue
         volume = abs(float(np.linalg.det(item.lattice))) / len(item)
         rows.append(_Row(item.id, item.fingerprint, formula(item.numbers), volume, item.targets))
+        doubtful += _doubtful(item)
         elements.update(symbol(int(number)) for number in np.unique(item.numbers))
         atoms += len(item)
     table, label_findings = _labels(rows, far)
@@ -128,7 +132,7 @@ def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = C
         atoms=atoms,
         formulas=len({row.formula for row in rows}),
         table=tuple(table),
-        findings=(*failures, *_repeated(rows), *_duplicates(rows), *_similar(rows, close), *label_findings),
+        findings=(*failures, *_repeated(rows), *_duplicates(rows), *_similar(rows, close), *label_findings, *doubtful),
         elements=dict(elements.most_common()),
     )
 
@@ -205,6 +209,14 @@ def _outliers(rows: list[_Row], kind: Property, far: float) -> Iterator[Finding]
         if far < distance < inf:
             message = f"{_text(label, kind)} is {distance:.1f} robust standard deviations from the median"
             yield Finding("outlier", (row.id,), message, kind.name, label)
+
+
+def _doubtful(crystal: Crystal) -> Iterator[Finding]:
+    """Yield what is doubtful about the tensors of a crystal."""
+    for name, matrix in crystal.tensors.items():
+        kind = registered_or_new(name).tensor
+        for message in check_tensor(matrix, crystal, kind) if kind else ():
+            yield Finding("doubtful tensor", (crystal.id,), message, name)
 
 
 def _learned(label: float, kind: Property) -> float:

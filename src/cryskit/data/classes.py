@@ -56,6 +56,8 @@ def find(column: str, crystals: Sequence[Crystal], kind: Kind | None = None) -> 
     """
     name = property_name(column)
     known = _registered(column)
+    if known and known.tensor:
+        return _found_tensor(known, crystals, kind)
     words = {crystal.labels[name] for crystal in crystals if name in crystal.labels}
     bare = [crystal for crystal in crystals if name in crystal.targets and name not in crystal.labels]
     numbers = {crystal.targets[name] for crystal in bare}
@@ -74,6 +76,15 @@ def find(column: str, crystals: Sequence[Crystal], kind: Kind | None = None) -> 
     made = replace(known or Property(name, name, ""), kind="class", classes=_classes(name, words, numbers))
     labels = "0 or 1" if numbers == {0, 1} and not words else "true or false" if "true" in words else "words"
     return Found(made, "" if kind else f"All labels of {name} are {labels}")
+
+
+def _found_tensor(known: Property, crystals: Sequence[Crystal], kind: Kind | None) -> Found:
+    """Return a tensor property of which there are labels."""
+    if kind:
+        raise DataError(f"{known.name} is a tensor, and cannot be learned as a {kind}", "Leave out the kind")
+    if not any(known.name in crystal.tensors for crystal in crystals):
+        raise _absent(known.name, crystals, known)
+    return Found(known, "")
 
 
 def prepared(
@@ -162,7 +173,7 @@ def _with_targets(crystal: Crystal, wanted: Iterable[Property]) -> Crystal:
         if prop.kind == "scalar":
             if name not in targets and labels.get(name) in _NUMBERED:
                 targets[name] = _NUMBERED[labels[name]]
-        elif name in labels or name in targets:
+        elif prop.classes and (name in labels or name in targets):
             label = labels[name] if name in labels else f"{targets[name]:g}"
             found = index_of(label, prop.classes)
             targets[name] = NONE if found is None else float(found)
@@ -202,7 +213,7 @@ def _registered(column: str) -> Property | None:
 
 
 def _absent(name: str, crystals: Sequence[Crystal], known: Property | None) -> DataError:
-    columns = sorted({name for crystal in crystals for name in (*crystal.targets, *crystal.labels)})
+    columns = sorted({name for crystal in crystals for name in (*crystal.targets, *crystal.labels, *crystal.tensors)})
     what = "label of" if known else "column"
     cure = suggestion(name, columns, f"It has {', '.join(columns) or 'no labels at all'}")
     return DataError(f"The data has no {what} {name}", cure)

@@ -1,7 +1,8 @@
 """The interchange Parquet: one crystal per row, written and read a row group at a time.
 
 Columns: `id` (string), `atomic_numbers` (list of int), `lattice` (nine floats, rows a, b, c one after the other,
-angstrom), `frac_coords` (3N floats), one column per property (its registry name, in its unit; of labels in words a string), optional `text`.
+angstrom), `frac_coords` (3N floats), one column per property (its registry name, in its unit; of labels in words a string, of
+tensors the list of the components of the matrix, see `data.tensors`), optional `text`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from cryskit.atomic_write import replacing
 from cryskit.data.targets import IDS, TEXTS, labels, one_or_many, property_names
+from cryskit.data.tensors import matrix_of, tensor_of_column
 from cryskit.errors import (
     CoordinatesError,
     CrystalError,
@@ -31,6 +33,8 @@ from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
+
+    from cryskit.types import Property
 
 ROWS = 1000
 """Number of rows of a row group."""
@@ -88,7 +92,9 @@ def write(
         crystals = list(crystals)
         found = {name: None for crystal in crystals for name in crystal.labels if name not in _RESERVED}
         properties = list(found | dict.fromkeys(name for crystal in crystals for name in crystal.targets))
-        schema = _schema(properties, found, text=any(crystal.text is not None for crystal in crystals))
+        tensors = list(dict.fromkeys(name for crystal in crystals for name in crystal.tensors))
+        schema = _schema(properties, found, tensors, text=any(crystal.text is not None for crystal in crystals))
+        properties += tensors
     else:
         properties = (*one_or_many(properties), *words)
         schema = _schema(properties, words, text=True)
@@ -173,9 +179,10 @@ class RowGroups:
 
     def __init__(self, file: pq.ParquetFile, name: str) -> None:
         names, words = _targets(file.schema_arrow, name), _words(file.schema_arrow)
-        wanted = {*_RESERVED, *names, *words}
+        tensors = _tensors(file.schema_arrow)
+        wanted = {*_RESERVED, *names, *words, *tensors}
         self._columns = [column for column in file.schema_arrow.names if column in wanted]
-        self._file, self._name, self._targets, self._words = file, name, names, words
+        self._file, self._name, self._targets, self._words, self._tensors = file, name, names, words, tensors
         sizes = (file.metadata.row_group(group).num_rows for group in range(file.num_row_groups))
         self.starts = [0, *accumulate(sizes)]
 
@@ -189,7 +196,9 @@ class RowGroups:
         batches = self._file.iter_batches(ROWS, row_groups=[group], columns=self._columns)
         while start < stop:
             try:
-                rows: Sequence[Crystal | Failure] = _Rows(next(batches), self._targets, self._words, self._name, start)
+                rows: Sequence[Crystal | Failure] = _Rows(
+                    next(batches), self._targets, self._words, self._tensors, self._name, start
+                )
             except _BROKEN as error:
                 problem = UnreadableError(
                     f"A part of the file is damaged ({error})", "Fetch or write it again", self._name
@@ -210,13 +219,14 @@ def manifest_of(path: Path | str) -> str | None:
     return metadata[_MANIFEST].decode(errors="replace") if _MANIFEST in metadata else None
 
 
-def _schema(properties: Sequence[str], words: Container[str], *, text: bool) -> pa.Schema:
-    taken = [name for name in properties if name in _RESERVED]
+def _schema(properties: Sequence[str], words: Container[str], tensors: Sequence[str] = (), *, text: bool) -> pa.Schema:
+    taken = [name for name in (*properties, *tensors) if name in _RESERVED]
     if taken:
         raise DataError(f"A property cannot be called {taken[0]!r}, as another column is", "Rename it")
     fields = [("id", pa.string()), *((name, pa.list_(kind)) for name, kind in _LISTS.items())]
     values = ((name, pa.string() if name in words else pa.float64()) for name in properties)
-    return pa.schema([*fields, *values, *([("text", pa.string())] * text)])
+    lists = ((name, pa.list_(pa.float64())) for name in tensors)
+    return pa.schema([*fields, *values, *lists, *([("text", pa.string())] * text)])
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -239,8 +249,11 @@ def _batch(crystals: list[Crystal], properties: Sequence[str], schema: pa.Schema
     return pa.record_batch([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
 
 
-def _value(crystal: Crystal, name: str, kind: pa.DataType) -> float | str | None:
-    """Return a label as its column holds it: a number, or in a column of words the word, a number as text."""
+def _value(crystal: Crystal, name: str, kind: pa.DataType) -> float | str | np.ndarray | None:
+    """Return a label as its column holds it: a number, a list, or in a column of words the word, a number as text."""
+    if pa.types.is_list(kind):
+        tensor = crystal.tensors.get(name)
+        return None if tensor is None else tensor.ravel()
     value = crystal.targets.get(name)
     if not pa.types.is_string(kind):
         return value
@@ -263,6 +276,13 @@ def _targets(schema: pa.Schema, path: Path | str) -> Mapping[str, str]:
     return property_names(columns, str(path))
 
 
+def _tensors(schema: pa.Schema) -> dict[str, Property]:
+    """Return the columns that hold tensors, and the property of each."""
+    lists = [f.name for f in schema if hasattr(f.type, "value_type") and _is_number(f.type.value_type)]
+    found = {column: tensor_of_column(column) for column in lists if column not in _RESERVED}
+    return {column: wanted for column, wanted in found.items() if wanted is not None}
+
+
 def _words(schema: pa.Schema) -> list[str]:
     """Return the columns that may hold labels in words: truth values and texts."""
     return [field.name for field in schema if field.name not in (*_RESERVED, *IDS, *TEXTS) and _is_word(field.type)]
@@ -281,7 +301,13 @@ class _Rows(Sequence["Crystal | Failure"]):
     """A record batch as crystals and failures; arrays are made when it is constructed."""
 
     def __init__(
-        self, batch: pa.RecordBatch, names: Mapping[str, str], words: Sequence[str], path: str, start: int
+        self,
+        batch: pa.RecordBatch,
+        names: Mapping[str, str],
+        words: Sequence[str],
+        tensors: Mapping[str, Property],
+        path: str,
+        start: int,
     ) -> None:
         ids = _texts(batch.column("id"))
         self._labels = [f"row {start + row}" if name is None else name for row, name in enumerate(ids)]
@@ -289,6 +315,7 @@ class _Rows(Sequence["Crystal | Failure"]):
         self._texts = _texts(batch.column("text")) if has_text else [None] * len(ids)
         self._lists = [_Ragged(batch.column(name)) for name in _LISTS]
         self._targets = {name: _floats(batch.column(column)) for column, name in names.items()}
+        self._tensors = [(wanted, _Ragged(batch.column(name))) for name, wanted in tensors.items()]
         columns = [batch.column(name).to_pylist() for name in words]
         self._labels_of = [labels(dict(zip(words, row, strict=True))) for row in zip(*columns, strict=True)]
         self._path = path
@@ -311,10 +338,12 @@ class _Rows(Sequence["Crystal | Failure"]):
         targets = {name: float(v[row]) for name, v in self._targets.items() if np.isfinite(v[row])}
         try:
             crystal = _crystal(label, arrays, text, targets)
+            tensors = {wanted.name: matrix_of(values[row], wanted) for wanted, values in self._tensors}
         except CrystalError as error:
             return Failure(label, type(error)(error.problem, error.cure, f"{self._path}, {label}"))
         words = self._labels_of[row] if self._labels_of else {}
-        return replace(crystal, labels=words) if words else crystal
+        known = {name: matrix for name, matrix in tensors.items() if matrix is not None}
+        return replace(crystal, labels=words, tensors=known) if words or known else crystal
 
 
 def _crystal(name: str, arrays: list[np.ndarray], text: str | None, targets: dict[str, float]) -> Crystal:

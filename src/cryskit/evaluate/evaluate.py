@@ -12,14 +12,17 @@ import pyarrow as pa
 from cryskit.data.classes import label_of, labelled_rows
 from cryskit.data.interchange import manifest
 from cryskit.data.targets import one_or_many, property_name
+from cryskit.data.tensors import target_row
 from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.class_metrics import class_metrics
 from cryskit.evaluate.coverage import coverage
 from cryskit.evaluate.likeness import likeness
-from cryskit.evaluate.metrics import metrics
+from cryskit.evaluate.metrics import metrics, tensor_metrics
 from cryskit.predict.predictor import LEVEL
 from cryskit.predict.tables import frame, prediction_row, records
 from cryskit.predict.writers import json_rows
+from cryskit.tensors.kinds import tensor_kind
+from cryskit.tensors.notation import components_to_matrix, voigt_to_mandel
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
@@ -100,8 +103,9 @@ def evaluate(
     seen = labelled_rows(seen, chosen.values())
     rows = (prediction_row(p) | _truth(item, chosen) for p, item in zip(predictions, seen, strict=True))
     schema = predictor.schema(list(chosen))
-    table = frame(rows, with_truth(schema, chosen), predictor.facts(schema, interval))
-    labelled = [name for name in chosen if table[f"{name}_true"].notna().any()]
+    columns = [column for one in chosen.values() for column in one.columns]
+    table = frame(rows, with_truth(schema, columns), predictor.facts(schema, interval))
+    labelled = [name for name, one in chosen.items() if table[f"{one.columns[0]}_true"].notna().any()]
     missing = sorted(set(chosen) - set(labelled))
     if not labelled or (properties is not None and missing):
         raise DataError(f"No crystal has a label of {', '.join(missing)}", "Give data with these columns")
@@ -150,7 +154,7 @@ def _likeness(
         rows = [row for row in np.flatnonzero(chosen).tolist() if predictions[row].status != "failed"]
         some = table.iloc[rows]
         for each in wanted:
-            if some[f"{each.name}_true"].notna().any():
+            if some[f"{each.columns[0]}_true"].notna().any():
                 figures = _metrics(each, some, [predictions[row] for row in rows], [items[row] for row in rows])
                 found.setdefault(each.name, {})[kind] = figures
     return found
@@ -163,24 +167,39 @@ def _remembered(items: Iterable[Crystal | Failure], seen: list[Crystal | Failure
 
 
 def with_truth(schema: pa.Schema, properties: Iterable[str]) -> pa.Schema:
-    """Return the columns of predictions with a column `<property>_true` behind each property."""
+    """Return the columns of predictions with a column `<property>_true` behind each property, or component of a tensor."""
     names = set(properties)
     truth = {field.name: [field.with_name(f"{field.name}_true")] for field in schema if field.name in names}
     return pa.schema([each for field in schema for each in (field, *truth.get(field.name, []))])
 
 
 def _truth(item: Crystal | Failure, chosen: Mapping[str, Property]) -> dict[str, float | str | None]:
-    targets = item.targets if isinstance(item, Crystal) else {}
-    known = {name: targets[name] for name in chosen if name in targets}
-    return {f"{name}_true": label_of(chosen[name], value) for name, value in known.items()}
+    if not isinstance(item, Crystal):
+        return {}
+    tensors = [one for one in chosen.values() if one.tensor]
+    columns = [f"{column}_true" for one in tensors for column in one.columns]
+    components: dict[str, float | str | None] = dict(zip(columns, target_row(item, tensors), strict=True))
+    known = {name: item.targets[name] for name in chosen if name in item.targets}
+    return components | {f"{name}_true": label_of(chosen[name], value) for name, value in known.items()}
 
 
 def _metrics(
     wanted: Property, table: pd.DataFrame, predictions: Sequence[Prediction], seen: Sequence[Crystal | Failure]
 ) -> dict[str, float]:
-    """Return the figures of merit of a scalar or a class."""
+    """Return the figures of merit of a scalar, a class or a tensor."""
     name = wanted.name
+    if wanted.tensor:
+        columns = list(wanted.columns)
+        return tensor_metrics(
+            _mandel(table[columns], wanted), _mandel(table[[f"{each}_true" for each in columns]], wanted)
+        )
     if not wanted.classes:
         return metrics(table[name], table[f"{name}_true"], wanted.transform)
     labels = [item.targets.get(name) if isinstance(item, Crystal) else None for item in seen]
     return class_metrics([one.classes.get(name) for one in predictions], labels, wanted)
+
+
+def _mandel(components: pd.DataFrame, wanted: Property) -> np.ndarray:
+    """Return the tensors of a table in Mandel's notation, whose norm is that of the tensor, (rows, numbers)."""
+    kind = tensor_kind(wanted.symmetry)
+    return voigt_to_mandel(components_to_matrix(components.to_numpy(), kind), kind).reshape(len(components), -1)

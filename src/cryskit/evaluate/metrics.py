@@ -42,15 +42,40 @@ def metrics(values: ArrayLike, truth: ArrayLike, transform: Literal["none", "log
     return found
 
 
+def tensor_metrics(values: ArrayLike, truth: ArrayLike) -> dict[str, float]:
+    """Compare predicted tensors with labels as `metrics` does numbers, errors being Frobenius norms; rows that lack either are left out.
+
+    Args:
+        values: (n, k) predictions in Mandel's notation, whose norm is that of the Cartesian tensor, in the unit of the property.
+        truth: (n, k) labels, in the same unit.
+
+    Returns:
+        n, mae (mean norm of the error), rmse, r2 and mad (the mae of always guessing the mean of the labels).
+
+    Raises:
+        DataError: No row has both.
+    """
+    predicted, known = np.asarray(values, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    both = np.isfinite(predicted + known).all(1)
+    if not both.any():
+        raise DataError("No row has both a prediction and a label", "Give data that has labels for this property")
+    return _compare(predicted[both], known[both])
+
+
+def _sizes(differences: np.ndarray) -> np.ndarray:
+    """Return the absolute value of numbers, the norm of rows, (n,)."""
+    return np.abs(differences) if differences.ndim == 1 else np.asarray(np.linalg.norm(differences, axis=1))
+
+
 def _compare(predicted: np.ndarray, known: np.ndarray) -> dict[str, float]:
-    errors = predicted - known
-    deviations = known - known.mean()
+    errors = _sizes(predicted - known)
+    deviations = _sizes(known - known.mean(0))
     spread = float(np.square(deviations).sum())
     found = {
         "n": len(known),
-        "mae": float(np.abs(errors).mean()),
+        "mae": float(errors.mean()),
         "rmse": float(np.sqrt(np.square(errors).mean())),
         "r2": float(1 - np.square(errors).sum() / spread) if spread > 0 else np.nan,
-        "mad": float(np.abs(deviations).mean()),
+        "mad": float(deviations.mean()),
     }
     return {name: value for name, value in found.items() if np.isfinite(value)}

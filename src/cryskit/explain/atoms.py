@@ -27,6 +27,7 @@ from cryskit.errors import CrystalError, ModelError, UnknownNameError
 from cryskit.explain.gradients import EDGES, learned_values, mean_gradient
 from cryskit.explain.parts import FEATURES, Baseline, Parts, baseline_of, by_block, parts_of
 from cryskit.graphs.build import build_numbered
+from cryskit.predict.card import refuse_tensors
 from cryskit.predict.outcome import Remarks, predictions_of
 from cryskit.types import Crystal, Failure
 
@@ -118,11 +119,12 @@ class Explainer:
 
     Raises:
         UnknownNameError: The model has no such property.
-        ModelError: It was pre-trained only, or its encoder has no input layer.
+        ModelError: It was pre-trained only, predicts tensors, or its encoder has no input layer.
     """
 
     def __init__(self, predictor: Predictor, name: str | None = None, *, edges: int = EDGES) -> None:
         predictor.require_heads()
+        refuse_tensors(predictor.card, "be explained")
         if not getattr(predictor.heads, "differentiable", True):
             raise ModelError(
                 f"{predictor.card.name} holds boosted trees, which have no derivative",

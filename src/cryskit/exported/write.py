@@ -17,6 +17,7 @@ from cryskit.exported.facts import TOLERANCE, Facts, deviation
 from cryskit.exported.network import LAYOUT, Network, inputs_of
 from cryskit.exported.quiet import quiet
 from cryskit.graphs.build import build
+from cryskit.predict.card import refuse_tensors
 from cryskit.predict.load import load
 from cryskit.types import Crystal
 
@@ -62,6 +63,7 @@ def export(model: str | Path | Predictor, out: str | Path, format: str = "") -> 
         raise UnknownNameError("format of exported models", kind, FORMATS)
     predictor = load(model) if isinstance(model, str | Path) else model
     predictor.require_heads()
+    refuse_tensors(predictor.card, "be exported")
     if predictor.card.encoder["name"] not in _ENCODERS:
         raise ModelError(
             f"Networks of the kind {predictor.card.encoder['name']} cannot be exported yet",

@@ -19,6 +19,7 @@ from cryskit.errors import CrystalError
 from cryskit.graphs import store
 from cryskit.graphs.neighbours import mutual, neighbours
 from cryskit.graphs.orbits import orbits
+from cryskit.graphs.point_group import ORDER, repeated_point_group
 from cryskit.graphs.reverse import reverse_edges
 from cryskit.graphs.translations import COUNT, shortest_translations
 from cryskit.symmetry import NAMED_TOLERANCE, TOLERANCE, space_group
@@ -225,6 +226,11 @@ def _join(crystals: Sequence[Crystal], parts: Sequence[_Part], spec: GraphSpec) 
             -1, COUNT
         )
         if spec.translations
+        else None,
+        point_group=torch.tensor(np.array([repeated_point_group(c) for c in crystals]), dtype=torch.float32).reshape(
+            -1, ORDER, 3, 3
+        )
+        if spec.point_group
         else None,
         origin=joined("origin", np.int64) if spec.origins else None,
         reverse=joined("reverse", np.int64, starts=first_edge) if spec.undirected else None,

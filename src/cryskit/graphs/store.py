@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_SHAPES = {"edges": (2, -1), "vectors": (-1, 3), "lattice": (-1, 3, 3), "symmetry": (-1, 2), "translations": (-1, 6)}
+_SHAPES = {
+    "edges": (2, -1),
+    "vectors": (-1, 3),
+    "lattice": (-1, 3, 3),
+    "symmetry": (-1, 2),
+    "translations": (-1, 6),
+    "point_group": (-1, 48, 3, 3),
+}
 _TARGETS = b"targets"
 
 

@@ -40,7 +40,17 @@ def harmonics(directions: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges 24"]
     Returns:
         The three harmonics of l = 1, then the five of l = 2, the seven of l = 3 and the nine of l = 4.
     """
-    x, y, z = directions.unbind(1)
+    return torch.stack(components(*directions.unbind(1)), dim=1)
+
+
+def components(x: Any, y: Any, z: Any) -> list[Any]:
+    """Return the 24 harmonics of `harmonics`, one by one.
+
+    Args:
+        x: First components of unit vectors: anything that can be added and multiplied.
+        y: Second components.
+        z: Third components.
+    """
     xx, yy, zz = x * x, y * y, z * z
     planar, cross = xx - yy, x * y
     first = [sqrt(3) * x, sqrt(3) * y, sqrt(3) * z]
@@ -71,7 +81,7 @@ def harmonics(directions: Float[Tensor, "edges 3"]) -> Float[Tensor, "edges 24"]
         sqrt(315 / 8) * x * z * (xx - 3 * yy),
         sqrt(315) / 8 * (xx * (xx - 3 * yy) - yy * (3 * xx - yy)),
     ]
-    return torch.stack(first + second + third + fourth, dim=1)
+    return first + second + third + fourth
 
 
 class OrderParameters:
@@ -107,13 +117,21 @@ class OrderParameters:
         """The transposed sum, made when the first backward pass needs it."""
         return RowSum.regular(self._centre[:, None] + self._component * self._shape[1], self._values)
 
+    def moments(self, weights: Float[Tensor, "edges channels"]) -> Float[Tensor, "24 atoms channels"]:
+        """Return the sums q_lm of the harmonics of each atom's edges for each channel.
+
+        Args:
+            weights: The weight w of each edge in each channel.
+        """
+        return apply(_Moments, weights, self).view(self._shape)
+
     def __call__(self, weights: Float[Tensor, "edges channels"]) -> Float[Tensor, "atoms invariants"]:
         """Return the order parameters Q_l of each atom for each channel, all channels of l = 1 first.
 
         Args:
             weights: The weight w of each edge in each channel.
         """
-        squares = apply(_Moments, weights, self).view(self._shape).square()
+        squares = self.moments(weights).square()
         starts = [degree**2 - 1 for degree in range(1, DEGREES + 2)]
         return torch.cat([squares[a:b].mean(0) for a, b in pairwise(starts)], dim=1)
 

@@ -17,12 +17,29 @@ from cryskit.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cryskit.types import Property
+    from cryskit.types import Encoding, Graph, GraphSpec, Property
 
 _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({"silu": silu, "softplus": softplus})
 
 
-class PropertyHeads(nn.Module):
+class Heads(nn.Module):
+    """What every kind of heads offers to those who do not know which kind it is."""
+
+    def needs(self, spec: GraphSpec) -> GraphSpec:
+        """Return the graph that the heads need on an encoder that needs `spec`."""
+        return spec
+
+    def of(self, encoding: Encoding, _graph: Graph) -> Tensor:
+        """Return what the heads make of an encoding, one row per crystal, on the scale on which it is learned.
+
+        Args:
+            encoding: What the encoder gives for a batch.
+        """
+        found: Tensor = self(encoding.crystals)
+        return found
+
+
+class PropertyHeads(Heads):
     """One perceptron per output: the transformed value of a scalar, standardised over the training rows, or the logit of a class.
 
     A property of two classes has one output, the logarithm of the odds of its second class; one of more has an output per class.

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from cryskit.errors import PlanError
+from cryskit.layers.heads import Heads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from cryskit.types import Property
 
 
-class LogisticHeads(nn.Module):
+class LogisticHeads(Heads):
     """The logits of one class property; it takes the place of `PropertyHeads` in a model of `cryskit.sklearn.CryskitClassifier`.
 
     Args:

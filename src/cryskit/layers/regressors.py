@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cryskit.errors import PlanError
-from cryskit.layers.heads import PropertyHeads
+from cryskit.layers.heads import Heads, PropertyHeads
 from cryskit.registry import Registry
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ PARTS = Registry(
 )
 
 
-class RegressorHeads(nn.Module):
+class RegressorHeads(Heads):
     """The weighted mean of regressors, for one property; it takes the place of `PropertyHeads` in a model that `cryskit fit` wrote.
 
     Args:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cryskit.layers.heads import PropertyHeads
+    from cryskit.types import Encoding, Graph
 
 Loss = Literal["absolute", "squared", "huber"]
 """The loss of a label: "absolute" (as in the MAE), "squared" (CGCNN's) or "huber"."""
@@ -23,7 +24,7 @@ Loss = Literal["absolute", "squared", "huber"]
 ClassWeights = Literal["balanced", "none"]
 """Weights of classes: "balanced" lets all classes weigh the same in sum, "none" all crystals."""
 
-_LOSSES: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
+LOSSES: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
     {"absolute": l1_loss, "squared": mse_loss, "huber": huber_loss}
 )
 
@@ -48,15 +49,18 @@ class Supervision(nn.Module):
         super().__init__()
         self.heads = heads
         self._balanced = class_weights == "balanced"
-        self._loss = _LOSSES[loss]
+        self._loss = LOSSES[loss]
         self._weights = {p.name: (weights or {}).get(p.name, 1.0) for p in heads.properties}
 
-    def forward(
-        self, crystals: Float[Tensor, "crystals width"], targets: Float[Tensor, "crystals properties"]
-    ) -> dict[str, Tensor]:
-        """Return the weighted loss of each property, zero where the batch has no label for it."""
-        predictions = self.heads(crystals)
-        learned = self.heads.standardised(targets)
+    def forward(self, encoding: Encoding, graph: Graph) -> dict[str, Tensor]:
+        """Return the weighted loss of each property, zero where the batch has no label for it.
+
+        Args:
+            encoding: What the encoder gives for the graph.
+            graph: The batch with its targets.
+        """
+        predictions = self.heads.of(encoding, graph)
+        learned = self.heads.standardised(graph.targets)
         known = ~learned.isnan()
         scalars = predictions[:, list(self.heads.first)]
         each = self._loss(scalars, torch.where(known, learned, scalars.detach()), reduction="none")

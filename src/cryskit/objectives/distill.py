@@ -25,7 +25,8 @@ from torch.nn.functional import cosine_similarity, normalize
 from cryskit.errors import PlanError
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.layers.pool import mean_pool
-from cryskit.losses.supervised import ClassWeights, Loss, Supervision, penalties
+from cryskit.losses.supervised import ClassWeights, Loss, penalties
+from cryskit.losses.tensors import supervision_of
 from cryskit.objectives.base import Settings, chosen
 from cryskit.protocols import Objective
 
@@ -103,9 +104,9 @@ class Distill(nn.Module, Objective):
         self.matching, self.layers = wanted.matching, wanted.layers
         self.rising = wanted.schedule == "rising"
         self.teacher_layers = wanted.layers if wanted.delta < 1 else 0
-        self.needs = replace(encoder.needs, origins=True)
+        self.needs = replace(heads.needs(encoder.needs), origins=True)
         self.encoder = encoder
-        self.supervision = Supervision(heads, wanted.loss, wanted.weights, wanted.class_weights)
+        self.supervision = supervision_of(heads, wanted.loss, wanted.weights, wanted.class_weights)
         self.projectors = nn.ModuleList(
             _projector(wanted.projector, encoder.width, teacher) for _ in range(wanted.layers)
         )
@@ -130,7 +131,7 @@ class Distill(nn.Module, Objective):
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted loss of each property, and in training those of the teacher and of penalties."""
         encoding, student = encode_with_hidden_states(self.encoder, graph, self.layers)
-        learned: dict[str, Tensor] = self.supervision(encoding.crystals, graph.targets)
+        learned: dict[str, Tensor] = self.supervision(encoding, graph)
         if not self.training:
             return learned
         delta = self.delta + (1 - self.delta) * self.progress if self.rising else self.delta

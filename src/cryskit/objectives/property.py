@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from cryskit.losses.supervised import ClassWeights, Loss, Supervision, penalties
+from cryskit.losses.supervised import ClassWeights, Loss, penalties
+from cryskit.losses.tensors import supervision_of
 from cryskit.protocols import Objective
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ class PropertyObjective(nn.Module, Objective):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.supervision = Supervision(heads, loss, weights, class_weights)
-        self.needs = encoder.needs
+        self.supervision = supervision_of(heads, loss, weights, class_weights)
+        self.needs = heads.needs(encoder.needs)
 
     def forward(self, graph: Graph) -> dict[str, Tensor]:
         """Return the weighted loss of each property, and in training penalties."""
-        losses: dict[str, Tensor] = self.supervision(self.encoder(graph).crystals, graph.targets)
+        losses: dict[str, Tensor] = self.supervision(self.encoder(graph), graph)
         return losses | (penalties(self) if self.training else {})
 
     def sizes(self, graph: Graph) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The plot of an evaluated property: parity of a scalar, reliability and confusion of a class."""
+"""The plot of an evaluated property: parity of a scalar or of the components of a tensor, reliability and confusion of a class."""
 
 from __future__ import annotations
 
@@ -35,5 +35,6 @@ def plot_judged(
     if wanted.classes:
         plot_classes(table, wanted, path, of=of)
     else:
-        plot_parity(table[f"{wanted.name}_true"], table[wanted.name], wanted, path, of=of)
+        truth = table[[f"{column}_true" for column in wanted.columns]].to_numpy().ravel()
+        plot_parity(truth, table[list(wanted.columns)].to_numpy().ravel(), wanted, path, of=of)
     return path

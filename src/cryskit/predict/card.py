@@ -29,10 +29,10 @@ CARD = "cryskit"
 """Key of the card in the metadata of a model file."""
 FIRST_FORMAT = "1.0"
 """Format of the cards that do not name theirs: these were written before formats had numbers."""
-FORMAT = "2.1"
+FORMAT = "2.2"
 """Format that this version of cryskit writes. 1.1 added `format` and `version`; in 2.0 `neighbours` of an encoder is the kind of its
 neighbourhoods and `count` their number, which was `neighbours` before. 2.1 added `reliability`, `calibration`,
-`class_calibration` and properties that are classes."""
+`class_calibration` and properties that are classes, 2.2 properties that are tensors."""
 
 _FILES = ("file", "source")  # facts that may be paths
 _NAMED_NEIGHBOURHOODS = (2, 0)
@@ -135,6 +135,11 @@ class Card(BaseModel):
         return f"{self.name}@{self.version}" if self.version else self.name
 
     @property
+    def has_tensors(self) -> bool:
+        """Whether it predicts tensors."""
+        return any(each.tensor for each in self.properties)
+
+    @property
     def columns(self) -> list[str]:
         """Name of the property that each output of the heads belongs to, in order."""
         return [each.name for each in self.properties for _ in range(each.outputs)]
@@ -170,11 +175,15 @@ class Card(BaseModel):
     def to_json(self) -> str:
         """Return the card as a model file holds it, in this version's format or, if that is newer, its own.
 
-        What only classes need is left out where there are none, so that cryskit of format 2.0 reads the card.
+        What only classes or tensors need is left out where there are none, so that cryskit of format 2.0 reads the card.
         """
         newest = max(self.format, FORMAT, key=_numbers)
-        scalars = {i: {"classes"} for i, prop in enumerate(self.properties) if not prop.classes}
-        absent: dict[str, Any] = {"properties": scalars} if scalars else {}
+        unused = {
+            i: {name for name in ("classes", "symmetry") if not getattr(prop, name)}
+            for i, prop in enumerate(self.properties)
+        }
+        absent: dict[str, Any] = {"properties": unused} if unused else {}
+        absent |= {} if self.spec.point_group else {"spec": {"point_group"}}
         absent |= {} if self.class_calibration else {"class_calibration": True}
         return self.model_copy(update={"format": newest}).model_dump_json(exclude=absent)
 
@@ -216,6 +225,20 @@ def _with_nearest(encoder: Any) -> Any:
         return encoder | {"neighbours": "radius"}
     count = {"count": encoder["neighbours"]} if "neighbours" in encoder else {}
     return encoder | count | {"neighbours": "nearest"}
+
+
+def refuse_tensors(card: Card, what: str) -> None:
+    """Refuse what only models of numbers and classes can do.
+
+    Args:
+        card: Card of the model.
+        what: What it would have to do, behind "cannot".
+
+    Raises:
+        ModelError: The model predicts tensors.
+    """
+    if card.has_tensors:
+        raise ModelError(f"{card.full_name} predicts tensors, and such models cannot {what}", "Use a model of numbers")
 
 
 def without_folders(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def cells_of(name: str, found: ClassPrediction) -> dict[str, str | float]:
 def parted(
     properties: Sequence[Property], outputs: np.ndarray, calibrations: Mapping[str, ClassCalibration]
 ) -> tuple[dict[str, float], dict[str, ClassPrediction]]:
-    """Return the values of scalars and the predictions of classes by name.
+    """Return the values of scalars and the predictions of classes by name; tensors are left out.
 
     Args:
         properties: Properties of the model, in order.
@@ -98,7 +98,7 @@ def parted(
             known = calibrations.get(wanted.name, UNCALIBRATED)
             (probabilities,) = softmax(logits_of(part), known.temperature)
             classes[wanted.name] = class_prediction(wanted.classes, probabilities, known.thresholds)
-        else:
+        elif not wanted.tensor:
             values[wanted.name] = float(part[0, 0])
     return values, classes
 

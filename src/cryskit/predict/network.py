@@ -45,7 +45,7 @@ _CALLS = 300  # of torch's functions for each tensor of a network, amply
 _DEFAULT = "perceptrons"  # the kind of heads where a card names none
 _FILLED = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
 _FREE = ("shells", "reduce")  # fields of a graph that nothing in an encoder of directed edges depends on
-_ADDED = ("symmetry", "origins")  # fields that a graph may have in addition
+_ADDED = ("symmetry", "origins", "point_group")  # fields that a graph may have in addition
 
 
 HEADS = Registry(
@@ -54,6 +54,7 @@ HEADS = Registry(
         _DEFAULT: "cryskit.layers.heads:PropertyHeads",
         "regressors": "cryskit.layers.regressors:RegressorHeads",
         "logistic": "cryskit.layers.logistic:LogisticHeads",
+        "tensors": "cryskit.layers.tensor_heads:TensorHeads",
     },
 )
 """Kinds of heads by the "name" that a card gives its heads."""

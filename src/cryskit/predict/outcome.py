@@ -10,6 +10,7 @@ import torch
 from cryskit.elements import symbol
 from cryskit.predict.classes import parted
 from cryskit.predict.tables import shortest
+from cryskit.predict.tensors import tensors_of
 from cryskit.types import Crystal, Prediction
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def _prediction(
         intervals = {names[i]: (low[i], high[i]) for i in known}
     values, classes = parted(card.properties, computed, card.class_calibration)
     digits = dict(zip(names, shortest(computed), strict=True))
-    named, origin = {name: digits[name] for name in values}, (crystal.path, crystal.formula, classes)
+    named = {name: digits[name] for name in values}
+    origin = (crystal.path, crystal.formula, classes, tensors_of(card.properties, computed))
     if verdict is None:
         reason = ". ".join(filter(None, [_strange(card, crystal), str(remarks)]))
         return Prediction(crystal.id, named, deviations, intervals, "warned" if reason else "ok", reason, "", *origin)
@@ -112,4 +114,6 @@ def _strange(card: Card, crystal: Crystal) -> str:
 
 def _least(properties: Sequence[Property]) -> np.ndarray:
     """Return the smallest value of each output of the heads: 0 of a scalar that cannot be negative, else none."""
-    return np.array([-np.inf if p.classes or p.range[0] < 0 else 0.0 for p in properties for _ in range(p.outputs)])
+    return np.array(
+        [-np.inf if p.kind != "scalar" or p.range[0] < 0 else 0.0 for p in properties for _ in range(p.outputs)]
+    )

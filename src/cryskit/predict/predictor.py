@@ -142,7 +142,7 @@ class Predictor(Shown, nn.Module):
             ModelError: The model was pre-trained only.
         """
         self.require_heads()
-        return self.heads.physical(self.heads(self.encoder(graph).crystals))
+        return self.heads.physical(self.heads.of(self.encoder(graph), graph))
 
     def predict(
         self,
@@ -328,7 +328,7 @@ class Predictor(Shown, nn.Module):
             encoding: What the encoder gives for the graph, if it is known already.
         """
         encoding = self.encoder(graph) if encoding is None else encoding
-        learned = self.heads(encoding.crystals)
+        learned = self.heads.of(encoding, graph)
         values = self.heads.physical(learned)
         if self.reliability is None:
             return values

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cryskit.predict.classes import cells_of, fields_of
+from cryskit.predict import classes, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,6 +46,8 @@ def prediction_schema(
 ) -> pa.Schema:
     """Return the columns of predictions: id, those of each property, domain, status, reason; of a class its name, `_p` and `_set`.
 
+    Of a tensor there is a column for each independent component, `<property>_c11` and so on, in Voigt's notation.
+
     Args:
         properties: Properties in the order of their columns.
         deviations: Whether the model gives standard deviations; then each property has a column `<property>_std`.
@@ -53,16 +55,17 @@ def prediction_schema(
         domain: Whether the model has a domain.
     """
     endings = ["", *["_std"] * deviations, *["_lo", "_hi"] * intervals]
-    values = [
-        field
-        for wanted in properties
-        for field in (
-            fields_of(wanted)
-            if wanted.classes
-            else [pa.field(f"{wanted.name}{end}", pa.float64(), metadata={UNIT: wanted.unit}) for end in endings]
-        )
-    ]
+    values = [field for wanted in properties for field in _fields(wanted, endings)]
     return pa.schema([("id", pa.string()), *values, *[("domain", pa.string())] * domain, *_OUTCOME])
+
+
+def _fields(wanted: Property, endings: Sequence[str]) -> list[pa.Field]:
+    """Return the columns of a property."""
+    if wanted.classes:
+        return classes.fields_of(wanted)
+    if wanted.tensor:
+        return tensors.fields_of(wanted, UNIT)
+    return [pa.field(f"{wanted.name}{end}", pa.float64(), metadata={UNIT: wanted.unit}) for end in endings]
 
 
 def traced(schema: pa.Schema, *, path: bool) -> pa.Schema:
@@ -128,7 +131,9 @@ def prediction_row(prediction: Prediction) -> dict[str, Any]:
     for name, (low, high) in prediction.intervals.items():
         row |= {f"{name}_lo": low, f"{name}_hi": high}
     for name, found in prediction.classes.items():
-        row |= cells_of(name, found)
+        row |= classes.cells_of(name, found)
+    for name, matrix in prediction.tensors.items():
+        row |= tensors.cells_of(name, matrix)
     row |= {"domain": prediction.domain or None}
     return row | {"status": prediction.status, "reason": prediction.reason}
 

@@ -74,7 +74,7 @@ class Screening:
         good = [row for row in known if row["status"] != "failed"]
         values = values_of(self._batch(good))
         held = np.flatnonzero(self._condition.holds(values)) if self._condition else np.arange(len(good))
-        scores = np.array([goal.sign * values[goal.name].array[held] for goal in self._goals], float)
+        scores = np.array([goal.worth(values[goal.name].array[held]) for goal in self._goals], float)
         positions, fronts = order(scores.reshape(len(self._goals), len(held)).T, self._top)
         best = positions[: self._top].tolist()
         listed = [good[held[place]] for place in best]

@@ -12,6 +12,7 @@ import torch
 
 from cryskit.elements import ELEMENTS, formula
 from cryskit.errors import DataError
+from cryskit.predict.card import refuse_tensors
 from cryskit.reliability.groups import GROUPS, element_counts, groups_of
 from cryskit.reliability.intervals import SCORES
 from cryskit.reliability.reference import Reference
@@ -61,8 +62,10 @@ def calibrate(
 
     Raises:
         DataError: No property has enough labels among the crystals, or neither they nor the model tell of training crystals.
+        ModelError: The model predicts tensors.
     """
     predictor.require_heads()
+    refuse_tensors(predictor.card, "be given intervals")
     made = _learned(predictor, training, crystals, seed) if training else _kept(predictor)
     errors, scores, groups, used = _errors(predictor, made, crystals)
     made.intervals = fit_intervals(scores, errors, groups, [formula(c.numbers) for c in used])

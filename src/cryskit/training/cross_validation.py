@@ -13,6 +13,7 @@ from cryskit.atomic_write import read_json, replacing, write_json
 from cryskit.data import splits
 from cryskit.data.classes import prepared
 from cryskit.data.splits import Kind, Split
+from cryskit.data.tensors import target_row
 from cryskit.errors import DataError, PlanError, shortened, suggestion
 from cryskit.evaluate.evaluate import evaluate, with_truth
 from cryskit.plots.judged import plot_judged
@@ -21,7 +22,7 @@ from cryskit.predict.load import load
 from cryskit.predict.tables import arrow_table, records
 from cryskit.predict.writers import table_writer
 from cryskit.training.identity import Identity, claim, digest_of, flat
-from cryskit.training.labels import without_impossible
+from cryskit.training.labels import labels_of, without_impossible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -166,7 +167,7 @@ def cross_validate(
     divided = [fold.divide(named) for fold in folds]
     for fold, parts in zip(folds, divided, strict=True):
         _check_labels(fold, parts[:3], wanted)
-    labels = digest_of([crystal.targets.get(one.name) for crystal in named for one in wanted])
+    labels = digest_of(labels_of(named, wanted))
     texts = digest_of([crystal.text for crystal in named])
     data = {"data": folds[0].data, "labels": labels, "descriptions": texts, "folds": [fold.hash for fold in folds]}
     claim(folder, Identity(flat(settled.plan.decisive) | data | {"intervals": judging}))
@@ -222,7 +223,7 @@ def _check_labels(fold: Split, parts: Sequence[Sequence[Crystal]], wanted: Seque
 def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[Crystal]:
     """Return the crystals with a label that can be; labels that cannot be are taken away."""
     possible, _ = without_impossible(crystals, wanted)
-    return [c for c in possible if any(np.isfinite(c.targets.get(one.name, np.nan)) for one in wanted)]
+    return [c for c in possible if np.isfinite(target_row(c, wanted)).any()]
 
 
 def _fold(

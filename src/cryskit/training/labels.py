@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from cryskit.atomic_write import write_json
 from cryskit.data.classes import NONE
+from cryskit.data.tensors import target_row
+from cryskit.layers.tensor_scale import LEAST
+from cryskit.tensors.notation import voigt_to_mandel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cryskit.tensors.kinds import TensorKind
     from cryskit.types import Crystal, Property
 
 IMPOSSIBLE = "impossible-labels.json"
 """File of a run: every label that was left out, with its crystal and property."""
 COUNT = "impossible labels"
 """Name of their number among the numbers of a card."""
+_ASYMMETRIC = 0.01  # of its norm by which a matrix may differ from its transpose
 
 
 class Impossible(NamedTuple):
@@ -37,6 +44,20 @@ class Impossible(NamedTuple):
     reason: str
 
 
+def labels_of(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[Any]:
+    """Return the labels of crystals one after the other, None for one that is not known and the list of the components of a tensor.
+
+    Args:
+        crystals: Crystals with labels.
+        wanted: What is learned.
+    """
+    return [
+        target_row(crystal, [one]) if one.tensor else crystal.targets.get(one.name)
+        for crystal in crystals
+        for one in wanted
+    ]
+
+
 def without_impossible(
     crystals: Sequence[Crystal], wanted: Sequence[Property]
 ) -> tuple[list[Crystal], list[Impossible]]:
@@ -52,11 +73,14 @@ def without_impossible(
         found += wrong
         names = {one.property for one in wrong}
         targets = {name: value for name, value in crystal.targets.items() if name not in names}
-        kept.append(replace(crystal, targets=targets) if wrong else crystal)
+        tensors = {name: value for name, value in crystal.tensors.items() if name not in names}
+        kept.append(replace(crystal, targets=targets, tensors=tensors) if wrong else crystal)
     return kept, found
 
 
 def _impossible(crystal: Crystal, kind: Property) -> Impossible | None:
+    if kind.tensor:
+        return _impossible_tensor(crystal, kind, kind.tensor)
     value = crystal.targets.get(kind.name, math.nan)
     low, high = kind.range
     if kind.classes and value == NONE:
@@ -66,6 +90,19 @@ def _impossible(crystal: Crystal, kind: Property) -> Impossible | None:
         return None
     unit = f" {kind.unit}" if kind.unit else ""
     return Impossible(crystal.id, kind.name, value, f"It is outside the physical range of {low:g} to {high:g}{unit}")
+
+
+def _impossible_tensor(crystal: Crystal, wanted: Property, kind: TensorKind) -> Impossible | None:
+    """Return why a tensor cannot be: its matrix is not symmetric, or an eigenvalue is not above the least; its smallest as the value."""
+    matrix = crystal.tensors.get(wanted.name)
+    if matrix is None or not kind.symmetric:
+        return None
+    mandel = voigt_to_mandel(matrix, kind)
+    if np.linalg.norm(mandel - mandel.T) > _ASYMMETRIC * np.linalg.norm(mandel):
+        return Impossible(crystal.id, wanted.name, math.nan, "Its matrix is not symmetric")
+    least, bound = float(np.linalg.eigvalsh(mandel)[0]), LEAST[kind.name]
+    words = f"Its smallest eigenvalue is not above {bound:g} {wanted.unit}".rstrip()
+    return None if least > bound else Impossible(crystal.id, wanted.name, least, words)
 
 
 def note_impossible(found: Sequence[Impossible], folder: Path) -> None:

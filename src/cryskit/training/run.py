@@ -5,6 +5,7 @@ A run completes its card in one statement, at its end (`train.train`, `pretrain.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,14 +50,15 @@ class Begun(NamedTuple):
 
 def card_of(plan: Plan, wanted: list[Property], name: str) -> Card:
     """Return the card with which a run begins: what its plan settles before any crystal is seen."""
+    tensors = {"name": "tensors"} if any(one.tensor for one in wanted) else {}
     return Card(
         name=name,
         description=plan.about.description,
         licence=plan.about.licence,
         citation=list(plan.about.citation),
         encoder=ENCODERS.complete(plan.encoder),
-        heads=plan.objective.get("heads", {}),
-        spec=ENCODERS.needs(plan.encoder),
+        heads={**tensors, **plan.objective.get("heads", {})},
+        spec=replace(ENCODERS.needs(plan.encoder), point_group=bool(tensors)),
         properties=wanted,
         plan=plan.model_dump(mode="json", exclude={"about"}),
         versions={package: version(package) for package in _STANDS_ON},

@@ -27,6 +27,7 @@ from cryskit.data.corpus import short_fingerprint, training_fingerprints
 from cryskit.data.read import read
 from cryskit.errors import DataError, PlanError
 from cryskit.graphs.build import build_usable
+from cryskit.predict.card import refuse_tensors
 from cryskit.predict.classes import targets_of
 from cryskit.predict.load import load
 from cryskit.predict.network import matching_card
@@ -175,6 +176,7 @@ class Vectors:
         """Return the predictions of the teacher, name of crystal to name of property to value, for those that it can build."""
         predictor = load(self._path)
         predictor.require_heads()
+        refuse_tensors(predictor.card, "label crystals")
         graph, errors = build_usable(list(crystals.values()), predictor.card.spec, cache=cache)
         names = [name for row, name in enumerate(crystals) if row not in errors]
         wanted = predictor.card.properties

@@ -14,6 +14,7 @@ from cryskit.batching import collate, with_targets
 from cryskit.data.classes import prepared
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import Split
+from cryskit.data.tensors import target_row
 from cryskit.errors import DataError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
@@ -27,7 +28,7 @@ from cryskit.training.cross_validation import cross_validate, splits_of
 from cryskit.training.fit import fit, seeded
 from cryskit.training.identity import claim, digest_of
 from cryskit.training.inputs import SPLIT, crystals_of, folder_of, plan_of, split_of
-from cryskit.training.labels import COUNT, note_impossible, without_impossible
+from cryskit.training.labels import COUNT, labels_of, note_impossible, without_impossible
 from cryskit.training.log import LOG, read_log
 from cryskit.training.run import card_of, identity_of, note_plan, start_from, start_heads, text_hash
 from cryskit.training.settle import settle
@@ -306,7 +307,7 @@ def _calibrate(predictor: Predictor, learned: _Learned, crystals: Sequence[Cryst
     """
     classes = class_calibrations(predictor, learned.validation, crystals)
     predictor.card = predictor.card.model_copy(update={"class_calibration": classes})
-    if not judging:
+    if not judging or predictor.card.has_tensors:
         return
     part, given = ("calibration", crystals) if crystals else ("validation", learned.validation)
     possible, _ = without_impossible(given, predictor.card.properties)
@@ -332,7 +333,7 @@ def _identity(
         text: Hash of the descriptions, if the model reads them.
         wanted: What is learned.
     """
-    labels = [crystal.targets.get(one.name) for crystal in crystals for one in wanted]
+    labels = labels_of(crystals, wanted)
     classes = [f"{one.name}: {', '.join(one.classes)}" for one in wanted if one.classes]
     data = {
         "data": split.data,
@@ -360,7 +361,7 @@ def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path, of: str)
 
 
 def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[Crystal]:
-    return [c for c in crystals if any(np.isfinite(c.targets.get(p.name, np.nan)) for p in wanted)]
+    return [c for c in crystals if np.isfinite(target_row(c, wanted)).any()]
 
 
 def _built(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> _Part:
@@ -380,5 +381,5 @@ def _graphs(predictor: Predictor, training: _Part, validation: _Part) -> tuple[G
 
 
 def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:
-    targets = [[c.targets.get(p.name, np.nan) for p in wanted] for c in part.crystals]
-    return with_targets(part.graph, np.array(targets).reshape(len(part.crystals), len(wanted)))
+    targets = [target_row(crystal, wanted) for crystal in part.crystals]
+    return with_targets(part.graph, np.array(targets).reshape(len(part.crystals), -1))
