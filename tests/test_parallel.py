@@ -36,6 +36,14 @@ def test_a_process_that_dies_costs_its_own_item_only() -> None:
     assert all(isinstance(each.error, ProcessEndedError) for each in lost.values())
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_process_that_is_killed_while_it_sends_a_result_costs_its_own_item_only(processes: int) -> None:
+    found = results("a", "b", "die while sending", "c", "d", processes=processes)
+    assert [each for each in found if isinstance(each, str)] == ["A", "B", "C", "D"]
+    assert isinstance(found[2], Lost)
+    assert isinstance(found[2].error, ProcessEndedError)
+
+
 @pytest.mark.parametrize("item", ["late", "deaf in compiled code"])
 def test_an_item_that_takes_too_long_is_given_up(item: str) -> None:
     lost, after = results(item, "after", timeout=0.2)

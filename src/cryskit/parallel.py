@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 AHEAD = 16
 """Items per process that are given out before their results are asked for."""
 
+_LOOK = 1.0  # seconds between two looks at whether the processes live
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Other = TypeVar("Other")
@@ -169,15 +171,14 @@ class Pool:
         room = len(waiting)
         while waiting:
             item, future = waiting.popleft()
-            if future is None or isinstance(future.exception(), BrokenExecutor):
+            error = None if future is None else self._error(future)
+            if future is None or isinstance(error, BrokenExecutor):
                 waiting = deque((other, _kept(pending)) for other, pending in waiting)
                 yield again(task, item)
+            elif error is None:
+                yield future.result()
             else:
-                error = future.exception()
-                if error is None:
-                    yield future.result()
-                else:
-                    yield Lost(item, error) if raised is None else raised(task, item)
+                yield Lost(item, error) if raised is None else raised(task, item)
             if all(pending is not None for _, pending in waiting):
                 more = islice(remaining, room - len(waiting))
                 waiting.extend((another, self._submit(task, another)) for another in more)
@@ -186,7 +187,7 @@ class Pool:
         """Work on an item while nothing else is worked on."""
         while (future := self._submit(task, item)) is None:
             self._restart()
-        error = future.exception()
+        error = self._error(future)
         if isinstance(error, BrokenExecutor):
             self._restart()
             late = "" if self._timeout is None else f", or it took longer than {self._timeout:g} s"
@@ -204,6 +205,14 @@ class Pool:
         except BrokenExecutor:
             return None
 
+    def _error(self, future: Future[Result]) -> BaseException | None:
+        """Wait for an item, and return what was raised; a BrokenExecutor if a process has ended with it."""
+        while True:
+            try:
+                return future.exception(_LOOK)
+            except TimeoutError:
+                _release(self._executor)
+
     def _restart(self) -> None:
         self._executor.shutdown(cancel_futures=True)
         self._executor = _started(self._count)
@@ -211,6 +220,18 @@ class Pool:
 
 def _started(processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_follow)
+
+
+def _release(executor: ProcessPoolExecutor) -> None:
+    """Let an executor notice that one of its processes was killed while it was sending a result.
+
+    For the rest of the result the executor waits for ever: it reads from a pipe whose other end it has open itself.
+    """
+    processes = list((executor._processes or {}).values())  # noqa: SLF001 - no public way
+    if any(not process.is_alive() for process in processes):
+        for process in processes:
+            process.kill()
+        executor._result_queue._writer.close()  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _kept(future: Future[Result] | None) -> Future[Result] | None:
