@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 _PART_ROWS = 64
 _LIMIT = 5.0  # seconds of a crystal that keeps its worker busy for ever
 _WORKER_KILLS = 5
+_PATIENCE = 10  # times an undisturbed run, after which one hangs
 _EVERY = 400  # of so many crystals one crashes its worker, and the next keeps it busy
 _REMOUNT = 32  # MS_REMOUNT
 
@@ -166,15 +167,20 @@ class _Study:
 
     def worker_kills(self, count: int) -> dict[str, Any]:
         """Kill a worker process at random moments while the command goes on."""
-        out, killed = self._work / "workers", 0
+        out, killed, begun, hung = self._work / "workers", 0, time.perf_counter(), False
         with subprocess.Popen(self._command(out), env=_ENVIRONMENT, stderr=subprocess.DEVNULL) as run:
-            while run.poll() is None:
+            while run.poll() is None and not hung:
                 time.sleep(self._chance.uniform(0.1, self.took / 4))
                 workers = [process for process in _children(run.pid) if _is_worker(process)]
                 if workers and killed < count and run.poll() is None:
                     os.kill(self._chance.choice(workers), signal.SIGKILL)
                     killed += 1
-        return {"kills": killed} | self._compared(out, same=self._merged(out) == self._whole)
+                hung = time.perf_counter() - begun > _PATIENCE * self.took
+            run.kill()
+        self._run(out)
+        return {"kills": killed, "hung": hung, "ended": run.returncode} | self._compared(
+            out, same=self._merged(out) == self._whole
+        )
 
     def hostile(self) -> dict[str, Any]:
         """Screen crystals that crash their worker, and crystals that keep it busy for ever: each costs its own row."""
