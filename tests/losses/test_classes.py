@@ -29,7 +29,7 @@ def test_balanced_weights_are_those_of_scikit_learn(wanted: Property) -> None:
     model = heads(wanted)
     model.fit_scale(torch.tensor(labels[:, None], dtype=torch.float32))
     vectors = torch.randn(len(labels), 4)
-    loss = Supervision(model)(vectors, torch.tensor(labels[:, None], dtype=torch.float32))[wanted.name]
+    loss = Supervision(model).losses(model(vectors), torch.tensor(labels[:, None], dtype=torch.float32))[wanted.name]
     likelihoods = np.log(softmax(logits_of(model(vectors).detach().numpy())))[np.arange(len(labels)), labels]
     weights = compute_class_weight("balanced", classes=np.unique(labels), y=labels)[labels]
     assert loss.item() == pytest.approx(-(weights * likelihoods).mean(), rel=1e-5)
@@ -41,7 +41,9 @@ def test_without_weights_it_is_the_cross_entropy_of_what_is_predicted(wanted: Pr
     model = heads(wanted)
     model.fit_scale(torch.tensor(labels[:, None], dtype=torch.float32))
     vectors = torch.randn(len(labels), 4)
-    loss = Supervision(model, class_weights="none")(vectors, torch.tensor(labels[:, None], dtype=torch.float32))
+    loss = Supervision(model, class_weights="none").losses(
+        model(vectors), torch.tensor(labels[:, None], dtype=torch.float32)
+    )
     physical = model.physical(model(vectors)).detach().numpy()
     likelihoods = np.log(softmax(logits_of(physical)))[np.arange(len(labels)), labels]
     assert loss[wanted.name].item() == pytest.approx(-likelihoods.mean(), rel=1e-5)
@@ -54,11 +56,11 @@ def test_mixed_tasks_leave_out_missing_labels_and_each_other() -> None:
     model.fit_scale(targets)
     vectors = torch.randn(5, 4)
     supervision = Supervision(model)
-    losses = supervision(vectors, targets)
+    losses = supervision.losses(model(vectors), targets)
     assert supervision.sizes(targets) == {"band_gap": 3, "metal": 3, "kind": 3}
     for column, name in enumerate(("band_gap", "metal", "kind")):
         known = ~targets[:, column].isnan()
-        alone = supervision(vectors[known], torch.where(torch.arange(3) == column, targets[known], nan))
+        alone = supervision.losses(model(vectors[known]), torch.where(torch.arange(3) == column, targets[known], nan))
         assert losses[name].item() == pytest.approx(alone[name].item(), rel=1e-5)
         assert sum(loss.item() for loss in alone.values()) == pytest.approx(alone[name].item())
     sum(losses.values()).backward()
@@ -76,8 +78,8 @@ def test_a_scalar_next_to_classes_is_learned_as_it_is_alone() -> None:
     both.fit_scale(torch.cat([values, torch.tensor([[0.0], [1.0], [2.0]])], dim=1))
     vectors = torch.randn(3, 4)
     assert torch.allclose(both.physical(both(vectors))[:, :1], alone.physical(alone(vectors)), atol=1e-6)
-    left = Supervision(both)(vectors, torch.cat([values, values * torch.nan], 1))["band_gap"]
-    assert left.item() == pytest.approx(Supervision(alone)(vectors, values)["band_gap"].item(), rel=1e-6)
+    left = Supervision(both).losses(both(vectors), torch.cat([values, values * torch.nan], 1))["band_gap"]
+    assert left.item() == pytest.approx(Supervision(alone).losses(alone(vectors), values)["band_gap"].item(), rel=1e-6)
 
 
 def test_labels_of_one_class_are_refused() -> None:
@@ -98,7 +100,7 @@ def test_planted_probabilities_are_found_whatever_the_weights(weights: str) -> N
     optimiser = torch.optim.Adam(model.parameters(), lr=0.03)
     for _ in range(150):
         optimiser.zero_grad()
-        supervision(vectors, labels)["metal"].backward()
+        supervision.losses(model(vectors), labels)["metal"].backward()
         optimiser.step()
     found = model.physical(model(vectors)).sigmoid()[:, 0].detach()
     assert (found - true).abs().mean().item() < 0.02

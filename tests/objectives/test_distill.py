@@ -57,7 +57,7 @@ def test_the_papers_loss_is_half_labels_and_half_the_mean_square_of_unit_vectors
     student = normalize(objective.encoder(graph).atoms, dim=1)
     square = (student - normalize(graph.teacher[:, 0], dim=1)).square().mean(1)
     assert float(losses["teacher"].detach()) == pytest.approx(0.5 * per_crystal(square, graph), rel=1e-4)
-    alone = objective.supervision(objective.encoder(graph).crystals, graph.targets)["energy"]
+    alone = objective.supervision(objective.encoder(graph), graph)["energy"]
     assert float(losses["energy"].detach()) == pytest.approx(0.5 * float(alone.detach()), rel=1e-4)
 
 

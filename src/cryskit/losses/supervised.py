@@ -59,8 +59,18 @@ class Supervision(nn.Module):
             encoding: What the encoder gives for the graph.
             graph: The batch with its targets.
         """
-        predictions = self.heads.of(encoding, graph)
-        learned = self.heads.standardised(graph.targets)
+        return self.losses(self.heads.of(encoding, graph), graph.targets)
+
+    def losses(
+        self, predictions: Float[Tensor, "crystals outputs"], targets: Float[Tensor, "crystals properties"]
+    ) -> dict[str, Tensor]:
+        """Return the weighted loss of each property, zero where there is no label for it.
+
+        Args:
+            predictions: The standardised predictions and logits of the heads.
+            targets: The targets, each in the unit of its property or the number of its class, NaN where unknown.
+        """
+        learned = self.heads.standardised(targets)
         known = ~learned.isnan()
         scalars = predictions[:, list(self.heads.first)]
         each = self._loss(scalars, torch.where(known, learned, scalars.detach()), reduction="none")
