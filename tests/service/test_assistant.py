@@ -26,6 +26,7 @@ import cryskit
 from cryskit.service.assistant.server import build
 from cryskit.service.assistant.tools import TOOLS
 from cryskit.service.limits import Limits
+from cryskit.text.describe import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +172,7 @@ def test_the_nearest_in_a_bundled_set_have_values_with_units(call: Call) -> None
 @pytest.mark.slow
 def test_descriptions_are_those_of_the_command_line(call: Call) -> None:
     found = call("describe", {"structures": [TEXTS[3], "nonsense"]}).structured_content
-    there = cryskit.describe(next(iter(cryskit.read(FILES[3]))))
+    there = describe(next(iter(cryskit.read(FILES[3]))))
     assert found["rows"][0]["text"] == there.text
     assert found["rows"][1]["status"] == "failed"
 
@@ -200,7 +201,7 @@ def test_a_model_card_says_names_units_errors_and_limits(call: Call, client: Tes
         ("predict", {"structures": [SALT], "properties": ["band_gapp"]}, "Did you mean band_gap?"),
         ("predict", {"structures": "x" * 400_000}, "at most 300,000 bytes"),
         ("screen", {"structures": [SALT], "where": "bandgap > 1"}, "Did you mean band_gap"),
-        ("screen", {"structures": [SALT], "where": "__import__('os').system('true')"}, "neither true nor false"),
+        ("screen", {"structures": [SALT], "where": "__import__('os').system('true')"}, "There is no function"),
         ("screen", {"structures": [SALT], "rank": ["most band_gap"]}, 'Write "max NAME"'),
         ("nearest", {"structure": SALT}, "elastic_tensor"),
         ("nearest", {"structure": "nonsense", "candidates": [SALT]}, "cannot be used"),

@@ -66,6 +66,7 @@ class HttpTools:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a call, its body measured."""
+        scope["route"] = self.route  # by which the log names the request
         measured, is_whole = scope.get(MEASURED, receive), False
 
         async def limited() -> Message:
