@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryskit.service.limits import Limits
 
 Form = TypeVar("Form", bound=Asked)
+Plain = TypeVar("Plain", bound=BaseModel)
 
 _FIELDS = 50  # fields of a form besides files
 _FIELD_BYTES = 1_000_000
@@ -67,14 +68,32 @@ async def content_of(request: Request, form: type[Form], limits: Limits) -> Cont
             )
     except ClientDisconnect as error:
         raise ServiceError(400, "The request ended before it was whole", "Send it again") from error
-    try:
-        asked = form.model_validate(options)
-    except ValidationError as error:
-        raise InvalidError(error) from error
+    asked = _validated(options, form)
     given = [*files, *_structures(asked.structures)]
     limits.require_rows(len(given) or (1 if getattr(asked, "words", "") else 0))
     limits.require_rows(1 + len(getattr(asked, "candidates", ())))
     return Content(asked, given)
+
+
+async def form_in(request: Request, form: type[Plain]) -> Plain:
+    """Read a request that holds options alone, as JSON.
+
+    Args:
+        request: The request.
+        form: Schema of its options.
+
+    Raises:
+        ServiceError: It cannot be read, or holds too much.
+    """
+    body = await Request(request.scope, request.scope.get(MEASURED, request.receive)).body()
+    return _validated(await asyncio.to_thread(_json, body), form)
+
+
+def _validated(options: dict[str, Any], form: type[Plain]) -> Plain:
+    try:
+        return form.model_validate(options)
+    except ValidationError as error:
+        raise InvalidError(error) from error
 
 
 def _json(data: bytes) -> dict[str, Any]:
