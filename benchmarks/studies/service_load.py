@@ -158,9 +158,9 @@ def measured(
         "errors": errors,
         "requests_per_second": round(len(times) / passed, 1),
         "crystals_per_second": round(len(times) * crystals / passed, 1),
-        "p50_ms": round(1000 * p50, 1),
-        "p95_ms": round(1000 * p95, 1),
-        "p99_ms": round(1000 * p99, 1),
+        "p50_ms": round(1000 * float(p50), 1),
+        "p95_ms": round(1000 * float(p95), 1),
+        "p99_ms": round(1000 * float(p99), 1),
         "memory_mb_before": before,
         "memory_mb_after": memory(pid),
     }

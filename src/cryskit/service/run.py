@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from cryskit.service.settings import Settings
 
 
+_SWITCH = (
+    0.0005  # seconds a thread may keep others waiting: a network is hundreds of short steps, each of which may wait
+)
+
+
 class _Server(uvicorn.Server):
     """A server that takes no more work once it is asked to end."""
 
@@ -61,6 +66,7 @@ def serve(settings: Settings) -> None:
     for log in (LOG, logging.getLogger("uvicorn.error")):
         log.handlers, log.propagate = [handler], False
         log.setLevel(logging.INFO)
+    sys.setswitchinterval(_SWITCH)
     app = build(settings)
     config = uvicorn.Config(
         app,
@@ -69,6 +75,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=int(settings.drain),
         timeout_keep_alive=15,
         limit_concurrency=1024,
