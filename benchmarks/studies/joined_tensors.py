@@ -39,7 +39,9 @@ def main(data: Path, corpus: Path, out: Path, kept: Path, seed: int) -> None:
     elastic = {c.id: c for c in _read(data / "tensors_elastic.parquet")}
     dielectric = {c.id: c for c in _read(data / "tensors_dielectric.parquet")}
     both = {
-        name: replace(crystal, tensors={**crystal.tensors, **dielectric[name].tensors}) if name in dielectric else crystal
+        name: replace(crystal, tensors={**crystal.tensors, **dielectric[name].tensors})
+        if name in dielectric
+        else crystal
         for name, crystal in elastic.items()
     }
     tensors = list((dielectric | both).values())
@@ -61,7 +63,10 @@ def main(data: Path, corpus: Path, out: Path, kept: Path, seed: int) -> None:
     print(f"{len(split.train)} with tensors and {len(scalars)} with numbers train", end=", ")
     print(f"{len(split.validation)} validation, {len(split.test)} test")
     for name in ("elastic_tensor", "dielectric_tensor"):
-        counts = [sum(name in c.tensors and c.id in set(part) for c in tensors) for part in (train, split.validation, split.test)]
+        counts = [
+            sum(name in c.tensors and c.id in set(part) for c in tensors)
+            for part in (train, split.validation, split.test)
+        ]
         print(f"  {name}: {' + '.join(map(str, counts))}")
 
 

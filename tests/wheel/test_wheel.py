@@ -60,8 +60,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_all_that_predicting_needs_and_no_more(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"cryskit/py.typed", "cryskit/properties.yaml", "cryskit/models/versions.json"} <= set(names)
+    assert {
+        "cryskit/py.typed",
+        "cryskit/properties.yaml",
+        "cryskit/models/versions.json",
+        "cryskit/service/page/index.html",
+    } <= set(names)
     assert [name for name in names if name.startswith("cryskit/models/") and name.endswith(".safetensors")]
+    page = {path.name for path in (ROOT / "src/cryskit/service/page").iterdir()}
+    assert page == {name.rpartition("/")[2] for name in names if name.startswith("cryskit/service/page/")}
     assert [name for name in names if name.endswith("licenses/LICENSE")]
     assert all(name.startswith(("cryskit/", "cryskit-")) for name in names)
 

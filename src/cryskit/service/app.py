@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cryskit.data.sources.bundled import sources
 from cryskit.errors import CryskitError
-from cryskit.service import job_routes, routes
+from cryskit.service import job_routes, page_routes, routes
 from cryskit.service.core import Service
 from cryskit.service.limits import BodyLimit
 from cryskit.service.logs import LOG, RequestLog
@@ -61,6 +61,7 @@ def build(settings: Settings, service: Service | None = None) -> FastAPI:
     app.state.service = core
     app.include_router(routes.router(core))
     app.include_router(job_routes.router(core))
+    app.include_router(page_routes.router(core))
     app.include_router(_published(core))
     app.include_router(_operation(core))
     if tools:

@@ -99,7 +99,21 @@ def checked(
     return Content(asked, given)
 
 
-def validated(options: Mapping[str, Any], form: type[Validated], schema: str) -> Validated:
+async def form_in(request: Request, form: type[Validated]) -> Validated:
+    """Read a request that holds options alone, as JSON.
+
+    Args:
+        request: The request.
+        form: Schema of its options.
+
+    Raises:
+        ServiceError: It cannot be read, or holds too much.
+    """
+    body = await Request(request.scope, request.scope.get(MEASURED, request.receive)).body()
+    return validated(await asyncio.to_thread(_json, body), form)
+
+
+def validated(options: Mapping[str, Any], form: type[Validated], schema: str = "/openapi.json") -> Validated:
     """Return options as their schema has them.
 
     Args:

@@ -20,6 +20,7 @@ from cryskit.service.nearest import ReferenceSets, nearest_schema
 from cryskit.service.parsing import Given, Parsers
 from cryskit.service.problems import ServiceError
 from cryskit.service.screening import Screening
+from cryskit.service.structures import structure_row
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cryskit.service.parsing import Rows, Task
-    from cryskit.service.schemas import Describe, Embed, Explain, Predict, Screen, Search
+    from cryskit.service.schemas import Describe, Embed, Explain, Predict, Screen, Search, Structures
     from cryskit.service.settings import Settings
 
 PIECE = 128
@@ -107,6 +108,10 @@ class Service:
         facts = loaded.facts | loaded.predictor.facts(schema, asked.interval)
         rows = self._computed(Wanted("predict", loaded.name, asked.interval), self._prepared(given, loaded, job), job)
         return Table(schema, facts | {"model": loaded.name}, rows)
+
+    def structures(self, _asked: Structures, given: Sequence[Given], job: Job) -> dict[str, Any]:
+        """Return the crystals themselves, in a form that every route takes; the arguments are those of `predict`."""
+        return {"rows": [structure_row(item) for item in self._read(given, job)]}
 
     def embed(self, asked: Embed, given: Sequence[Given], job: Job) -> Table:
         """Return a vector per crystal; the arguments are those of `predict`."""

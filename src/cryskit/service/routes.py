@@ -44,6 +44,7 @@ def router(service: Service) -> APIRouter:
         ("embed", schemas.Embed, service.embed),
         ("describe", schemas.Describe, service.describe),
         ("search", schemas.Search, service.search),
+        ("structures", schemas.Structures, service.structures),
     ]
     for kind, form, work in kinds:
         made.add_api_route(

@@ -133,6 +133,52 @@ class Screen(Predict):
     top: int = Field(10, ge=1, le=1000, description="Crystals that are listed.")
 
 
+class Structures(Asked):
+    """Read crystals."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"structures": [_POSCAR]}]})
+
+
+class Build(BaseModel):
+    """A crystal of a structure type.
+
+    Attributes:
+        prototype: Name of the structure type.
+        elements: Site to symbol of its element; sites that are not named keep theirs.
+        a: Length of a in angstrom; as the radii of the elements ask for by default.
+        ratio: c / a of types that are not cubic.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"prototype": "rock-salt", "elements": {"A": "K"}}]}
+    )
+
+    prototype: Name = Field(description="Name of /v1/prototypes.")
+    elements: dict[Name, Name] = Field(default_factory=dict, max_length=10, description="Site to element.")
+    a: float | None = Field(None, ge=1, le=100, description="Length of a in angstrom; from radii by default.")
+    ratio: float | None = Field(None, ge=0.1, le=10, description="c / a; that of the structure type by default.")
+
+
+class Export(BaseModel):
+    """Rows that become a file.
+
+    Attributes:
+        model: Model that predicted them.
+        properties: Properties that become columns; all that the model predicts by default.
+        interval: Level of the intervals.
+        rows: Rows as /v1/predict answers them, in the order that they shall have.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"rows": [{"id": "CsCl", "band_gap": 5.1, "status": "ok"}]}]}
+    )
+
+    model: Name = Field("", description="Model that predicted them; the default of the service if none is given.")
+    properties: list[Name] = Field(default_factory=list, max_length=100, description="Properties; all by default.")
+    interval: float = Field(0.9, ge=0.5, le=0.99, description="Level of the intervals.")
+    rows: list[dict[str, Any]] = Field(description="Rows in the order that they shall have.")
+
+
 class Table(BaseModel):
     """Rows as JSON.
 

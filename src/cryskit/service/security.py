@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from cryskit.service.settings import Settings
 
-OPEN = ("/healthz", "/readyz")
-"""Addresses that answer without a token, and say nothing but whether the service works."""
+OPEN = ("/healthz", "/readyz", "/")
+"""Addresses that answer without a token, and say nothing but whether the service works; / is the page."""
+_PAGE = "/page/"  # its files hold nothing of the service: the page asks for the token
 CONTENT_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """Content security policy of answers that set none of their own: nothing may be loaded or run."""
 HEADERS = {
@@ -83,7 +84,7 @@ class Guard:
             return ServiceError(
                 403, "The request comes from another site", "Ask from the page of the service, or without a browser"
             )
-        if path in OPEN:
+        if path in OPEN or path.startswith(_PAGE):
             return None
         if settings.token and not is_same(_bearer(headers), settings.token):
             return ServiceError(
