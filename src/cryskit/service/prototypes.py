@@ -29,7 +29,7 @@ class Prototype:
         group: Symbol of the space group.
         sites: Site to the element that it has unless another is chosen and the fractional coordinates of one of its atoms.
         touching: Pairs of sites whose atoms touch; the lattice is as large as their radii ask for.
-        radii: Whose radii: those of ions, or covalent ones.
+        radii: Radii that touch: those of ions, or covalent ones.
         ratio: c / a.
         hexagonal: Whether the angle between a and b is 120 degrees.
     """
@@ -197,7 +197,7 @@ def _length(
         wanted: The structure type.
         radii: Site to radius in angstrom.
         sites: Site of each of N atoms.
-        places: (N, 3) their fractional coordinates.
+        places: (N, 3) fractional coordinates of the N atoms.
         lattice: (3, 3) the lattice vectors as rows where a = 1.
     """
     kinds = np.array(sites)
