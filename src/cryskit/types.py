@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -86,6 +86,12 @@ class Crystal(Conversions):
         object.__setattr__(self, "lattice", lattice)
         object.__setattr__(self, "fractional", fractional)
         object.__setattr__(self, "numbers", numbers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields as another process can be sent them: mappings that cannot be written to are none of these."""
+        return {
+            name: dict(value) if isinstance(value, MappingProxyType) else value for name, value in vars(self).items()
+        }
 
     def __len__(self) -> int:
         return len(self.numbers)

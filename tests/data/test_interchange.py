@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -196,3 +197,15 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
 def test_a_file_without_rows_is_empty(tmp_path: Path) -> None:
     assert write(tmp_path / "a.parquet", []).rows == 0
     assert list(read_rows(tmp_path / "a.parquet")) == []
+
+
+def test_tensors_are_written_with_the_properties_that_are_named(tmp_path: Path) -> None:
+    known = replace(salt(band_gap=5.0), tensors={"dielectric_tensor": np.diag([2.0, 3.0, 4.0])})
+    write(tmp_path / "all.parquet", [known])
+    write(tmp_path / "named.parquet", [known], ["dielectric_tensor", "band_gap"])
+    for name in ("all", "named"):
+        (got,) = crystals(tmp_path / f"{name}.parquet")
+        assert got.targets == {"band_gap": 5.0}
+        assert got.tensors["dielectric_tensor"].tolist() == known.tensors["dielectric_tensor"].tolist()
+    with pytest.raises(DataError, match="dielectric_tensor"):
+        write(tmp_path / "lost.parquet", [known], ["band_gap"])

@@ -15,9 +15,9 @@ def mcp(
     accelerator: options.Accelerator = options.Hardware.AUTO,
     batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
-    """Offer models as tools to an assistant, by the Model Context Protocol on standard input and output.
+    """Offer models as tools to an assistant.
 
-    The assistant starts this command and ends it; see "Tools for assistants" in the documentation for what to write into its settings. Tools predict,
+    They are offered by the Model Context Protocol, on standard input and output. The assistant starts this command and ends it; see "Tools for assistants" in the documentation for what to write into its settings. Tools predict,
     explain, describe, search and screen the structures that the assistant passes; they take no path and no address. `cryskit serve --mcp` offers
     the same tools over HTTP. Needs the extra `mcp`.
     """

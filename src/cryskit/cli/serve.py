@@ -83,7 +83,9 @@ def serve(
     accelerator: options.Accelerator = options.Hardware.AUTO,
     batch_edges: options.BatchEdges = options.BATCH_EDGES,
 ) -> None:
-    """Answer requests for predictions, explanations, vectors, descriptions and searches over HTTP.
+    """Answer requests over HTTP, and show a page in the browser.
+
+    Requests are for predictions, explanations, vectors, descriptions and searches.
 
     It binds to this computer alone unless it is said who may ask. Requests name published models and those of --model, never a path or an
     address, and what they send is read by processes with limits on time and memory. /openapi.json describes the requests. Needs the extra

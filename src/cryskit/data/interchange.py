@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cryskit import properties as registered
 from cryskit.atomic_write import replacing
 from cryskit.data.targets import IDS, TEXTS, labels, one_or_many, property_names
 from cryskit.data.tensors import matrix_of, tensor_of_column
@@ -78,7 +79,7 @@ def write(
     Args:
         path: Path of the file.
         crystals: Crystals in the order of the rows.
-        properties: Names of the properties to write as numbers, one or many. Given, crystals are taken as they come, a row group in memory; not given, all
+        properties: Names of the properties to write as numbers, tensors as lists of their components, one or many. Given, crystals are taken as they come, a row group in memory; not given, all
             crystals are held in memory to find their columns.
         words: Names of the labels to write as words, none of them in `properties`; only where these are given.
 
@@ -96,8 +97,12 @@ def write(
         schema = _schema(properties, found, tensors, text=any(crystal.text is not None for crystal in crystals))
         properties += tensors
     else:
-        properties = (*one_or_many(properties), *words)
-        schema = _schema(properties, words, text=True)
+        known = registered.load()
+        named = one_or_many(properties)
+        tensors = [name for name in named if name in known and known[name].tensor]
+        properties = (*(name for name in named if name not in tensors), *words)
+        schema = _schema(properties, words, tensors, text=True)
+        properties += (*tensors,)
     digest, rows, remaining = hashlib.sha256(), 0, iter(crystals)
     with replacing(path) as temporary, _writer(temporary, schema) as writer:
         while group := list(islice(remaining, ROWS)):
@@ -235,7 +240,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 def _batch(crystals: list[Crystal], properties: Sequence[str], schema: pa.Schema) -> pa.RecordBatch:
     for crystal in crystals:
-        further = set(crystal.targets) - set(properties)
+        further = {*crystal.targets, *crystal.tensors} - set(properties)
         if further:
             raise DataError(f"{crystal.id} has {min(further)}, which is no column", "Name it in `properties`")
     columns: dict[str, list[Any]] = {

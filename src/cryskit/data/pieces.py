@@ -8,7 +8,6 @@ of frames, tables that name files) can only be read from its beginning: one proc
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -231,7 +230,7 @@ def _grouped(read_rows: partial[Iterator[Crystal | Failure]], skipped: int) -> I
     rows = _timed(chain(first, rows))
     for _ in islice(rows, skipped):
         pass
-    while group := [_bare(row) for row in islice(rows, PIECE)]:
+    while group := list(islice(rows, PIECE)):
         yield group
 
 
@@ -239,11 +238,6 @@ def _timed(rows: Iterator[Crystal | Failure]) -> Iterator[Crystal | Failure]:
     for row in rows:
         restart_clock()
         yield row
-
-
-def _bare(row: Crystal | Failure) -> Crystal | Failure:
-    """Return a row that can be sent."""
-    return row if isinstance(row, Failure) else replace(row, targets=dict(row.targets), labels={})
 
 
 def _read_all(source: str, limit: int, structures: Path | None) -> Iterator[Crystal | Failure]:

@@ -141,7 +141,9 @@ def write_chosen(folder: Folder, chosen: Chosen) -> None:
         with table_writer(folder.path / f"top.{ending}", chosen.table.schema.remove_metadata(), kept) as write_row:
             for row in chosen.table.to_pylist():
                 write_row(row)
-    write(folder.path / CRYSTALS, (replace(crystal, targets={}, labels={}) for crystal in chosen.crystals), [])
+    write(
+        folder.path / CRYSTALS, (replace(crystal, targets={}, labels={}, tensors={}) for crystal in chosen.crystals), []
+    )
 
 
 def _asked(parts: Sequence[Part], wanted: Wanted) -> tuple[pa.Schema, dict[str, str], Condition | None, list[Goal]]:

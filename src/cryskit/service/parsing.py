@@ -9,7 +9,6 @@ import io
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import PureWindowsPath
@@ -99,7 +98,7 @@ def read_task(task: Task) -> list[Rows]:
     found = []
     for each in task.given:
         restart_clock()
-        found.append([_plain(row) for row in islice(_rows(each, task.atoms), task.rows + 1)])
+        found.append(list(islice(_rows(each, task.atoms), task.rows + 1)))
     return found
 
 
@@ -115,11 +114,6 @@ def _rows(given: Given, atoms: int) -> Iterator[Crystal | Failure]:
     upload.name = given.name
     rows = read([upload], limit=atoms)
     return (with_path(row, given.name) for row in rows) if given.kind == "file" else rows
-
-
-def _plain(row: Crystal | Failure) -> Crystal | Failure:
-    """Return a row that can be sent between processes."""
-    return row if isinstance(row, Failure) else replace(row, targets=dict(row.targets), labels=dict(row.labels))
 
 
 def _failure(given: Given, problem: str) -> Failure:
