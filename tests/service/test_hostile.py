@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import random
@@ -170,3 +171,22 @@ def test_damaged_files_of_all_kinds_are_failed_rows(client: TestClient) -> None:
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "OPTIONS", "PROPFIND", "DELETE"])
 def test_other_methods_are_refused(client: TestClient, method: str) -> None:
     assert client.request(method, "/v1/predict").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/prototypes", "/v1/export"])
+def test_a_client_that_hangs_up_is_an_error_of_the_client(client: TestClient, path: str) -> None:
+    events = iter([{"type": "http.request", "body": b'{"struct', "more_body": True}, {"type": "http.disconnect"}])
+    answered: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(events)
+
+    async def send(message: dict[str, Any]) -> None:
+        answered.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    asyncio.run(
+        client.app({**scope, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http"}, receive, send)
+    )
+    assert answered[0]["status"] == 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +18,7 @@ from cryskit.service.problems import InvalidError, ServiceError
 from cryskit.service.schemas import Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cryskit.service.limits import Limits
 
@@ -53,9 +54,8 @@ async def content_of(request: Request, form: type[Form], limits: Limits) -> Cont
     Raises:
         ServiceError: It cannot be read, or holds too much.
     """
-    limited = Request(request.scope, request.scope.get(MEASURED, request.receive))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    try:
+    with _whole(request) as limited:
         if kind == "multipart/form-data":
             options, files = await _multipart(limited, limits)
         elif kind == "application/json":
@@ -68,8 +68,6 @@ async def content_of(request: Request, form: type[Form], limits: Limits) -> Cont
                 given=repr(kind[:60]),
                 expected="application/json or multipart/form-data",
             )
-    except ClientDisconnect as error:
-        raise ServiceError(400, "The request ended before it was whole", "Send it again") from error
     return checked(options, form, limits, files)
 
 
@@ -109,8 +107,18 @@ async def form_in(request: Request, form: type[Validated]) -> Validated:
     Raises:
         ServiceError: It cannot be read, or holds too much.
     """
-    body = await Request(request.scope, request.scope.get(MEASURED, request.receive)).body()
+    with _whole(request) as limited:
+        body = await limited.body()
     return validated(await asyncio.to_thread(_json, body), form)
+
+
+@contextmanager
+def _whole(request: Request) -> Iterator[Request]:
+    """Give the request with its content limited; one whose client hangs up before it is whole is an error of the client."""
+    try:
+        yield Request(request.scope, request.scope.get(MEASURED, request.receive))
+    except ClientDisconnect as error:
+        raise ServiceError(400, "The request ended before it was whole", "Send it again") from error
 
 
 def validated(options: Mapping[str, Any], form: type[Validated], schema: str = "/openapi.json") -> Validated:
