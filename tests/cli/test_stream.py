@@ -115,9 +115,9 @@ def test_json_and_a_file_are_written_in_one_pass(
 def test_what_is_written_says_which_model_and_version(cryskit: Call, cifs: list[Path], arguments: list[str]) -> None:
     result = cryskit("predict", cifs[0], "--model", "crysxpp", *arguments)
     assert result.exit_code == 0, result.stderr
-    assert "by crysxpp@2026.11" in result.stderr
+    assert "by crysxpp@2026.11.2" in result.stderr
     if arguments == ["--json"]:
-        assert json.loads(result.stdout)["model"] == "crysxpp@2026.11"
+        assert json.loads(result.stdout)["model"] == "crysxpp@2026.11.2"
 
 
 def compiled() -> None:

@@ -67,6 +67,6 @@ def test_the_first_published_version_is_2026_11() -> None:
 
 
 def test_tables_say_which_model_and_version_made_them() -> None:
-    assert load("crysxpp").predict(NACL).attrs["model"] == "crysxpp@2026.11"
-    assert load("crysae").embed(NACL).attrs["model"] == "crysae@2026.11"
-    assert load("crysae").embed_atoms(NACL).attrs["model"] == "crysae@2026.11"
+    assert load("crysxpp").predict(NACL).attrs["model"] == "crysxpp@2026.11.2"
+    assert load("crysae").embed(NACL).attrs["model"] == "crysae@2026.11.2"
+    assert load("crysae").embed_atoms(NACL).attrs["model"] == "crysae@2026.11.2"
