@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from cryskit.data.corpus import manifest_path
 from cryskit.predict.card import digest, read_card
 from cryskit.predict.load import load
 from cryskit.predict.published import DEFAULT, models, versions
@@ -72,7 +73,7 @@ def test_the_card_tells_how_good_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_beside_a_pretrained_model_lies_what_it_has_seen(name: str) -> None:
     card = read_card(MODELS[name])
-    path = MODELS[name].with_name(card.data["file"])
+    path = manifest_path(MODELS[name])
     assert digest(path) == card.data["manifest"]
     parts = pq.read_table(path)["part"].to_pylist()
     assert (parts.count("train"), parts.count("validation")) == (card.rows["training"], card.rows["validation"])

@@ -14,6 +14,7 @@ from cryskit.errors import QUOTED_PATH, ModelError, UnknownNameError, shortened
 from cryskit.exported.facts import TOLERANCE, deviation, parse
 from cryskit.exported.network import inputs_of, tensors_of
 from cryskit.exported.write import FORMATS
+from cryskit.layers.heads import Heads
 from cryskit.predict.predictor import BATCH_EDGES, Predictor
 from cryskit.types import Encoding
 
@@ -155,7 +156,7 @@ class _FromFile(nn.Module):
         return Encoding(atoms=found.new_zeros(0), crystals=found)
 
 
-class _AsTheyAre(nn.Module):
+class _AsTheyAre(Heads):
     """Heads that leave predictions as they are."""
 
     def forward(self, crystals: torch.Tensor) -> torch.Tensor:
