@@ -202,7 +202,7 @@ def test_a_model_card_says_names_units_errors_and_limits(call: Call, client: Tes
         ("predict", {"structures": "x" * 400_000}, "at most 300,000 bytes"),
         ("screen", {"structures": [SALT], "where": "bandgap > 1"}, "Did you mean band_gap"),
         ("screen", {"structures": [SALT], "where": "__import__('os').system('true')"}, "There is no function"),
-        ("screen", {"structures": [SALT], "rank": ["most band_gap"]}, 'Write "max NAME"'),
+        ("screen", {"structures": [SALT], "rank": ["most band_gap"]}, 'Say "max bulk_modulus"'),
         ("nearest", {"structure": SALT}, "elastic_tensor"),
         ("nearest", {"structure": "nonsense", "candidates": [SALT]}, "cannot be used"),
         ("nearest", {"structure": SALT, "data": "elastic"}, "Did you mean elastic_tensor?"),
