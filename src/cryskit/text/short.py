@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase.data import atomic_masses, chemical_symbols
+from ase.data import chemical_symbols
 from moyopy import SpaceGroupType
 
 from cryskit import elements
 from cryskit.errors import one_line
 from cryskit.symmetry import NAMED_TOLERANCE, SYSTEMS, detect, system_of
+from cryskit.tensors.elastic import density_and_volume
 
 if TYPE_CHECKING:
     from cryskit.types import Crystal
-
-_DALTON_PER_CUBIC_ANGSTROM = 1.66053906660  # in g/cm3
 
 
 def short(crystal: Crystal) -> str:
@@ -28,8 +27,7 @@ def short(crystal: Crystal) -> str:
         crystal: The crystal to describe.
     """
     symbols = [chemical_symbols[number] for number in np.unique(crystal.numbers)]
-    volume = abs(np.linalg.det(crystal.lattice))
-    density = atomic_masses[crystal.numbers].sum() / volume * _DALTON_PER_CUBIC_ANGSTROM
+    density, _ = density_and_volume(crystal)
     atoms = "one atom" if len(crystal) == 1 else f"{len(crystal)} atoms"
     kinds = f"one element ({symbols[0]})" if len(symbols) == 1 else f"{len(symbols)} elements ({', '.join(symbols)})"
     return f"{_symmetry(crystal)} The cell holds {atoms} of {kinds}; the density is {density:.2f} g/cm3."
