@@ -73,8 +73,8 @@ def test_tables_are_shown_with_units_and_intervals_and_stay_data_frames() -> Non
 
 def test_long_tables_and_tables_of_others_are_shown_too() -> None:
     assert "The first 50 of 60 rows." in shown(cryskit.show(pd.DataFrame({"a": range(60)})))
-    classes = cryskit.load("crysxpp").predict([SALT], ["band_gap"])
-    assert "interval" not in shown(cryskit.show(classes))
+    bare = cryskit.load("crysmmnet").predict([SALT], ["band_gap"])
+    assert "interval" not in shown(cryskit.show(bare))
 
 
 @pytest.mark.filterwarnings("ignore:chemiscope.show only displays")
