@@ -25,7 +25,7 @@ from cryskit.reliability.domain_geometry import (
     composition_features,
     log_volume,
 )
-from cryskit.reliability.domain_vectors import NEAREST, References, Surroundings
+from cryskit.reliability.domain_vectors import NEAREST, NamedCrystals, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ class Domain(nn.Module):
         self.pairs = ShortestPairs()
         self.bonds = BondSums()
         self.surroundings = Surroundings(width, components)
-        self.references = References(width, axes, kept, letters)
+        self.references = NamedCrystals(width, axes, kept, letters)
         learned = self.surroundings.features + self.references.features + axes
         parts = self.pairs.features + self.bonds.features + len(self.volumes.weight) - _FRACTIONS + learned
         self.classifier = Classifier(_OFF + self.elements.features + parts, hidden)

@@ -105,7 +105,7 @@ class Surroundings(nn.Module):
         return torch.cat(described, dim=1), torch.stack([number.to(z), (farthest[:, 0] / 2).exp()], dim=1)
 
 
-class References(nn.Module):
+class NamedCrystals(nn.Module):
     """Training crystals that are kept, by id and place among the mean vectors of crystals.
 
     Args:
