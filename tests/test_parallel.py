@@ -44,6 +44,15 @@ def test_a_process_that_is_killed_while_it_sends_a_result_costs_its_own_item_onl
     assert isinstance(found[2].error, ProcessEndedError)
 
 
+@pytest.mark.parametrize(("times", "lost"), [(3, False), (100, True)])
+def test_an_item_whose_process_is_killed_from_outside_is_tried_again(tmp_path: Path, times: int, *, lost: bool) -> None:
+    item = f"killed {tmp_path} {times}"
+    first, found = results("a", item)
+    assert first == "A"
+    assert isinstance(found, Lost) if lost else found == item.upper()
+    assert len(list(tmp_path.iterdir())) == (4 if lost else times)
+
+
 @pytest.mark.parametrize("item", ["late", "deaf in compiled code"])
 def test_an_item_that_takes_too_long_is_given_up(item: str) -> None:
     lost, after = results(item, "after", timeout=0.2)

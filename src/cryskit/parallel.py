@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
     from types import TracebackType
 
 AHEAD = 16
 """Items per process that are given out before their results are asked for."""
 
 _LOOK = 1.0  # seconds between two looks at whether the processes live
+_TRIES = 3  # of an item alone whose process is killed from outside, as where memory runs out
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -184,20 +187,24 @@ class Pool:
                 waiting.extend((another, self._submit(task, another)) for another in more)
 
     def _alone(self, task: Callable[[Item], Result], item: Item) -> Result | Lost[Item]:
-        """Work on an item while nothing else is worked on."""
-        while (future := self._submit(task, item)) is None:
+        """Work on an item while nothing else is worked on; again where its process was killed, which need not be the item's fault."""
+        for _ in range(_TRIES):
+            while (future := self._submit(task, item)) is None:
+                self._restart()
+            processes = _processes(self._executor)
+            error = self._error(future)
+            if not isinstance(error, BrokenExecutor):
+                return future.result() if error is None else Lost(item, error)
             self._restart()
-        error = self._error(future)
-        if isinstance(error, BrokenExecutor):
-            self._restart()
-            late = "" if self._timeout is None else f", or it took longer than {self._timeout:g} s"
-            return Lost(
-                item,
-                ProcessEndedError(
-                    f"The process that worked on it crashed{late}", "Leave it out, or give it more time and memory"
-                ),
-            )
-        return future.result() if error is None else Lost(item, error)
+            if all(process.exitcode != -signal.SIGKILL for process in processes):
+                break
+        late = "" if self._timeout is None else f", or it took longer than {self._timeout:g} s"
+        return Lost(
+            item,
+            ProcessEndedError(
+                f"The process that worked on it crashed{late}", "Leave it out, or give it more time and memory"
+            ),
+        )
 
     def _submit(self, task: Callable[[Item], Result], item: Item) -> Future[Result] | None:
         try:
@@ -227,11 +234,15 @@ def _release(executor: ProcessPoolExecutor) -> None:
 
     For the rest of the result the executor waits for ever: it reads from a pipe whose other end it has open itself.
     """
-    processes = list((executor._processes or {}).values())  # noqa: SLF001 - no public way
+    processes = _processes(executor)
     if any(not process.is_alive() for process in processes):
         for process in processes:
             process.kill()
         executor._result_queue._writer.close()  # type: ignore[attr-defined] # noqa: SLF001
+
+
+def _processes(executor: ProcessPoolExecutor) -> list[BaseProcess]:
+    return list((executor._processes or {}).values())  # noqa: SLF001 - no public way
 
 
 def _kept(future: Future[Result] | None) -> Future[Result] | None:
