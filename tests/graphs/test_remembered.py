@@ -53,7 +53,7 @@ def test_nothing_is_remembered_after_the_outermost_block(built: list[str]) -> No
 
 def test_memory_is_bounded(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first = sum(array.nbytes for array in build._build_whole(CRYSTALS[0], SPECS[0]))
-    monkeypatch.setattr(remembered._Memory, "free", first)
+    monkeypatch.setattr(remembered, "MOST", first)
     built.clear()
     with remembered.remembered():
         for _ in range(2):

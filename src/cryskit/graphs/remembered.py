@@ -27,7 +27,7 @@ class _Memory:
     """What was built, by the content of a crystal and the kind of graph, and how many bytes more it may have."""
 
     found: dict[tuple[str, str], Any] = field(default_factory=dict)
-    free: int = MOST
+    free: int = field(default_factory=lambda: MOST)
 
 
 _MEMORY: ContextVar[_Memory | None] = ContextVar("memory", default=None)
