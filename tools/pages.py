@@ -15,8 +15,8 @@ from contextlib import chdir
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "docs"))
-import test_pages as pages  # noqa: E402 - the test that runs the pages knows how to read them
+sys.path.insert(0, str(ROOT / "tests"))
+from docs import test_pages as pages  # noqa: E402 - the test that runs the pages knows how to read them
 
 
 def rewritten(page: Path) -> str:

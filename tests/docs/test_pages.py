@@ -3,7 +3,8 @@
 In the order of the page, ```python blocks run in one namespace and each line of a ```console block that begins with "$ "
 runs in the shell, in a folder that holds a copy of examples/. Other lines of a console block are the output it shows, and a
 ```text block after a ```python block is what that prints; "..." stands for any lines. Numbers may differ by 2 % or 0.02. Blocks
-in another language (```sh) are not run.
+in another language (```sh) are not run. The command `cryskit` is the installed one, run in a copy of a process that has loaded the
+libraries already (`preloaded`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import preloaded
 import pytest
 
 if TYPE_CHECKING:
@@ -78,10 +80,10 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 
 
 def output_of(command: str, where: str) -> str:
-    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    places = (preloaded.command().parent, Path(sys.executable).parent, os.environ["PATH"])
     done = subprocess.run(
         ["/bin/sh", "-c", command],
-        env={**os.environ, "PATH": beside, "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PATH": os.pathsep.join(map(str, places)), "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

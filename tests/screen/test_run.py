@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import preloaded
 import pyarrow.parquet as pq
 import pytest
 from screen.conftest import tiny
@@ -196,11 +197,10 @@ def test_processes_that_work_on_one_folder_at_a_time_give_the_same_bytes(
     whole: Folder, model: Path, data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    code = "from cryskit.cli import main; main()"
     common = ["screen", str(data), "--model", str(model), "--out", str(out), "--workers", "1", "--part-rows", "64"]
     shares = ("1/2", "2/2", "1/1")  # the last one may do what the others do at the same moment
     started = [
-        subprocess.Popen([sys.executable, "-c", code, *common, "--share", share], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([preloaded.command(), *common, "--share", share], stderr=subprocess.PIPE, text=True)
         for share in shares
     ]
     said = [process.communicate()[1] for process in started]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
+import preloaded
 import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator
@@ -53,7 +54,7 @@ def call(client: TestClient) -> Call:
 
 
 def command_line(*arguments: object) -> str:
-    command = [sys.executable, "-m", "cryskit", *map(str, arguments), "--accelerator", "cpu"]
+    command = [preloaded.command(), *map(str, arguments), "--accelerator", "cpu"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
+import preloaded
 import pyarrow.parquet as pq
 import pytest
 from service.conftest import EXAMPLES, IRON, SALT
@@ -28,7 +28,7 @@ def uploads(paths: list[Path]) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 def test_rows_are_those_of_the_command_line(client: TestClient) -> None:
-    command = [sys.executable, "-m", "cryskit", "predict", *map(str, FILES), "--json", "--accelerator", "cpu"]
+    command = [preloaded.command(), "predict", *map(str, FILES), "--json", "--accelerator", "cpu"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     there = json.loads(run.stdout)
     here = client.post("/v1/predict", files=uploads(FILES)).json()

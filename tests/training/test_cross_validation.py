@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import preloaded
 import pytest
 
 import cryskit
@@ -155,24 +156,23 @@ def test_a_killed_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path: Path
     data = tmp_path / "data.parquet"
     write(data, CRYSTALS)
     (tmp_path / "plan.yaml").write_text(json.dumps(PLAN | {"optimisation": {"epochs": 4, "accelerator": "cpu"}}))
-    code = "from cryskit.cli import main; main()"
     call = ["train", "--data", str(data), "--config", "plan.yaml", "--folds", "3", "--out"]
 
-    def start(out: str) -> subprocess.Popen[bytes]:
+    def start(out: str, *command: str | Path) -> subprocess.Popen[bytes]:
         sink = subprocess.DEVNULL
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *call, out], cwd=tmp_path, stdout=sink, stderr=sink, start_new_session=True
-        )
+        return subprocess.Popen([*command, *call, out], cwd=tmp_path, stdout=sink, stderr=sink, start_new_session=True)
 
-    assert start("whole.csv").wait(300) == 0
+    killed = (sys.executable, "-m", "cryskit")
+
+    assert start("whole.csv", preloaded.command()).wait(300) == 0
     for waited in ("fold-0/log.jsonl", "fold-0.json", "fold-1/log.jsonl"):
-        process, end = start("killed.csv"), time.monotonic() + 120
+        process, end = start("killed.csv", *killed), time.monotonic() + 120
         while not (tmp_path / "killed.csv.run" / waited).exists() and time.monotonic() < end:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert not (tmp_path / "killed.csv").exists()
-    assert start("killed.csv").wait(300) == 0
+    assert start("killed.csv", preloaded.command()).wait(300) == 0
     assert (tmp_path / "killed.csv").read_text() == (tmp_path / "whole.csv").read_text()
     summaries = [
         json.loads((tmp_path / f"{name}.csv.run" / "summary.json").read_text()) for name in ("whole", "killed")

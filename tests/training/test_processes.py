@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import preloaded
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +73,8 @@ def assert_same(out: Path, one: Path) -> None:
 @pytest.fixture(scope="module")
 def one(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("one") / "model.safetensors"
-    subprocess.run(command(data, out), check=True, capture_output=True, timeout=120)
+    call = [preloaded.command(), *command(data, out)[3:]]
+    subprocess.run(call, check=True, capture_output=True, timeout=300)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from cryskit.data import splits
 from cryskit.data.sources import open_source
 from cryskit.errors import DataError, PlanError
 from cryskit.evaluate.evaluate import evaluate
+from cryskit.graphs import build
 from cryskit.predict.load import load
 from cryskit.training.plan import Plan
 from cryskit.training.train import train
-from cryskit.types import Crystal
+from cryskit.types import Crystal, GraphSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +55,21 @@ def test_the_model_file_holds_what_was_trained(tmp_path: Path) -> None:
         "class_weights": "balanced",
     }
     assert written.model_copy(update={"encoder": asked.encoder, "objective": asked.objective}) == asked
+
+
+def test_a_crystal_is_built_once_for_all_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: Counter[str] = Counter()
+    whole = build._build_whole
+
+    def counted(crystal: Crystal, spec: GraphSpec) -> build._Part:
+        built[crystal.fingerprint] += 1
+        return whole(crystal, spec)
+
+    monkeypatch.setattr(build, "_build_whole", counted)
+    train(plan("bulk_modulus", epochs=1), CRYSTALS[:40], out=tmp_path / "unseen.csv", folds=2)
+    given = {crystal.fingerprint for crystal in CRYSTALS[:40]}
+    assert {built[one] for one in given} == {1}
+    assert built.keys() > given, "crystals that cannot be are built for the domain"
 
 
 def test_the_test_crystals_cannot_be_reached(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import preloaded
 import pytest
 import yaml
 
@@ -228,20 +229,20 @@ def test_a_killed_tuning_ends_with_the_trials_of_an_undisturbed_one(tmp_path: Pa
     (tmp_path / "space.yaml").write_text(json.dumps(QUICK | {"optimisation.epochs": [8]}))
     call = ["tune", "plan.yaml", "--data", "data.parquet", "--space", "space.yaml", "--trials", "4", "--out"]
 
-    def start(out: str) -> subprocess.Popen[bytes]:
-        code, sink = "from cryskit.cli import main; main()", subprocess.DEVNULL
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *call, out], cwd=tmp_path, stdout=sink, stderr=sink, start_new_session=True
-        )
+    def start(out: str, *command: str | Path) -> subprocess.Popen[bytes]:
+        sink = subprocess.DEVNULL
+        return subprocess.Popen([*command, *call, out], cwd=tmp_path, stdout=sink, stderr=sink, start_new_session=True)
 
-    assert start("whole.yaml").wait(300) == 0
+    killed = (sys.executable, "-m", "cryskit")
+
+    assert start("whole.yaml", preloaded.command()).wait(300) == 0
     for waited in ("trials.sqlite", "trial-0/log.jsonl", "trial-1/log.jsonl", "trial-2"):
-        process, end = start("killed.yaml"), time.monotonic() + 120
+        process, end = start("killed.yaml", *killed), time.monotonic() + 120
         while not (tmp_path / "killed.yaml.tune" / waited).exists() and time.monotonic() < end:
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert start("killed.yaml").wait(300) == 0
+    assert start("killed.yaml", preloaded.command()).wait(300) == 0
     assert (tmp_path / "killed.yaml").read_text() == (tmp_path / "whole.yaml").read_text()
     whole, killed = (pd.read_csv(tmp_path / f"{name}.yaml.tune" / "trials.csv") for name in ("whole", "killed"))
     pd.testing.assert_frame_equal(killed.drop(columns="trial"), whole.drop(columns="trial"))

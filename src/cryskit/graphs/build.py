@@ -20,6 +20,7 @@ from cryskit.graphs import store
 from cryskit.graphs.neighbours import mutual, neighbours
 from cryskit.graphs.orbits import orbits
 from cryskit.graphs.point_group import ORDER, repeated_point_group
+from cryskit.graphs.remembered import built_once
 from cryskit.graphs.reverse import reverse_edges
 from cryskit.graphs.translations import COUNT, shortest_translations
 from cryskit.symmetry import NAMED_TOLERANCE, TOLERANCE, space_group
@@ -98,7 +99,7 @@ def build_usable(
     parts, usable, errors = [], [], {}
     for position, crystal in enumerate(crystals):
         try:
-            parts.append(_build_one(crystal, spec, _orbits(crystal, spec)))
+            parts.append(built_once(_build_whole, crystal, spec))
             usable.append(crystal)
         except CrystalError as error:
             errors[position] = error
@@ -118,7 +119,7 @@ def build_numbered(crystal: Crystal, spec: GraphSpec) -> tuple[Graph, np.ndarray
     Raises:
         CrystalError: No graph can be built of the crystal.
     """
-    part = _build_one(crystal, spec, _orbits(crystal, spec))
+    part = _build_whole(crystal, spec)
     return _join([crystal], [part], spec), part.node_of_atom
 
 
@@ -181,6 +182,10 @@ class _Part(NamedTuple):
     weight: np.ndarray
     reverse: np.ndarray
     orbit_of_edge: np.ndarray
+
+
+def _build_whole(crystal: Crystal, spec: GraphSpec) -> _Part:
+    return _build_one(crystal, spec, _orbits(crystal, spec))
 
 
 def _build_one(crystal: Crystal, spec: GraphSpec, representative: np.ndarray) -> _Part:

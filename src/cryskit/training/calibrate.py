@@ -12,6 +12,7 @@ import torch
 
 from cryskit.elements import ELEMENTS, formula
 from cryskit.errors import DataError
+from cryskit.graphs.remembered import remembered
 from cryskit.predict.card import refuse_tensors
 from cryskit.reliability.groups import GROUPS, element_counts, groups_of
 from cryskit.reliability.intervals import SCORES
@@ -48,6 +49,7 @@ class Calibration:
     facts: dict[str, int]
 
 
+@remembered()
 def calibrate(
     predictor: Predictor, training: Sequence[Crystal], crystals: Sequence[Crystal], seed: int = 0
 ) -> Calibration:

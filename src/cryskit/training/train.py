@@ -18,6 +18,7 @@ from cryskit.data.tensors import target_row
 from cryskit.errors import DataError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.graphs.build import build_usable
+from cryskit.graphs.remembered import remembered
 from cryskit.plots.judged import plot_judged
 from cryskit.plots.loss_curves import plot_curves
 from cryskit.predict.predictor import Predictor
@@ -108,6 +109,7 @@ def train(
 ) -> CrossValidation: ...
 
 
+@remembered()
 def train(
     plan: Any,
     crystals: Any,

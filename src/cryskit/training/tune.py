@@ -21,6 +21,7 @@ import pandas as pd
 from cryskit.atomic_write import replacing
 from cryskit.errors import DataError, PlanError
 from cryskit.exclusive import exclusive
+from cryskit.graphs.remembered import remembered
 from cryskit.plots.trials import Curve, plot_trials
 from cryskit.training.identity import Identity, claim, digest_of, flat
 from cryskit.training.inputs import SPLIT, crystals_of, plan_of, split_of
@@ -81,6 +82,7 @@ class Tuned:
     folder: Path
 
 
+@remembered()
 def tune(
     plan: Any,
     crystals: Any,
