@@ -21,12 +21,12 @@ from cryskit.exported.write import export
 from cryskit.predict.card import read_card
 from cryskit.predict.load import load
 from cryskit.predict.predictor import Predictor
+from cryskit.predict.tensors import FRAME, TURNED
 from cryskit.properties import get
 from cryskit.symmetry import point_group
 from cryskit.tensors.kinds import ELASTIC
 from cryskit.tensors.notation import components_to_matrix, mandel_to_voigt
 from cryskit.tensors.project import project, residual
-from cryskit.training.calibrate import calibrate
 from cryskit.training.labels import without_impossible
 from cryskit.training.plan import Plan
 from cryskit.training.train import train
@@ -119,6 +119,7 @@ def test_predicted_tensors_are_columns_in_the_symmetry_of_the_crystal(model: Pre
     table = model.predict(BUNDLED)
     columns = [f"elastic_tensor_{component}" for component in ELASTIC.components]
     assert [name for name in table if name.startswith("elastic_tensor")] == columns
+    assert list(table)[-12:-2] == [FRAME, *TURNED]
     assert table.attrs["units"]["elastic_tensor_c11"] == "GPa"
     for row, crystal in zip(table[columns].to_numpy(), BUNDLED, strict=True):
         matrix = components_to_matrix(row, ELASTIC)
@@ -174,8 +175,6 @@ def test_what_tensors_cannot_do_is_refused(model: Predictor, tmp_path: Path) -> 
         Explainer(model)
     with pytest.raises(ModelError, match="cannot be exported"):
         export(model, tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match="cannot be given intervals"):
-        calibrate(model, CRYSTALS, CRYSTALS)
     mixed = Plan.make({**PLAN, "properties": ["elastic_tensor", "poisson_ratio"]})
     with pytest.raises(PlanError, match="poisson_ratio does not follow from elastic_tensor"):
         train(mixed, CRYSTALS, out=tmp_path / "mixed.safetensors")

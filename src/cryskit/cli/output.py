@@ -30,6 +30,7 @@ TABLES = (".csv", ".json", ".parquet", ".xlsx")
 
 _SHOWN = 10
 _ORIGIN = ("path", "formula")  # columns for files, too wide for a terminal
+_NESTED = (".json", ".parquet")  # files whose cells can be lists
 
 
 class Column(NamedTuple):
@@ -159,7 +160,8 @@ def output_rows(
 ) -> Counts:
     """Write rows as they come, to a file, as JSON to stdout, or to both; print them as a table if neither is asked for.
 
-    Only the printed table holds its rows in memory, to align them.
+    Only the printed table holds its rows in memory, to align them. Matrices are nested lists in JSON, lists in Parquet, and elsewhere
+    columns of their components.
 
     Args:
         rows: Column to value; each has a status.
@@ -168,18 +170,22 @@ def output_rows(
         out: File that ends in one of TABLES, or in .npy for rows with a vector, or None.
         as_json: Whether to print JSON.
     """
+    from cryskit.predict.units import units_of, with_matrices
     from cryskit.predict.writers import json_rows, table_writer, vector_writer
 
     shown: list[Mapping[str, Any]] = []
     count, failed = 0, 0
+    whole = with_matrices(schema)
+    of_whole = {**facts, "units": units_of(whole)}
     with ExitStack() as stack:
         stack.enter_context(exit_on_sigterm())
         writers = []
         if out is not None:
-            is_array = out.suffix.lower() == ".npy"
-            opened = vector_writer(out, schema) if is_array else table_writer(out, schema, facts)
+            ending = out.suffix.lower()
+            columns = (whole, of_whole) if ending in _NESTED else (schema, facts)
+            opened = vector_writer(out, schema) if ending == ".npy" else table_writer(out, *columns)
             writers.append(stack.enter_context(opened))
-        writers += [stack.enter_context(json_rows(sys.stdout, schema.names, facts))] if as_json else []
+        writers += [stack.enter_context(json_rows(sys.stdout, whole.names, of_whole))] if as_json else []
         for row in rows:
             count, failed = count + 1, failed + (row["status"] == "failed")
             for write in writers or [shown.append]:
@@ -193,14 +199,16 @@ def output_rows(
 
 
 def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], facts: Mapping[str, Any]) -> None:
-    """Print rows: both ends of an interval in one column, without standard deviations, path and formula, `reason` only where there is one.
+    """Print rows: both ends of an interval in one column, without standard deviations, path, formula and rotation, `reason` only where there is one.
 
     Args:
         rows: Column to value.
         names: Columns of the rows.
         facts: Values that hold for the whole table: `units`, and `interval`, the level of the intervals if there are any.
     """
-    units, headings = facts["units"], dict.fromkeys(_ORIGIN, "")
+    from cryskit.predict.tensors import TURNED
+
+    units, headings = facts["units"], dict.fromkeys((*_ORIGIN, *TURNED), "")
     for name in [name.removesuffix("_lo") for name in names if "interval" in facts and name.endswith("_lo")]:
         headings |= {f"{name}_std": "", f"{name}_lo": f"{100 * facts['interval']:g} %", f"{name}_hi": ""}
         rows = [{**row, f"{name}_lo": _bracket(row.get(f"{name}_lo"), row.get(f"{name}_hi"))} for row in rows]
