@@ -108,7 +108,7 @@ def test_only_the_electronic_permittivity_has_refractive_indices(optical: Predic
     assert "dielectric_total" in table
     other = optical.predict(SOME, "dielectric_tensor", derive=True)
     assert "refractive_index" not in other
-    with pytest.raises(UnknownNameError, match="no frame of tensors 'crystal'"):
+    with pytest.raises(UnknownNameError, match="no frame of tensors called 'crystal'"):
         optical.predict(SOME, frame="crystal")
 
 
