@@ -43,6 +43,13 @@ class PropertyKind(StrEnum):
     CLASS = "class"
 
 
+class Frames(StrEnum):
+    """The frames in which tensors are given."""
+
+    INPUT = "input"
+    IEEE = "ieee"
+
+
 class Hardware(StrEnum):
     """The kinds of hardware that a model can compute on."""
 

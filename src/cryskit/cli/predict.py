@@ -1,6 +1,5 @@
 """`cryskit predict`: crystals in, properties out."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,13 +17,6 @@ if TYPE_CHECKING:
     from cryskit.types import Property
 
 
-class Frames(StrEnum):
-    """The frames in which tensors are given."""
-
-    INPUT = "input"
-    IEEE = "ieee"
-
-
 def predict(
     sources: options.Sources,
     model: options.Model = DEFAULT,
@@ -35,9 +27,9 @@ def predict(
     units: options.Units = False,
     as_json: options.Json = False,
     frame: Annotated[
-        Frames,
+        options.Frames,
         typer.Option("--frame", help="Frame of tensors: that of the lattice as it was read, or the IEEE standard one."),
-    ] = Frames.INPUT,
+    ] = options.Frames.INPUT,
     derive: Annotated[
         bool, typer.Option("--derive", help="Add what follows from tensors: moduli, sound, refractive indices.")
     ] = False,
@@ -101,7 +93,7 @@ def _drawn(
         for each in wanted:
             if (matrix := row.get(each.name)) is not None:
                 stem = _stem(row["id"], names)
-                of = f"{row['formula']}, {'IEEE standard' if row['frame'] == Frames.IEEE else 'input'} frame"
+                of = f"{row['formula']}, {'IEEE standard' if row['frame'] == options.Frames.IEEE else 'input'} frame"
                 try:
                     plot_young(matrix, folder / f"{stem}.png", of=of)
                     write_young_page(matrix, folder / f"{stem}.html", of=of)

@@ -54,9 +54,8 @@ def coverage(table: pd.DataFrame, prop: Property, items: Sequence[Crystal | Fail
     rounding = _SAME * np.maximum(1.0, np.abs(truth))
     inside = (truth >= low - rounding) & (truth <= high + rounding)
     of_unit = table[f"{prop.name}_hi"].to_numpy(float) - table[f"{prop.name}_lo"].to_numpy(float)
-    return figures_by_kind(
-        items, known, width, error, inside, **({"width": of_unit, "width_log10": width} if logarithmic else {})
-    )
+    widths = {"width": of_unit} | ({"width_log10": width} if logarithmic else {})
+    return figures_by_kind(items, known, width, error, inside, widths)
 
 
 def figures_by_kind(
@@ -65,7 +64,7 @@ def figures_by_kind(
     width: np.ndarray,
     error: np.ndarray,
     inside: Bool[np.ndarray, " rows"],
-    **widths: np.ndarray,
+    widths: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Return coverage, mean width and rank correlation of width and error, for kinds of crystals.
 
