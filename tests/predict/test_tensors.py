@@ -122,8 +122,8 @@ def test_tensors_that_cannot_be_are_left_out_and_found_by_the_audit() -> None:
 def test_predicted_tensors_are_columns_in_the_symmetry_of_the_crystal(model: Predictor) -> None:
     table = model.predict(BUNDLED)
     columns = [f"elastic_tensor_{component}" for component in ELASTIC.components]
-    assert [name for name in table if name.startswith("elastic_tensor")] == columns
-    assert list(table)[-12:-2] == [FRAME, *TURNED]
+    assert [name for name in table if name.startswith("elastic_tensor")] == [*columns, "elastic_tensor_error"]
+    assert list(table)[-13:-2] == [FRAME, *TURNED, "domain"]
     assert table.attrs["units"]["elastic_tensor_c11"] == "GPa"
     for row, crystal in zip(table[columns].to_numpy(), BUNDLED, strict=True):
         matrix = components_to_matrix(row, ELASTIC)

@@ -117,9 +117,9 @@ def tensors_of_components(row: Mapping[Any, Any]) -> RowTensors:
     """
     parts: dict[str, dict[str, tuple[int, int]]] = {}
     for column, value in row.items():
-        place = component_of(column) if isinstance(column, str) else None
-        if place and is_number(value):
-            parts.setdefault(place.property, {})[column] = place.row, place.column
+        component = component_of(column) if isinstance(column, str) else None
+        if component and is_number(value):
+            parts.setdefault(component.property, {})[column] = component.row, component.column
     found = RowTensors({}, set())
     for name, places in parts.items():
         kind = tensor_kind(properties.get(name).symmetry)

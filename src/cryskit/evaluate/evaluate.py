@@ -185,7 +185,7 @@ def _truth(item: Crystal | Failure, chosen: Mapping[str, Property]) -> dict[str,
     tensors = [one for one in chosen.values() if one.tensor]
     columns = [f"{column}_true" for one in tensors for column in one.columns]
     components: dict[str, float | str | None] = dict(zip(columns, target_row(item, tensors), strict=True))
-    known = {name: value for name, value in (followed(item, tensors) | item.targets).items() if name in chosen}
+    known = {name: value for name, value in {**followed(item, tensors), **item.targets}.items() if name in chosen}
     return components | {f"{name}_true": label_of(chosen[name], value) for name, value in known.items()}
 
 
