@@ -56,6 +56,8 @@ HEADS = Registry(
         "regressors": "cryskit.layers.regressors:RegressorHeads",
         "logistic": "cryskit.layers.logistic:LogisticHeads",
         "tensors": "cryskit.layers.tensor_heads:TensorHeads",
+        "components": "cryskit.layers.tensor_controls:ComponentHeads",
+        "isotropic": "cryskit.layers.tensor_controls:IsotropicHeads",
     },
 )
 """Kinds of heads by the "name" that a card gives its heads."""
