@@ -29,6 +29,7 @@ from cryskit.evaluate.tensors import followed, following, mandel
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
 from cryskit.predict.published import path_of
+from cryskit.properties import get
 from cryskit.tensors.derived import derived
 from cryskit.tensors.kinds import tensor_kind
 from cryskit.tensors.notation import components_to_matrix, mandel_to_voigt, matrix_to_components, voigt_to_mandel

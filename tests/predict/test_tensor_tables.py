@@ -156,3 +156,24 @@ def test_a_failed_row_has_no_tensor(model: Predictor) -> None:
     table = model.predict([SOME[0], failed], derive=True)
     assert table["status"].tolist() == ["ok", "failed"]
     assert table.loc[1, [*COLUMNS, "bulk_modulus", "frame"]].isna().all()
+
+
+def test_a_terminal_shows_tensors_as_matrices_and_data_derive_what_follows_from_known_ones(tmp_path: Path) -> None:
+    file, silicon = tmp_path / "silicon.json", np.zeros((6, 6))
+    silicon[:3, :3] = 63.9
+    silicon[range(6), range(6)] = [165.7] * 3 + [79.6] * 3
+    cell = next(crystal for crystal in BUNDLED if len(point_group(crystal)) == 48)
+    row = {"id": "a", "structure": cell.to_pymatgen().as_dict(), "elastic_tensor": silicon.tolist()}
+    file.write_text(json.dumps([row, row | {"id": "b", "elastic_tensor": None}]))
+    shown = CliRunner().invoke(app, ["data", "derive", str(file), "--plots", str(tmp_path / "young")])
+    assert shown.exit_code == 0, shown.output
+    assert "a: elastic_tensor in GPa, input frame\n     165.7      63.9      63.9         0" in shown.stdout
+    assert "rotation" not in shown.stdout
+    assert "elastic_tensor_c11" not in shown.stdout
+    assert (tmp_path / "young" / "a.png").stat().st_size > 1000
+    made = CliRunner().invoke(app, ["data", "derive", str(file), "--json"])
+    (found,) = json.loads(made.stdout)["rows"]
+    assert found["bulk_modulus"] == pytest.approx(97.83, abs=0.01)
+    assert found["debye_temperature"] > 0
+    file.write_text(json.dumps([row | {"elastic_tensor": None}]))
+    assert "no crystal with a tensor" in str(CliRunner().invoke(app, ["data", "derive", str(file)]).exception)

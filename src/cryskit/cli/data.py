@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from cryskit.cli import fetch, options
+from cryskit.cli import derive, fetch, options
 from cryskit.cli.crystals import bar, collect
 from cryskit.cli.output import print_json, print_table, require
 from cryskit.errors import counted, shortened
@@ -20,6 +20,7 @@ _SHOWN = 5
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, convert, audit and split data sets.")
 app.command("fetch")(fetch.fetch)
+app.command("derive")(derive.derive)
 
 
 @app.command("list")

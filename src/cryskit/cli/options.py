@@ -121,6 +121,19 @@ Interval = Annotated[
         help="Share of crystals whose labels the intervals should cover, 0.5 to 0.99, of a model that gives intervals.",
     ),
 ]
+Frame = Annotated[
+    Frames,
+    typer.Option("--frame", help="Frame of tensors: that of the lattice as it was read, or the IEEE standard one."),
+]
+YoungPlots = Annotated[
+    Path | None,
+    typer.Option(
+        "--plots",
+        metavar="DIR",
+        help="Draw Young's modulus by direction for each elastic tensor, as a figure and as a page in three dimensions.",
+        show_default=False,
+    ),
+]
 Table = Annotated[
     Path | None,
     typer.Option(

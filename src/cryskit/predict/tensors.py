@@ -14,7 +14,8 @@ import pyarrow as pa
 from cryskit.errors import DataError, PlanError, UnknownNameError
 from cryskit.predict.classes import by_property
 from cryskit.predict.units import MATRIX, UNIT
-from cryskit.symmetry import point_group
+from cryskit.properties import get
+from cryskit.symmetry import NAMED_TOLERANCE, point_group
 from cryskit.tensors.derived import derived, quantities
 from cryskit.tensors.frames import ieee_rotation
 from cryskit.tensors.kinds import TENSOR_KINDS
@@ -90,6 +91,21 @@ def tensors_of(
         more = _derived(matrix, crystal, wanted)
         found[wanted.name] = TensorPrediction(matrix, rotation, more, errors.get(wanted.name, float("nan")))
     return found
+
+
+def known_tensors(crystal: Crystal) -> dict[str, TensorPrediction]:
+    """Return the tensors that a crystal has as labels and what follows from them, as if they were predicted.
+
+    Args:
+        crystal: Crystal with tensors in the frame of its lattice.
+    """
+    if not crystal.tensors:
+        return {}
+    rotation = ieee_rotation(crystal, NAMED_TOLERANCE).round(_PLACES) + 0.0
+    return {
+        name: TensorPrediction(matrix, rotation, _derived(matrix, crystal, get(name)))
+        for name, matrix in crystal.tensors.items()
+    }
 
 
 def _symmetric(matrix: np.ndarray, crystal: Crystal, kind: TensorKind) -> np.ndarray:
