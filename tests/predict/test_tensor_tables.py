@@ -176,4 +176,4 @@ def test_a_terminal_shows_tensors_as_matrices_and_data_derive_what_follows_from_
     assert found["bulk_modulus"] == pytest.approx(97.83, abs=0.01)
     assert found["debye_temperature"] > 0
     file.write_text(json.dumps([row | {"elastic_tensor": None}]))
-    assert "no crystal with a tensor" in str(CliRunner().invoke(app, ["data", "derive", str(file)]).exception)
+    assert "no crystal with a tensor" in CliRunner().invoke(app, ["data", "derive", str(file)]).stderr

@@ -175,7 +175,7 @@ def _nested(value: Any) -> Any:
         except (ValueError, RecursionError) as error:
             raise UnreadableError(f"{value[:40]!r} is no list of numbers ({error})", "Give it as JSON") from error
     if isinstance(value, dict):  # tensors of pymatgen, and those of the Materials Project in both frames
-        return next((value[key] for key in ("input_array", "raw") if isinstance(value.get(key), list)), None)
+        return next((value[key] for key in ("input_array", "data", "raw") if isinstance(value.get(key), list)), None)
     return value if isinstance(value, list | tuple | np.ndarray) else None
 
 
