@@ -23,7 +23,7 @@ def derive(
     plots: options.YoungPlots = None,
     limit: options.Limit = options.LIMIT,
 ) -> None:
-    """Compute what follows from the tensors in a data set: moduli, sound, Debye temperature, refractive indices.
+    """Compute moduli, sound speeds or refractive indices from tensors.
 
     One row per crystal that has tensors: the tensors in Voigt's notation, what follows from them, their frame and the rotation to the IEEE standard
     one, as `cryskit predict --derive` gives of predicted tensors. They should be in the frame of the lattice: `cryskit data audit` says if they are.
