@@ -333,6 +333,24 @@ class ClassPrediction(NamedTuple):
     members: tuple[str, ...]
 
 
+class TensorPrediction(NamedTuple):
+    """The tensor that a model predicts of a crystal, and what follows from it.
+
+    Attributes:
+        matrix: (6, 6), (3, 3) or (3, 6), its matrix in Voigt's notation, in the frame of the crystal's lattice.
+        rotation: (3, 3) the rotation from that frame to the IEEE standard frame of the crystal, whose axes are its rows.
+        derived: Name of a quantity to its value, for all that follows from the tensor (`tensors.derived`).
+        error: Largest error that is expected at the level of the intervals, as a share of the norm of the tensor: at that level the
+            Frobenius norm of the difference from the true tensor is at most `error` times that of the matrix. NaN where the
+            model gives none.
+    """
+
+    matrix: np.ndarray
+    rotation: np.ndarray
+    derived: Mapping[str, float | str | bool] = MappingProxyType({})
+    error: float = float("nan")
+
+
 @dataclass(frozen=True)
 class Prediction:
     """The prediction of a model for one input; there is one for every input, in order.
@@ -349,8 +367,7 @@ class Prediction:
         path: Path of the file that the crystal was read from; "" if it was not read from a file.
         formula: Reduced formula of the crystal, "TiO2"; "" if it could not be read.
         classes: Property name to predicted class, for properties that are classes.
-        tensors: Property name to predicted tensor, for properties that are tensors: a matrix in Voigt's notation, in the frame of the
-            crystal's lattice.
+        tensors: Property name to predicted tensor, for properties that are tensors.
 
     Example:
         >>> from cryskit import Prediction
@@ -369,4 +386,4 @@ class Prediction:
     path: str = ""
     formula: str = ""
     classes: Mapping[str, ClassPrediction] = field(default_factory=lambda: MappingProxyType({}))
-    tensors: Mapping[str, np.ndarray] = field(default_factory=lambda: MappingProxyType({}))
+    tensors: Mapping[str, TensorPrediction] = field(default_factory=lambda: MappingProxyType({}))

@@ -13,7 +13,7 @@ import pytest
 from cryskit.cli import training
 from cryskit.cli.options import BATCH_EDGES, LIMIT, Hardware
 from cryskit.data import validate
-from cryskit.predict import device, predictor
+from cryskit.predict import device, readout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,5 +99,5 @@ def test_an_unknown_verb_or_option_is_a_wrong_call(cryskit: Callable[..., Result
 
 def test_defaults_are_those_of_the_library() -> None:
     assert validate.LIMIT == LIMIT
-    assert predictor.BATCH_EDGES == BATCH_EDGES
+    assert readout.BATCH_EDGES == BATCH_EDGES
     assert tuple(Hardware) == device.ACCELERATORS

@@ -102,6 +102,16 @@ def test_a_rotation_of_the_crystal_rotates_the_tensor(network: Network) -> None:
         assert network.difference(found, rotate_matrix(expected, rotation, network.kind)) < EXACT
 
 
+def test_two_hundred_rotations_of_a_hundred_crystals_rotate_their_tensors(network: Network) -> None:
+    hundred = CRYSTALS[:100]
+    expected = network.of(hundred)
+    rotations = np.repeat(Rotation.random(200, rng=1).as_matrix(), 3, axis=0)
+    rows = np.arange(len(rotations)) % len(hundred)
+    pairs = [(hundred[row], rotation) for row, rotation in zip(rows, rotations, strict=True)]
+    found = [network.of([turned(*pair) for pair in pairs[first : first + 100]]) for first in range(0, len(pairs), 100)]
+    assert network.difference(np.concatenate(found), rotate_matrix(expected[rows], rotations, network.kind)) < EXACT
+
+
 def test_a_reduced_graph_gives_the_tensor_of_the_full_one(network: Network) -> None:
     assert network.difference(network.of(CRYSTALS, reduce=True), network.of(CRYSTALS, reduce=False)) < 10 * EXACT
 

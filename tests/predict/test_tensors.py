@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.spatial.transform import Rotation
 
 from cryskit.data.audit import audit
 from cryskit.data.interchange import read_rows, write
@@ -21,12 +23,14 @@ from cryskit.exported.write import export
 from cryskit.predict.card import read_card
 from cryskit.predict.load import load
 from cryskit.predict.predictor import Predictor
+from cryskit.predict.tensors import FRAME, TURNED
 from cryskit.properties import get
 from cryskit.symmetry import point_group
+from cryskit.tensors.elastic import moduli
 from cryskit.tensors.kinds import ELASTIC
-from cryskit.tensors.notation import components_to_matrix, mandel_to_voigt
+from cryskit.tensors.notation import components_to_matrix, mandel_to_voigt, voigt_to_mandel
 from cryskit.tensors.project import project, residual
-from cryskit.training.calibrate import calibrate
+from cryskit.training.calibrate import calibrate, calibrated
 from cryskit.training.labels import without_impossible
 from cryskit.training.plan import Plan
 from cryskit.training.train import train
@@ -118,7 +122,8 @@ def test_tensors_that_cannot_be_are_left_out_and_found_by_the_audit() -> None:
 def test_predicted_tensors_are_columns_in_the_symmetry_of_the_crystal(model: Predictor) -> None:
     table = model.predict(BUNDLED)
     columns = [f"elastic_tensor_{component}" for component in ELASTIC.components]
-    assert [name for name in table if name.startswith("elastic_tensor")] == columns
+    assert [name for name in table if name.startswith("elastic_tensor")] == [*columns, "elastic_tensor_error"]
+    assert list(table)[-13:-2] == [FRAME, *TURNED, "domain"]
     assert table.attrs["units"]["elastic_tensor_c11"] == "GPa"
     for row, crystal in zip(table[columns].to_numpy(), BUNDLED, strict=True):
         matrix = components_to_matrix(row, ELASTIC)
@@ -150,6 +155,53 @@ def test_the_error_of_a_tensor_is_a_frobenius_norm(model: Predictor) -> None:
     assert found.metrics["elastic_tensor"]["mae"] == pytest.approx(np.mean(errors))
 
 
+def test_the_scalars_that_follow_from_a_tensor_are_judged_with_it(model: Predictor) -> None:
+    without = [replace(crystal, targets={}) for crystal in CRYSTALS]
+    found = evaluate(model, without, "elastic_tensor")
+    assert found.metrics["elastic_tensor"]["share"] == pytest.approx(
+        found.metrics["elastic_tensor"]["mae"] / found.metrics["elastic_tensor"]["mad"]
+    )
+    assert found.units == {"elastic_tensor": "GPa", "bulk_modulus": "GPa", "shear_modulus": "GPa"}
+    labels = [moduli(crystal.tensors["elastic_tensor"]) for crystal in CRYSTALS]
+    np.testing.assert_allclose(found.table["shear_modulus_true"], [each.shear for each in labels])
+    errors = np.log10(found.table["bulk_modulus"]) - np.log10([each.bulk for each in labels])
+    assert found.metrics["bulk_modulus"]["mae_log10"] == pytest.approx(np.abs(errors).mean())
+    known = evaluate(model, CRYSTALS, "elastic_tensor").table["shear_modulus_true"]
+    np.testing.assert_array_equal(known, [crystal.targets["shear_modulus"] for crystal in CRYSTALS])
+    assert model.card.judged[-1].name == "shear_modulus"
+    assert model.card.metrics["shear_modulus"]["mae_log10"] > 0
+
+
+def test_intervals_of_a_tensor_cover_its_whole_error_and_the_scalars(model: Predictor) -> None:
+    assert model.card.calibration["crystals"]["elastic_tensor"] == 12  # by the validation crystals
+    made = Predictor.from_card(model.card)
+    made.load_state_dict(model.state_dict())
+    calibrated(made, calibrate(made, CRYSTALS[:30], CRYSTALS[30:]), "the others")
+    found = evaluate(made, CRYSTALS[30:], "elastic_tensor")
+    for name in ("elastic_tensor", "bulk_modulus", "shear_modulus"):
+        assert found.coverage[name]["all"]["coverage"] >= 0.9
+        wider = evaluate(made, CRYSTALS[30:], "elastic_tensor", interval=0.5).coverage[name]["all"]
+        assert wider["width"] < found.coverage[name]["all"]["width"]
+    columns = [f"elastic_tensor_{component}" for component in ELASTIC.components]
+    values, truth = (
+        voigt_to_mandel(components_to_matrix(found.table[[f"{c}{end}" for c in columns]].to_numpy(), ELASTIC), ELASTIC)
+        for end in ("", "_true")
+    )
+    shares = np.linalg.norm(values - truth, axis=(1, 2)) / np.linalg.norm(values, axis=(1, 2))
+    inside = (shares <= found.table["elastic_tensor_error"]).mean()
+    assert inside == pytest.approx(found.coverage["elastic_tensor"]["all"]["coverage"])
+    assert (found.table["bulk_modulus_lo"] < found.table["bulk_modulus"]).all()
+    table = made.predict(BUNDLED[:3], derive=True)
+    assert {"shear_modulus_std", "shear_modulus_lo", "shear_modulus_hi", "domain"} <= set(table)
+    turned = made.predict([replace(c, lattice=c.lattice @ Rotation.random(rng=1).as_matrix()) for c in BUNDLED[:3]])
+    np.testing.assert_allclose(turned["elastic_tensor_error"], table["elastic_tensor_error"], rtol=1e-3)
+
+
+def test_a_label_of_a_scalar_alone_calibrates_the_scalar_and_not_the_tensor(model: Predictor) -> None:
+    alone = [replace(crystal, tensors={}) for crystal in CRYSTALS[30:]]
+    assert set(calibrate(model, CRYSTALS[:30], alone).facts) == {"bulk_modulus", "shear_modulus"}
+
+
 def sum_of_squares(row: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the difference of two tensors in Cartesian indices."""
     from cryskit.tensors.notation import voigt_to_cartesian
@@ -174,8 +226,6 @@ def test_what_tensors_cannot_do_is_refused(model: Predictor, tmp_path: Path) -> 
         Explainer(model)
     with pytest.raises(ModelError, match="cannot be exported"):
         export(model, tmp_path / "model.onnx")
-    with pytest.raises(ModelError, match="cannot be given intervals"):
-        calibrate(model, CRYSTALS, CRYSTALS)
     mixed = Plan.make({**PLAN, "properties": ["elastic_tensor", "poisson_ratio"]})
     with pytest.raises(PlanError, match="poisson_ratio does not follow from elastic_tensor"):
         train(mixed, CRYSTALS, out=tmp_path / "mixed.safetensors")

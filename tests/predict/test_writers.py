@@ -14,7 +14,8 @@ import pytest
 
 import cryskit
 from cryskit.data.spreadsheet import guard, unguard
-from cryskit.predict.tables import EMBEDDINGS, frame, prediction_row, prediction_schema, units_of
+from cryskit.predict.tables import EMBEDDINGS, frame, prediction_row, prediction_schema
+from cryskit.predict.units import units_of
 from cryskit.predict.writers import json_rows, table_writer
 from cryskit.properties import get
 from cryskit.types import Prediction

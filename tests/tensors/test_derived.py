@@ -7,8 +7,10 @@ import pytest
 from pymatgen.analysis.elasticity import ElasticTensor
 from tensors.made import CRYSTALS, drawn, turned
 
+from cryskit import properties
 from cryskit.errors import DataError
-from cryskit.tensors.derived import UNITS, derived
+from cryskit.properties import get
+from cryskit.tensors.derived import derived, quantities
 from cryskit.tensors.elastic import (
     density_and_volume,
     directional_young,
@@ -18,7 +20,7 @@ from cryskit.tensors.elastic import (
     sound_speeds,
     stability,
 )
-from cryskit.tensors.kinds import DIELECTRIC, ELASTIC, PIEZOELECTRIC
+from cryskit.tensors.kinds import ELASTIC, PIEZOELECTRIC
 from cryskit.tensors.optical import refraction
 from cryskit.tensors.rotate import rotate_matrix
 
@@ -27,6 +29,8 @@ STIFFNESS = 60 * (drawn(ELASTIC, seed=2) + 6 * np.eye(6))
 SILICON = np.zeros((6, 6))  # GPa, measured, McSkimin 1964
 SILICON[:3, :3] = 63.9
 SILICON[range(6), range(6)] = [165.7, 165.7, 165.7, 79.6, 79.6, 79.6]
+PERMITTIVITY = np.diag([4.0, 4.0, 9.0])
+PERMITTIVITIES = ("dielectric_tensor", "dielectric_tensor_electronic")
 DIRECTIONS = np.random.default_rng(0).normal(size=(20, 3))
 
 
@@ -119,13 +123,26 @@ def test_what_cannot_be_computed_is_an_error_or_not_there() -> None:
     with pytest.raises(DataError, match="zero vector"):
         directional_young(STIFFNESS, [[0, 0, 0]])
     with pytest.raises(DataError, match="no numbers"):
-        derived(np.full((6, 6), np.nan), CRYSTAL, ELASTIC)
-    assert derived(drawn(PIEZOELECTRIC), CRYSTAL, PIEZOELECTRIC) == {}
+        derived(np.full((6, 6), np.nan), CRYSTAL, get("elastic_tensor"))
+    assert derived(drawn(PIEZOELECTRIC), CRYSTAL, get("piezoelectric_tensor")) == {}
 
 
-def test_derived_quantities_have_their_names() -> None:
-    found = derived(STIFFNESS, CRYSTAL, ELASTIC)
+def test_derived_quantities_have_their_names_and_units() -> None:
+    found = derived(STIFFNESS, CRYSTAL, get("elastic_tensor"))
     assert np.isclose(found["bulk_modulus"], moduli(STIFFNESS).bulk)
-    assert set(UNITS) <= set(found)
     assert found["stable"] is stability(STIFFNESS).stable
-    assert derived(np.diag([4.0, 4.0, 9.0]), CRYSTAL, DIELECTRIC)["birefringence"] == 1.0
+    for name, matrix in (("elastic_tensor", STIFFNESS), *[(name, PERMITTIVITY) for name in PERMITTIVITIES]):
+        known = quantities(get(name))
+        assert list(derived(matrix, CRYSTAL, get(name))) == [each.name for each in known]
+        registered = {each.name: get(each.name) for each in known if each.name in properties.load()}
+        assert registered
+        assert all(registered[each.name].unit == each.unit for each in known if each.name in registered)
+
+
+def test_only_the_electronic_permittivity_refracts_light() -> None:
+    static, electronic = (derived(PERMITTIVITY, CRYSTAL, get(name)) for name in PERMITTIVITIES)
+    assert static["dielectric_total"] == pytest.approx(17 / 3)
+    assert "refractive_index" not in static
+    assert electronic["birefringence"] == 1.0
+    assert electronic["refractive_index"] == pytest.approx(np.sqrt(17 / 3))
+    assert electronic["optical_class"] == "uniaxial"

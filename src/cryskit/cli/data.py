@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from cryskit.cli import fetch, options
+from cryskit.cli import derive, fetch, options
 from cryskit.cli.crystals import bar, collect
 from cryskit.cli.output import print_json, print_table, require
 from cryskit.errors import counted, shortened
 
 if TYPE_CHECKING:
-    from cryskit.data.audit import Audit
+    from collections.abc import Sequence
+
+    from cryskit.data.audit import Audit, TensorLabels
 
 _SHOWN = 5
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch, convert, audit and split data sets.")
 app.command("fetch")(fetch.fetch)
+app.command("derive")(derive.derive)
 
 
 @app.command("list")
@@ -37,17 +40,24 @@ def convert(
     src: options.Source,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The .parquet file to write.")],
     structures: options.Structures = None,
+    tensors: Annotated[
+        options.Frames,
+        typer.Option("--tensors", help="Frame in which tensors are given; they are written in that of the lattice."),
+    ] = options.Frames.INPUT,
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
     """Turn anything that can be read into one interchange Parquet file."""
     require(out, (".parquet",))
     from cryskit.data.interchange import write
+    from cryskit.data.tensors import from_ieee
     from cryskit.errors import DataError
 
     crystals, failures = collect(src, limit, structures)
     if not crystals:
         raise DataError(f"{src} has no usable crystal", "Mend the rows named above")
+    if tensors is options.Frames.IEEE:
+        crystals = [from_ieee(crystal) for crystal in crystals]
     written = write(out, bar(crystals, "writing", len(crystals)))
     if as_json:
         failed = [{"id": failure.id, "reason": str(failure.error)} for failure in failures]
@@ -128,7 +138,11 @@ def audit(
     limit: options.Limit = options.LIMIT,
     as_json: options.Json = False,
 ) -> None:
-    """Look for repeated crystals and doubtful or missing labels."""
+    """Look for repeated crystals and doubtful or missing labels.
+
+    Of tensors it says whether they are symmetric and positive definite, and in which frame they have the symmetry of their crystals: that of the
+    lattice, as they should, the IEEE standard one, or neither.
+    """
     from cryskit.data.audit import audit as look
     from cryskit.data.read import read
 
@@ -151,6 +165,7 @@ def _fractions(text: str) -> tuple[float, ...]:
 def _plain(found: "Audit") -> dict[str, object]:
     return asdict(found) | {
         "table": [row._asdict() for row in found.table],
+        "tensors": [row._asdict() for row in found.tensors],
         "findings": [finding._asdict() for finding in found.findings],
     }
 
@@ -167,6 +182,8 @@ def _show(found: "Audit") -> None:
     if found.table:
         columns = ["property", "unit", "known", "missing", "lowest", "median", "highest", "outside range", "outliers"]
         print_table([Column(name) for name in columns], found.table)
+    if found.tensors:
+        _show_tensors(found.tensors)
     for kind in get_args(Kind):
         findings = found.of(kind)
         if findings:
@@ -176,3 +193,16 @@ def _show(found: "Audit") -> None:
             typer.echo(f"  {ids}: {finding.property}{' ' * bool(finding.property)}{finding.message}")
         if len(findings) > _SHOWN:
             typer.echo(f"  and {len(findings) - _SHOWN} more (all with --json)")
+
+
+def _show_tensors(tensors: "Sequence[TensorLabels]") -> None:
+    """Print how many tensors there are, and in which frames they have the symmetry of their crystals."""
+    columns = ["tensor", "unit", "known", "missing", "impossible", "frame of the lattice", "IEEE frame", "neither"]
+    typer.echo()
+    print_table(columns, tensors)
+    for each in tensors:
+        if each.ieee > each.neither:
+            typer.echo(
+                f"{each.ieee} of {each.known} {each.property} seem to be in the IEEE standard frame; "
+                "`cryskit data convert --tensors ieee` turns them into that of their lattices"
+            )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _COLUMNS = {"n": "crystals", "mae": "MAE", "rmse": "RMSE", "r2": "R2", "mad": "MAD"}
+_TENSOR_COLUMNS = {"share": "MAE / MAD"}
 _CLASS_COLUMNS = {
     "n": "crystals",
     "balanced_accuracy": "balanced accuracy",
@@ -40,8 +41,9 @@ def print_figures(metrics: Mapping[str, Mapping[str, float | str]], units: Mappi
     classes = {name: found for name, found in metrics.items() if "accuracy" in found}
     scalars = {name: found for name, found in metrics.items() if name not in classes}
     if scalars:
-        rows = [row for name, found in scalars.items() for row in _rows(name, found, units.get(name, ""))]
-        print_table(["property", "unit", *_COLUMNS.values()], rows)
+        columns = _COLUMNS | (_TENSOR_COLUMNS if any("share" in found for found in scalars.values()) else {})
+        rows = [row for name, found in scalars.items() for row in _rows(name, found, units.get(name, ""), columns)]
+        print_table(["property", "unit", *columns.values()], rows)
     if classes:
         counts = [
             [name, int(found["n"]), *(found.get(key) for key in list(_CLASS_COLUMNS)[1:])]
@@ -91,12 +93,12 @@ def print_likeness(likeness: Mapping[str, Mapping[str, Mapping[str, float]]], un
             print_table(["property", "of", *columns.values(), "unit"], rows)
 
 
-def _rows(name: str, found: Mapping[str, float | str], unit: str) -> Iterator[list[object]]:
-    yield [name, unit, *_values(found, "")]
+def _rows(name: str, found: Mapping[str, float | str], unit: str, columns: Mapping[str, str]) -> Iterator[list[object]]:
+    yield [name, unit, *_values(found, "", columns)]
     if f"mae{_LOG}" in found:
-        yield [name, f"log10({unit})", *_values(found, _LOG)]
+        yield [name, f"log10({unit})", *_values(found, _LOG, columns)]
 
 
-def _values(found: Mapping[str, float | str], ending: str) -> list[float | str | None]:
+def _values(found: Mapping[str, float | str], ending: str, columns: Mapping[str, str]) -> list[float | str | None]:
     count = found.get(f"n{ending}")
-    return [None if count is None else int(count), *(found.get(f"{key}{ending}") for key in list(_COLUMNS)[1:])]
+    return [None if count is None else int(count), *(found.get(f"{key}{ending}") for key in list(columns)[1:])]

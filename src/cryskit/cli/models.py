@@ -68,7 +68,7 @@ def show_model(
         print_json(card.model_dump(mode="json"))
         return
     typer.echo(f"{card.full_name}\n{card.description}\n")
-    units = {p.name: p.unit for p in card.properties}
+    units = {p.name: p.unit for p in card.judged}
     if units and card.metrics:
         typer.echo(
             "Errors on the validation crystals, which chose the epoch; on test crystals expect them to be a little larger:\n"

@@ -43,6 +43,13 @@ class PropertyKind(StrEnum):
     CLASS = "class"
 
 
+class Frames(StrEnum):
+    """The frames in which tensors are given."""
+
+    INPUT = "input"
+    IEEE = "ieee"
+
+
 class Hardware(StrEnum):
     """The kinds of hardware that a model can compute on."""
 
@@ -112,6 +119,19 @@ Interval = Annotated[
         "--interval",
         metavar="LEVEL",
         help="Share of crystals whose labels the intervals should cover, 0.5 to 0.99, of a model that gives intervals.",
+    ),
+]
+Frame = Annotated[
+    Frames,
+    typer.Option("--frame", help="Frame of tensors: that of the lattice as it was read, or the IEEE standard one."),
+]
+YoungPlots = Annotated[
+    Path | None,
+    typer.Option(
+        "--plots",
+        metavar="DIR",
+        help="Draw Young's modulus by direction for each elastic tensor, as a figure and as a page in three dimensions.",
+        show_default=False,
     ),
 ]
 Table = Annotated[

@@ -30,6 +30,7 @@ TABLES = (".csv", ".json", ".parquet", ".xlsx")
 
 _SHOWN = 10
 _ORIGIN = ("path", "formula")  # columns for files, too wide for a terminal
+_NESTED = (".json", ".parquet")  # files whose cells can be lists
 
 
 class Column(NamedTuple):
@@ -159,7 +160,8 @@ def output_rows(
 ) -> Counts:
     """Write rows as they come, to a file, as JSON to stdout, or to both; print them as a table if neither is asked for.
 
-    Only the printed table holds its rows in memory, to align them.
+    Only the printed table holds its rows in memory, to align them. Matrices are nested lists in JSON, lists in Parquet, and elsewhere
+    columns of their components.
 
     Args:
         rows: Column to value; each has a status.
@@ -168,45 +170,73 @@ def output_rows(
         out: File that ends in one of TABLES, or in .npy for rows with a vector, or None.
         as_json: Whether to print JSON.
     """
+    from cryskit.predict.units import units_of, with_matrices
     from cryskit.predict.writers import json_rows, table_writer, vector_writer
 
     shown: list[Mapping[str, Any]] = []
     count, failed = 0, 0
+    whole = with_matrices(schema)
+    of_whole = {**facts, "units": units_of(whole)}
     with ExitStack() as stack:
         stack.enter_context(exit_on_sigterm())
         writers = []
         if out is not None:
-            is_array = out.suffix.lower() == ".npy"
-            opened = vector_writer(out, schema) if is_array else table_writer(out, schema, facts)
+            ending = out.suffix.lower()
+            columns = (whole, of_whole) if ending in _NESTED else (schema, facts)
+            opened = vector_writer(out, schema) if ending == ".npy" else table_writer(out, *columns)
             writers.append(stack.enter_context(opened))
-        writers += [stack.enter_context(json_rows(sys.stdout, schema.names, facts))] if as_json else []
+        writers += [stack.enter_context(json_rows(sys.stdout, whole.names, of_whole))] if as_json else []
         for row in rows:
             count, failed = count + 1, failed + (row["status"] == "failed")
             for write in writers or [shown.append]:
                 write(row)
     if not writers:
-        _show(shown, schema.names, facts)
+        _show(shown, schema, facts)
     place = f", written to {out}" if out else ""
     level = f", intervals of {100 * facts['interval']:g} %" if "interval" in facts else ""
     note(f"{counted(count, 'row')}, {failed} failed, by {facts['model']}{level}{place}")
     return Counts(count, failed)
 
 
-def _show(rows: Sequence[Mapping[str, Any]], names: Sequence[str], facts: Mapping[str, Any]) -> None:
+def _show(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, facts: Mapping[str, Any]) -> None:
     """Print rows: both ends of an interval in one column, without standard deviations, path and formula, `reason` only where there is one.
+
+    Tensors are printed as matrices behind the table, those of the first ten rows.
 
     Args:
         rows: Column to value.
-        names: Columns of the rows.
+        schema: Columns of the rows.
         facts: Values that hold for the whole table: `units`, and `interval`, the level of the intervals if there are any.
     """
-    units, headings = facts["units"], dict.fromkeys(_ORIGIN, "")
+    from cryskit.predict.units import with_matrices
+
+    matrices = [field for field in with_matrices(schema) if field.name not in schema.names]
+    names, units = schema.names, facts["units"]
+    headings = dict.fromkeys((*_ORIGIN, *(set(names) - set(with_matrices(schema).names))), "")
     for name in [name.removesuffix("_lo") for name in names if "interval" in facts and name.endswith("_lo")]:
         headings |= {f"{name}_std": "", f"{name}_lo": f"{100 * facts['interval']:g} %", f"{name}_hi": ""}
         rows = [{**row, f"{name}_lo": _bracket(row.get(f"{name}_lo"), row.get(f"{name}_hi"))} for row in rows]
     shown = [name for name in names if headings.get(name, name) and (name != "reason" or any(r[name] for r in rows))]
     columns = [Column(headings.get(name, name), units.get(name, "")) for name in shown]
     print_table(columns, ([row.get(name) for name in shown] for row in rows))
+    _show_matrices(rows, matrices)
+
+
+def _show_matrices(rows: Sequence[Mapping[str, Any]], fields: Sequence[pa.Field]) -> None:
+    """Print the tensors of the first ten rows, without the rotation to the standard frame."""
+    from cryskit.predict.tensors import ROTATION
+    from cryskit.predict.units import UNIT
+
+    for row in rows[:_SHOWN]:
+        for field in fields:
+            matrix, unit = row.get(field.name), field.metadata[UNIT.encode()].decode()
+            if matrix is None or field.name == ROTATION:
+                continue
+            typer.echo(f"\n{row['id']}: {field.name}{f' in {unit}' if unit else ''}, {row['frame']} frame")
+            for line in matrix.tolist():
+                typer.echo("".join(f"{value:>10.4g}" for value in line))
+    if fields and len(rows) > _SHOWN:
+        typer.echo(f"\nand {len(rows) - _SHOWN} more rows (all with --out or --json)")
 
 
 def _bracket(low: float | None, high: float | None) -> str:

@@ -243,7 +243,7 @@ def _select(folder: "Folder", wanted: "Wanted", known: list[str], workers: int |
 
 def _show(chosen: "Chosen") -> None:
     """Print the first rows of a short list: what it was ranked by and what was added to the table."""
-    from cryskit.predict.tables import units_of
+    from cryskit.predict.units import units_of
 
     names, units = chosen.table.column_names, units_of(chosen.table.schema) | {HULL: "eV/atom"}
     wanted = {*ADDED, "id", "formula", "domain", *(goal.name for goal in chosen.goals)}

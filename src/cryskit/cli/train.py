@@ -185,7 +185,7 @@ def _run(
 def _show(card: "Card", out: Path, folder: Path, *, as_json: bool) -> None:
     training.tell_unusable(card, folder)
     training.tell_impossible(card, folder)
-    units = {p.name: p.unit for p in card.properties if not p.classes}
+    units = {p.name: p.unit for p in card.judged if not p.classes}
     transfer = training.transfer_of(card, folder)
     left = _features_left(out)
     if as_json:

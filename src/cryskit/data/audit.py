@@ -16,7 +16,7 @@ import numpy as np
 
 from cryskit.elements import formula, symbol
 from cryskit.properties import registered_or_new
-from cryskit.tensors.check import check_tensor
+from cryskit.tensors.check import fit, flaws, misfit
 from cryskit.types import Failure, Property
 
 if TYPE_CHECKING:
@@ -69,6 +69,30 @@ class Labels(NamedTuple):
     outliers: int
 
 
+class TensorLabels(NamedTuple):
+    """One row of the table of tensors of an audit.
+
+    Attributes:
+        property: Registry name of the property.
+        unit: Unit of the property.
+        known: Number of crystals that have such a tensor.
+        missing: Number of crystals that have none.
+        impossible: Number of tensors that are not symmetric or not positive definite, which train nothing.
+        input: Number of tensors that have the symmetry of their crystal in the frame of its lattice, as they should.
+        ieee: Number of tensors that have it only when they are turned back from the IEEE standard frame.
+        neither: Number of tensors that have it in none of these frames.
+    """
+
+    property: str
+    unit: str
+    known: int
+    missing: int
+    impossible: int
+    input: int
+    ieee: int
+    neither: int
+
+
 @dataclass(frozen=True)
 class Audit:
     """The report on a data set.
@@ -78,6 +102,7 @@ class Audit:
         atoms: Number of atoms in all of them.
         formulas: Number of different reduced formulas.
         table: Statistics of the labels, one row per property.
+        tensors: The tensors, and in which frames they are, one row per property.
         findings: Rows and labels to look at.
         elements: Element symbol to the number of crystals with that element, the most frequent first.
     """
@@ -86,6 +111,7 @@ class Audit:
     atoms: int
     formulas: int
     table: tuple[Labels, ...]
+    tensors: tuple[TensorLabels, ...]
     findings: tuple[Finding, ...]
     elements: Mapping[str, int]
 
@@ -104,6 +130,15 @@ class _Row(NamedTuple):
     targets: Mapping[str, float]
 
 
+class _Tensor(NamedTuple):
+    """What the audit keeps of a tensor: its property, what is doubtful, whether it can be, and the frame in which it fits."""
+
+    property: str
+    findings: tuple[Finding, ...]
+    possible: bool
+    frame: str
+
+
 def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = CLOSE) -> Audit:
     """Audit a data set in one pass; the crystals themselves are not kept.
 
@@ -114,7 +149,7 @@ def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = C
     """
     failures: list[Finding] = []
     rows: list[_Row] = []
-    doubtful: list[Finding] = []
+    looked_at: list[_Tensor] = []
     elements: Counter[str] = Counter()
     atoms = 0
     for item in items:
@@ -123,7 +158,7 @@ def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = C
             continue
         volume = abs(float(np.linalg.det(item.lattice))) / len(item)
         rows.append(_Row(item.id, item.fingerprint, formula(item.numbers), volume, item.targets))
-        doubtful += _doubtful(item)
+        looked_at += _looked_at(item)
         elements.update(symbol(int(number)) for number in np.unique(item.numbers))
         atoms += len(item)
     table, label_findings = _labels(rows, far)
@@ -132,7 +167,15 @@ def audit(items: Iterable[Crystal | Failure], far: float = FAR, close: float = C
         atoms=atoms,
         formulas=len({row.formula for row in rows}),
         table=tuple(table),
-        findings=(*failures, *_repeated(rows), *_duplicates(rows), *_similar(rows, close), *label_findings, *doubtful),
+        tensors=tuple(_tensors(looked_at, len(rows))),
+        findings=(
+            *failures,
+            *_repeated(rows),
+            *_duplicates(rows),
+            *_similar(rows, close),
+            *label_findings,
+            *(each for one in looked_at for each in one.findings),
+        ),
         elements=dict(elements.most_common()),
     )
 
@@ -211,12 +254,24 @@ def _outliers(rows: list[_Row], kind: Property, far: float) -> Iterator[Finding]
             yield Finding("outlier", (row.id,), message, kind.name, label)
 
 
-def _doubtful(crystal: Crystal) -> Iterator[Finding]:
+def _looked_at(crystal: Crystal) -> Iterator[_Tensor]:
     """Yield what is doubtful about the tensors of a crystal."""
     for name, matrix in crystal.tensors.items():
         kind = registered_or_new(name).tensor
-        for message in check_tensor(matrix, crystal, kind) if kind else ():
-            yield Finding("doubtful tensor", (crystal.id,), message, name)
+        if kind is not None:
+            wrong, found = flaws(matrix, kind), fit(matrix, crystal, kind)
+            messages = [*(flaw.reason for flaw in wrong), *misfit(found, kind)]
+            findings = (Finding("doubtful tensor", (crystal.id,), message, name) for message in messages)
+            yield _Tensor(name, tuple(findings), not wrong, found.frame)
+
+
+def _tensors(looked_at: list[_Tensor], crystals: int) -> Iterator[TensorLabels]:
+    for name in dict.fromkeys(one.property for one in looked_at):
+        some = [one for one in looked_at if one.property == name]
+        frames = Counter(one.frame for one in some)
+        wrong = sum(not one.possible for one in some)
+        counts = (len(some), crystals - len(some), wrong, frames["input"], frames["ieee"], frames["none"])
+        yield TensorLabels(name, registered_or_new(name).unit, *counts)
 
 
 def _learned(label: float, kind: Property) -> float:

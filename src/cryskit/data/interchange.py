@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from cryskit import properties as registered
 from cryskit.atomic_write import replacing
 from cryskit.data.targets import IDS, TEXTS, labels, one_or_many, property_names
-from cryskit.data.tensors import matrix_of, tensor_of_column
+from cryskit.data.tensors import component_of, matrix_of, tensor_of_column, tensors_of_components
 from cryskit.errors import (
     CoordinatesError,
     CrystalError,
@@ -321,6 +321,7 @@ class _Rows(Sequence["Crystal | Failure"]):
         self._lists = [_Ragged(batch.column(name)) for name in _LISTS]
         self._targets = {name: _floats(batch.column(column)) for column, name in names.items()}
         self._tensors = [(wanted, _Ragged(batch.column(name))) for name, wanted in tensors.items()]
+        self._components = any(map(component_of, self._targets))
         columns = [batch.column(name).to_pylist() for name in words]
         self._labels_of = [labels(dict(zip(words, row, strict=True))) for row in zip(*columns, strict=True)]
         self._path = path
@@ -342,12 +343,13 @@ class _Rows(Sequence["Crystal | Failure"]):
         arrays = [values[row] for values in self._lists]
         targets = {name: float(v[row]) for name, v in self._targets.items() if np.isfinite(v[row])}
         try:
-            crystal = _crystal(label, arrays, text, targets)
-            tensors = {wanted.name: matrix_of(values[row], wanted) for wanted, values in self._tensors}
+            tensors, columns = tensors_of_components(targets) if self._components else ({}, set())
+            crystal = _crystal(label, arrays, text, {n: value for n, value in targets.items() if n not in columns})
+            lists = {wanted.name: matrix_of(values[row], wanted) for wanted, values in self._tensors}
         except CrystalError as error:
             return Failure(label, type(error)(error.problem, error.cure, f"{self._path}, {label}"))
         words = self._labels_of[row] if self._labels_of else {}
-        known = {name: matrix for name, matrix in tensors.items() if matrix is not None}
+        known = tensors | {name: matrix for name, matrix in lists.items() if matrix is not None}
         return replace(crystal, labels=words, tensors=known) if words or known else crystal
 
 

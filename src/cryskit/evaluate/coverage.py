@@ -54,14 +54,35 @@ def coverage(table: pd.DataFrame, prop: Property, items: Sequence[Crystal | Fail
     rounding = _SAME * np.maximum(1.0, np.abs(truth))
     inside = (truth >= low - rounding) & (truth <= high + rounding)
     of_unit = table[f"{prop.name}_hi"].to_numpy(float) - table[f"{prop.name}_lo"].to_numpy(float)
+    widths = {"width": of_unit} | ({"width_log10": width} if logarithmic else {})
+    return figures_by_kind(items, known, width, error, inside, widths)
+
+
+def figures_by_kind(
+    items: Sequence[Crystal | Failure],
+    known: Bool[np.ndarray, " rows"],
+    width: np.ndarray,
+    error: np.ndarray,
+    inside: Bool[np.ndarray, " rows"],
+    widths: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, dict[str, float]]:
+    """Return coverage, mean width and rank correlation of width and error, for kinds of crystals.
+
+    Args:
+        items: Crystals and failures, in the order of the rows.
+        known: Rows that have an interval and a label.
+        width: (rows,) widths of the intervals, by which the fifths are made and which errors are compared with.
+        error: (rows,) sizes of the errors.
+        inside: Rows whose label is inside the interval.
+        widths: Name of a figure to the widths whose mean it is; "width" alone by default.
+    """
     found = {}
     for kind, chosen in _kinds(items, width, known).items():
         if chosen.sum() >= LEAST or kind == "all":
             found[kind] = {
                 "crystals": int(chosen.sum()),
                 "coverage": float(inside[chosen].mean()),
-                "width": float(of_unit[chosen].mean()),
-                **({"width_log10": float(width[chosen].mean())} if logarithmic else {}),
+                **{name: float(each[chosen].mean()) for name, each in (widths or {"width": width}).items()},
                 "rank": rank_correlation(width[chosen], error[chosen]),
             }
     return found

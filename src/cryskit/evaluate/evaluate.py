@@ -17,12 +17,12 @@ from cryskit.errors import DataError, UnknownNameError
 from cryskit.evaluate.class_metrics import class_metrics
 from cryskit.evaluate.coverage import coverage
 from cryskit.evaluate.likeness import likeness
-from cryskit.evaluate.metrics import metrics, tensor_metrics
+from cryskit.evaluate.metrics import metrics
+from cryskit.evaluate.tensors import followed, following, mandel, tensor_coverage, tensor_metrics
 from cryskit.predict.predictor import LEVEL
 from cryskit.predict.tables import frame, prediction_row, records
+from cryskit.predict.tensors import ERROR
 from cryskit.predict.writers import json_rows
-from cryskit.tensors.kinds import tensor_kind
-from cryskit.tensors.notation import components_to_matrix, voigt_to_mandel
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Evaluation:
         digest: SHA-256 of its file, "" if it was not given.
         data: Manifest hash of the crystals it was evaluated on.
         units: Property name to unit.
-        metrics: Property to figure to value (see `metrics` and `class_metrics`), for the properties that have labels.
+        metrics: Property to figure to value (see `metrics`, `class_metrics` and `tensor_metrics`), for the properties that have labels, and for the scalars
+            that follow from tensors (`tensors.following`), from whose labels theirs follow, too.
         coverage: Property to kind of crystals to figures of its intervals (see `coverage.coverage`), for those that have any.
         likeness: Property to kind of crystals to figures of merit: apart for those that trained the model, other cells of their
             formulas, and new formulas (see `likeness.likeness`); empty if the model carries no record of its training.
@@ -98,14 +99,15 @@ def evaluate(
         UnknownNameError: The model does not predict one of the properties.
     """
     chosen = _chosen(predictor, properties)
+    every = chosen | following(chosen.values())
     seen: list[Crystal | Failure] = []
     predictions = list(predictor.stream(_remembered(items, seen), interval))
     seen = labelled_rows(seen, chosen.values())
-    rows = (prediction_row(p) | _truth(item, chosen) for p, item in zip(predictions, seen, strict=True))
-    schema = predictor.schema(list(chosen))
-    columns = [column for one in chosen.values() for column in one.columns]
+    rows = (prediction_row(p) | _truth(item, every) for p, item in zip(predictions, seen, strict=True))
+    schema = predictor.schema(list(chosen), derive=len(every) > len(chosen))
+    columns = [column for one in every.values() for column in one.columns]
     table = frame(rows, with_truth(schema, columns), predictor.facts(schema, interval))
-    labelled = [name for name, one in chosen.items() if table[f"{one.columns[0]}_true"].notna().any()]
+    labelled = [name for name, one in every.items() if table[f"{one.columns[0]}_true"].notna().any()]
     missing = sorted(set(chosen) - set(labelled))
     if not labelled or (properties is not None and missing):
         raise DataError(f"No crystal has a label of {', '.join(missing)}", "Give data with these columns")
@@ -113,10 +115,10 @@ def evaluate(
         model=predictor.card.full_name,
         digest=digest,
         data=manifest(item for item in seen if isinstance(item, Crystal)),
-        units={name: p.unit for name, p in chosen.items() if not p.classes},
-        metrics={name: _metrics(chosen[name], table, predictions, seen) for name in labelled},
-        coverage=_coverage(table, [chosen[name] for name in labelled], seen),
-        likeness=_likeness(table, [chosen[name] for name in labelled], predictions, seen, predictor),
+        units={name: p.unit for name, p in every.items() if not p.classes},
+        metrics={name: _metrics(every[name], table, predictions, seen) for name in labelled},
+        coverage=_coverage(table, [every[name] for name in labelled], seen),
+        likeness=_likeness(table, [every[name] for name in labelled], predictions, seen, predictor),
         interval=interval,
         rows=len(seen),
         failed=sum(p.status == "failed" for p in predictions),
@@ -138,7 +140,11 @@ def _chosen(predictor: Predictor, properties: str | Sequence[str] | None) -> dic
 def _coverage(
     table: pd.DataFrame, wanted: Sequence[Property], items: Sequence[Crystal | Failure]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    found = {p.name: coverage(table, p, items) for p in wanted if f"{p.name}_lo" in table}
+    found = {
+        p.name: tensor_coverage(table, p, items) if p.tensor else coverage(table, p, items)
+        for p in wanted
+        if f"{p.name}_{ERROR if p.tensor else 'lo'}" in table
+    }
     return {name: kinds for name, kinds in found.items() if kinds}
 
 
@@ -179,7 +185,7 @@ def _truth(item: Crystal | Failure, chosen: Mapping[str, Property]) -> dict[str,
     tensors = [one for one in chosen.values() if one.tensor]
     columns = [f"{column}_true" for one in tensors for column in one.columns]
     components: dict[str, float | str | None] = dict(zip(columns, target_row(item, tensors), strict=True))
-    known = {name: item.targets[name] for name in chosen if name in item.targets}
+    known = {name: value for name, value in {**followed(item, tensors), **item.targets}.items() if name in chosen}
     return components | {f"{name}_true": label_of(chosen[name], value) for name, value in known.items()}
 
 
@@ -189,17 +195,8 @@ def _metrics(
     """Return the figures of merit of a scalar, a class or a tensor."""
     name = wanted.name
     if wanted.tensor:
-        columns = list(wanted.columns)
-        return tensor_metrics(
-            _mandel(table[columns], wanted), _mandel(table[[f"{each}_true" for each in columns]], wanted)
-        )
+        return tensor_metrics(mandel(table, wanted), mandel(table, wanted, "_true"))
     if not wanted.classes:
         return metrics(table[name], table[f"{name}_true"], wanted.transform)
     labels = [item.targets.get(name) if isinstance(item, Crystal) else None for item in seen]
     return class_metrics([one.classes.get(name) for one in predictions], labels, wanted)
-
-
-def _mandel(components: pd.DataFrame, wanted: Property) -> np.ndarray:
-    """Return the tensors of a table in Mandel's notation, whose norm is that of the tensor, (rows, numbers)."""
-    kind = tensor_kind(wanted.symmetry)
-    return voigt_to_mandel(components_to_matrix(components.to_numpy(), kind), kind).reshape(len(components), -1)

@@ -34,32 +34,12 @@ def metrics(values: ArrayLike, truth: ArrayLike, transform: Literal["none", "log
     both = np.isfinite(predicted) & np.isfinite(known)
     if not both.any():
         raise DataError("No row has both a prediction and a label", "Give data that has labels for this property")
-    found = _compare(predicted[both], known[both])
+    found = compare(predicted[both], known[both])
     positive = both & (predicted > 0) & (known > 0)
     if transform == "log10" and positive.any():
-        logarithmic = _compare(np.log10(predicted[positive]), np.log10(known[positive]))
+        logarithmic = compare(np.log10(predicted[positive]), np.log10(known[positive]))
         found |= {f"{name}_log10": value for name, value in logarithmic.items()}
     return found
-
-
-def tensor_metrics(values: ArrayLike, truth: ArrayLike) -> dict[str, float]:
-    """Compare predicted tensors with labels as `metrics` does numbers, errors being Frobenius norms; rows that lack either are left out.
-
-    Args:
-        values: (n, k) predictions in Mandel's notation, whose norm is that of the Cartesian tensor, in the unit of the property.
-        truth: (n, k) labels, in the same unit.
-
-    Returns:
-        n, mae (mean norm of the error), rmse, r2 and mad (the mae of always guessing the mean of the labels).
-
-    Raises:
-        DataError: No row has both.
-    """
-    predicted, known = np.asarray(values, dtype=np.float64), np.asarray(truth, dtype=np.float64)
-    both = np.isfinite(predicted + known).all(1)
-    if not both.any():
-        raise DataError("No row has both a prediction and a label", "Give data that has labels for this property")
-    return _compare(predicted[both], known[both])
 
 
 def _sizes(differences: np.ndarray) -> np.ndarray:
@@ -67,7 +47,13 @@ def _sizes(differences: np.ndarray) -> np.ndarray:
     return np.abs(differences) if differences.ndim == 1 else np.asarray(np.linalg.norm(differences, axis=1))
 
 
-def _compare(predicted: np.ndarray, known: np.ndarray) -> dict[str, float]:
+def compare(predicted: np.ndarray, known: np.ndarray) -> dict[str, float]:
+    """Return the figures of merit of numbers, or of rows whose differences are measured by their norms.
+
+    Args:
+        predicted: (n,) numbers or (n, k) rows.
+        known: Labels of the same shape.
+    """
     errors = _sizes(predicted - known)
     deviations = _sizes(known - known.mean(0))
     spread = float(np.square(deviations).sum())

@@ -15,7 +15,8 @@ from cryskit.exported.facts import TOLERANCE, deviation, parse
 from cryskit.exported.network import inputs_of, tensors_of
 from cryskit.exported.write import FORMATS
 from cryskit.layers.heads import Heads
-from cryskit.predict.predictor import BATCH_EDGES, Predictor
+from cryskit.predict.predictor import Predictor
+from cryskit.predict.readout import BATCH_EDGES
 from cryskit.types import Encoding
 
 if TYPE_CHECKING:

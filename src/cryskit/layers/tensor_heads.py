@@ -77,7 +77,7 @@ class TensorHeads(Heads):
     ) -> None:
         super().__init__()
         self.properties = tuple(properties)
-        _require_tensors(self.properties)
+        require_tensors(self.properties)
         tensors = [wanted for wanted in self.properties if wanted.tensor]
         self.scales = nn.ModuleDict({wanted.name: TensorScale(wanted) for wanted in tensors})
         self.scalars = [wanted for wanted in self.properties if not wanted.tensor]
@@ -291,7 +291,15 @@ def _transformed(values: Tensor, wanted: Property) -> Tensor:
     return torch.where(values > 0, values, torch.nan).log10() if wanted.transform == "log10" else values
 
 
-def _require_tensors(properties: Sequence[Property]) -> None:
+def require_tensors(properties: Sequence[Property]) -> None:
+    """Refuse properties that are no tensors and do not follow from one of them.
+
+    Args:
+        properties: Properties that are to be learned.
+
+    Raises:
+        PlanError: There is no tensor, or a scalar that does not follow from one.
+    """
     tensors = [wanted.name for wanted in properties if wanted.tensor]
     others = [
         p.name for p in properties if not p.tensor and (p.name not in SCALARS or SCALARS[p.name].tensor not in tensors)

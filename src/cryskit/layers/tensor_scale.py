@@ -9,7 +9,6 @@ orientations is zero. All coordinates of a part have one deviation, so that a ro
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,16 +18,12 @@ from torch import Tensor, nn
 
 from cryskit.errors import DataError
 from cryskit.layers.tensor_basis import IRREPS, tensor_basis
+from cryskit.tensors.kinds import LEAST
 from cryskit.tensors.notation import mandel_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cryskit.tensors.kinds import TensorKind
     from cryskit.types import Property
-
-LEAST: Mapping[str, float] = MappingProxyType({"elastic": 0.0, "dielectric": 1.0})
-"""Kind of tensor to the lower bound of its eigenvalues, where there is one: of a stable crystal's stiffness in GPa, of a permittivity."""
 
 
 class TensorScale(nn.Module):

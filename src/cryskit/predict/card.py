@@ -19,6 +19,7 @@ from cryskit.errors import ModelError, shortened
 from cryskit.html import facts_html, rows_html
 from cryskit.predict.classes import ClassCalibration
 from cryskit.predict.published import version_of
+from cryskit.properties import registered_or_new
 from cryskit.types import GraphSpec, Property
 
 if TYPE_CHECKING:
@@ -140,6 +141,13 @@ class Card(BaseModel):
         return any(each.tensor for each in self.properties)
 
     @property
+    def judged(self) -> list[Property]:
+        """The properties that it predicts, and behind them the scalars that follow from its tensors and have figures of merit."""
+        known = {each.name for each in self.properties}
+        more = [registered_or_new(name) for name in self.metrics if name not in known] if self.has_tensors else []
+        return [*self.properties, *more]
+
+    @property
     def columns(self) -> list[str]:
         """Name of the property that each output of the heads belongs to, in order."""
         return [each.name for each in self.properties for _ in range(each.outputs)]
@@ -160,7 +168,7 @@ class Card(BaseModel):
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the facts that a user needs, as a table."""
         errors = {name: found["mae"] for name, found in self.metrics.items() if "mae" in found}
-        columns = [[each.name, each.unit or ", ".join(each.classes), errors.get(each.name)] for each in self.properties]
+        columns = [[each.name, each.unit or ", ".join(each.classes), errors.get(each.name)] for each in self.judged]
         facts = {
             "description": self.description,
             "encoder": self.encoder.get("name"),

@@ -8,8 +8,9 @@ from safetensors import SafetensorError, safe_open
 
 from cryskit.errors import ModelError
 from cryskit.predict.network import BROKEN, matching_card
-from cryskit.predict.predictor import BATCH_EDGES, Predictor
+from cryskit.predict.predictor import Predictor
 from cryskit.predict.published import path_of
+from cryskit.predict.readout import BATCH_EDGES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _LICENCES = {"MIT": "mit", "Apache-2.0": "apache-2.0", "CC-BY-4.0": "cc-by-4.0", "CC0-1.0": "cc0-1.0"}
 _TAGS = ("cryskit", "materials-science", "crystals", "graph-neural-network")
-_METRICS = ("mae", "rmse", "r2", "accuracy", "auc", "n")
+_METRICS = ("mae", "rmse", "r2", "share", "accuracy", "auc", "n")
 
 
 def markdown(card: Card, digest: str = "", file: str = "model.safetensors") -> str:
@@ -77,7 +77,7 @@ def _predicts(card: Card) -> str:
             each.functional,
             *(_figure(card.metrics.get(each.name, {}).get(name)) for name in shown),
         ]
-        for each in card.properties
+        for each in card.judged
     ]
     lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
     note = "\n\nErrors are those on the validation crystals, which chose the epoch: expect them to be a little larger on others."

@@ -23,6 +23,7 @@ from cryskit import arguments
 from cryskit.errors import ModelError, PlanError, UnknownNameError
 from cryskit.predict.card import read_card
 from cryskit.registry import ENCODERS, Registry
+from cryskit.reliability.judged import judged_names
 from cryskit.reliability.reliability import Reliability
 from cryskit.types import GraphSpec
 
@@ -55,6 +56,8 @@ HEADS = Registry(
         "regressors": "cryskit.layers.regressors:RegressorHeads",
         "logistic": "cryskit.layers.logistic:LogisticHeads",
         "tensors": "cryskit.layers.tensor_heads:TensorHeads",
+        "components": "cryskit.layers.tensor_controls:ComponentHeads",
+        "isotropic": "cryskit.layers.tensor_controls:IsotropicHeads",
     },
 )
 """Kinds of heads by the "name" that a card gives its heads."""
@@ -95,7 +98,8 @@ def build_network(card: Card) -> Network:
     if not card.properties:
         return Network(encoder, None, None)
     heads = kind(encoder.width, card.properties, **settings)
-    return Network(encoder, heads, Reliability(len(card.columns), **card.reliability) if card.reliability else None)
+    quantities = len(judged_names(card.properties))
+    return Network(encoder, heads, Reliability(quantities, **card.reliability) if card.reliability else None)
 
 
 def matching_card(path: Path) -> Card:

@@ -11,6 +11,7 @@ from cryskit.elements import symbol
 from cryskit.predict.classes import parted
 from cryskit.predict.tables import shortest
 from cryskit.predict.tensors import tensors_of
+from cryskit.reliability.judged import judged_names
 from cryskit.types import Crystal, Prediction
 
 if TYPE_CHECKING:
@@ -50,42 +51,43 @@ def predictions_of(
     Args:
         card: Card of the model.
         crystals: B crystals.
-        numbers: (B, P) the outputs of the heads, in the properties' own units or as logits of classes; or (B, 4P + D), behind them
-            the standard deviations and the lower and upper ends of the intervals, not finite where there are none, and D numbers that
-            the domain reads.
+        numbers: (B, P) the outputs of the heads, in the properties' own units or as logits of classes; or (B, P + 3 Q + D), behind
+            them the standard deviations and the lower and upper ends of the intervals of the quantities of `judged_names`, not finite
+            where there are none, and D numbers that the domain reads.
         remarks: What is to be said of each crystal.
         domain: Domain of the model, if it has one.
     """
     if not crystals:
         return []
-    width = len(card.columns)
-    quantities, readings = numbers[:, : 4 * width], numbers[:, 4 * width :]
-    least = _least(card.properties).astype(numbers.dtype)
-    bounded = np.maximum(quantities.reshape(len(crystals), -1, width), least)
+    least, names = _least(card.properties), judged_names(card.properties)
+    outputs, ends, readings = np.split(numbers, [len(least), len(least) + 3 * len(names)], axis=1)
+    least = least.astype(numbers.dtype)
+    bounded = np.maximum(outputs, least)
+    judged = ends.reshape(len(crystals), -1, len(names))
+    if not card.has_tensors:
+        judged = np.maximum(judged, least)
     verdicts: Sequence[Verdict | None] = [None] * len(crystals)
     if domain is not None and readings.shape[1]:
         verdicts = domain.judge(crystals, torch.from_numpy(readings), [remark.doubt for remark in remarks])
-    rows = zip(crystals, bounded, remarks, verdicts, strict=True)
-    return [_prediction(card, crystal, row, remark, verdict) for crystal, row, remark, verdict in rows]
+    rows = zip(crystals, bounded, judged, remarks, verdicts, strict=True)
+    return [_prediction(card, crystal, (row, ends), remark, verdict) for crystal, row, ends, remark, verdict in rows]
 
 
 def _prediction(
-    card: Card, crystal: Crystal, quantities: np.ndarray, remarks: Remarks, verdict: Verdict | None
+    card: Card, crystal: Crystal, numbers: tuple[np.ndarray, np.ndarray], remarks: Remarks, verdict: Verdict | None
 ) -> Prediction:
-    computed, *judged = quantities
+    computed, judged = numbers
     if not np.isfinite(computed).all():
         return failed(crystal, "The model gives no finite number for this crystal")
-    names = card.columns
-    deviations, intervals = {}, {}
-    if judged:
-        known = np.flatnonzero(np.isfinite(judged[1]) & np.isfinite(judged[2]))
-        deviation, low, high = map(shortest, judged)
-        deviations = {names[i]: deviation[i] for i in known}
-        intervals = {names[i]: (low[i], high[i]) for i in known}
+    deviations, intervals = _expected(judged_names(card.properties), judged)
     values, classes = parted(card.properties, computed, card.class_calibration)
-    digits = dict(zip(names, shortest(computed), strict=True))
+    digits = dict(zip(card.columns, shortest(computed), strict=True))
     named = {name: digits[name] for name in values}
-    origin = (crystal.path, crystal.formula, classes, tensors_of(card.properties, computed))
+    errors = {
+        each.name: intervals.pop(each.name)[1] for each in card.properties if each.tensor and each.name in intervals
+    }
+    deviations = {name: value for name, value in deviations.items() if name not in errors}
+    origin = (crystal.path, crystal.formula, classes, tensors_of(card.properties, computed, crystal, errors))
     if verdict is None:
         reason = ". ".join(filter(None, [_strange(card, crystal), str(remarks)]))
         return Prediction(crystal.id, named, deviations, intervals, "warned" if reason else "ok", reason, "", *origin)
@@ -93,6 +95,20 @@ def _prediction(
     reason = ". ".join(filter(None, [verdict.reason if outside else "", remarks.others]))
     status: Literal["ok", "warned"] = "warned" if verdict.domain == "out" or remarks.others else "ok"
     return Prediction(crystal.id, named, deviations, intervals, status, reason, verdict.domain, *origin)
+
+
+def _expected(names: Sequence[str], judged: np.ndarray) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Return the standard deviations and the intervals of the quantities that have one, by name.
+
+    Args:
+        names: Names of Q quantities.
+        judged: (3, Q) deviations, lower and upper ends, not finite where there are none; (0, Q) of a model without them.
+    """
+    if not len(judged):
+        return {}, {}
+    known = np.flatnonzero(np.isfinite(judged[1]) & np.isfinite(judged[2])).tolist()
+    deviation, low, high = map(shortest, judged)
+    return {names[i]: deviation[i] for i in known}, {names[i]: (low[i], high[i]) for i in known}
 
 
 def failed(item: Crystal | Failure, reason: str) -> Prediction:

@@ -13,18 +13,17 @@ import numpy as np
 import pyarrow as pa
 
 from cryskit.predict import classes, tensors
+from cryskit.predict.units import UNIT
+from cryskit.reliability.judged import judged_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
     from cryskit.types import Prediction, Property
 
 _OUTCOME = [pa.field("status", pa.string()), pa.field("reason", pa.string())]
-UNIT = "unit"
-"""Key of the unit in the metadata of a column."""
-
 EMBEDDINGS = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32())), *_OUTCOME])
 """One vector per crystal."""
 ATOM_EMBEDDINGS = pa.schema(
@@ -42,20 +41,33 @@ RANKING = pa.schema([("id", pa.string()), ("similarity", pa.float64()), *_OUTCOM
 
 
 def prediction_schema(
-    properties: Iterable[Property], *, deviations: bool = False, intervals: bool = False, domain: bool = False
+    properties: Iterable[Property],
+    *,
+    deviations: bool = False,
+    intervals: bool = False,
+    domain: bool = False,
+    derive: bool = False,
 ) -> pa.Schema:
     """Return the columns of predictions: id, those of each property, domain, status, reason; of a class its name, `_p` and `_set`.
 
-    Of a tensor there is a column for each independent component, `<property>_c11` and so on, in Voigt's notation.
+    Of a tensor there is a column for each independent component, `<property>_c11` and so on, in Voigt's notation; with intervals one
+    `<property>_error`, the largest error that is expected, as a share of the norm of the tensor; and behind all properties `frame` and the
+    nine numbers of the rotation to the IEEE standard frame.
 
     Args:
         properties: Properties in the order of their columns.
         deviations: Whether the model gives standard deviations; then each property has a column `<property>_std`.
         intervals: Whether the model gives intervals; then each property has columns `<property>_lo` and `<property>_hi`.
         domain: Whether the model has a domain.
+        derive: Whether there are columns of what follows from tensors.
     """
-    endings = ["", *["_std"] * deviations, *["_lo", "_hi"] * intervals]
-    values = [field for wanted in properties for field in _fields(wanted, endings)]
+    chosen, endings = list(properties), ["", *["_std"] * deviations, *["_lo", "_hi"] * intervals]
+    values = [field for wanted in chosen for field in _fields(wanted, endings)]
+    if derive:
+        taken = {wanted.name for wanted in chosen}
+        values += tensors.derived_fields(chosen, taken, judged_names(chosen) if intervals else ())
+    if any(wanted.tensor for wanted in chosen):
+        values += tensors.frame_fields()
     return pa.schema([("id", pa.string()), *values, *[("domain", pa.string())] * domain, *_OUTCOME])
 
 
@@ -64,7 +76,7 @@ def _fields(wanted: Property, endings: Sequence[str]) -> list[pa.Field]:
     if wanted.classes:
         return classes.fields_of(wanted)
     if wanted.tensor:
-        return tensors.fields_of(wanted, UNIT)
+        return tensors.fields_of(wanted, error="_lo" in endings)
     return [pa.field(f"{wanted.name}{end}", pa.float64(), metadata={UNIT: wanted.unit}) for end in endings]
 
 
@@ -77,30 +89,6 @@ def traced(schema: pa.Schema, *, path: bool) -> pa.Schema:
     """
     names = [*["path"] * path, "formula"]
     return pa.schema([schema.field(0), *((name, pa.string()) for name in names), *list(schema)[1:]])
-
-
-def with_units(schema: pa.Schema) -> pa.Schema:
-    """Return columns whose names have the unit behind them, "band_gap (eV)", where there is one.
-
-    Args:
-        schema: Columns of a table.
-    """
-    units = units_of(schema)
-    names = [f"{name} ({units[name]})" if units.get(name) else name for name in schema.names]
-    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
-
-
-def renamed(rows: Iterable[Mapping[str, Any]], before: pa.Schema, after: pa.Schema) -> Iterator[dict[str, Any]]:
-    """Yield rows with the names that columns have now.
-
-    Args:
-        rows: Column to value.
-        before: Columns that the rows have.
-        after: The same columns in the same order, under other names.
-    """
-    names = list(zip(before.names, after.names, strict=True))
-    for row in rows:
-        yield {**row, **{now: row.get(was) for was, now in names}}
 
 
 def flat_embeddings(width: int) -> pa.Schema:
@@ -118,22 +106,21 @@ def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, **{f"vector_{i}": value for i, value in enumerate(vector)}}
 
 
-def units_of(schema: pa.Schema) -> dict[str, str]:
-    """Return the unit of each column that holds a physical quantity, "" where it has no dimension."""
-    return {field.name: field.metadata[UNIT.encode()].decode() for field in schema if field.metadata}
+def prediction_row(prediction: Prediction, frame: tensors.Frame = "input") -> dict[str, Any]:
+    """Return a prediction as a row: column to value, for all that the model gives.
 
-
-def prediction_row(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as a row: column to value, for all that the model gives."""
+    Args:
+        prediction: The prediction.
+        frame: Frame in which tensors are given.
+    """
     row: dict[str, Any] = {"id": prediction.id, "path": prediction.path or None, "formula": prediction.formula or None}
+    row |= tensors.cells_of(prediction.tensors, frame)
     row |= prediction.values
     row |= {f"{name}_std": deviation for name, deviation in prediction.deviations.items()}
     for name, (low, high) in prediction.intervals.items():
         row |= {f"{name}_lo": low, f"{name}_hi": high}
     for name, found in prediction.classes.items():
         row |= classes.cells_of(name, found)
-    for name, matrix in prediction.tensors.items():
-        row |= tensors.cells_of(name, matrix)
     row |= {"domain": prediction.domain or None}
     return row | {"status": prediction.status, "reason": prediction.reason}
 
@@ -155,20 +142,24 @@ def arrow_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Tabl
     """Return rows as an Arrow table.
 
     Args:
-        rows: Column to value; what a row lacks is missing, what is no column is left out.
+        rows: Column to value; what a row lacks is missing, what is no column is left out. A matrix becomes a list, row by row.
         schema: Columns of the table, which keeps the schema's metadata.
     """
     columns = [[row.get(name) for row in rows] for name in schema.names]
-    arrays = [
-        pa.array([_valid(text) for text in column] if field.type == pa.string() else column, field.type)
-        for field, column in zip(schema, columns, strict=True)
-    ]
+    arrays = [pa.array(_valid(column, field.type), field.type) for field, column in zip(schema, columns, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _valid(text: str | None) -> str | None:
-    """Return a text as UTF-8 can hold it: the name of a file may have bytes that are no UTF-8."""
-    return text if text is None or text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+def _valid(column: list[Any], kind: pa.DataType) -> list[Any]:
+    """Return values as Arrow takes them: texts as UTF-8 can hold them, as the name of a file may have other bytes; matrices as lists."""
+    if pa.types.is_string(kind):
+        return [
+            text if text is None or text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+            for text in column
+        ]
+    if pa.types.is_list(kind):
+        return [value.ravel() if isinstance(value, np.ndarray) else value for value in column]
+    return column
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

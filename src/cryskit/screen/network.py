@@ -13,7 +13,8 @@ import torch
 from cryskit.errors import PlanError
 from cryskit.predict.compute import compute
 from cryskit.predict.outcome import failed, predictions_of
-from cryskit.predict.tables import prediction_row, units_of
+from cryskit.predict.tables import prediction_row
+from cryskit.predict.units import units_of
 from cryskit.reliability.intervals import require_level
 from cryskit.screen.prepare import Recipe
 from cryskit.types import Crystal

@@ -15,7 +15,7 @@ from cryskit.atomic_write import replacing
 from cryskit.errors import ModelError
 from cryskit.explain.bars import number, table
 from cryskit.explain.viewer import Viewer, viewer
-from cryskit.predict.tables import units_of
+from cryskit.predict.units import units_of
 from cryskit.screen.figures import distribution, plane
 from cryskit.screen.merge import batches_of
 from cryskit.screen.select import CRYSTALS

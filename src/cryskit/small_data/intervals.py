@@ -15,7 +15,7 @@ import torch
 from cryskit.batching import Batcher
 from cryskit.elements import formula
 from cryskit.layers.regressors import Perceptrons
-from cryskit.predict.predictor import BATCH_EDGES
+from cryskit.predict.readout import BATCH_EDGES
 from cryskit.reliability.groups import element_counts, groups_of
 from cryskit.reliability.intervals import scores_of
 from cryskit.reliability.reference import Reference

@@ -17,8 +17,8 @@ from cryskit.encoders.levels import width_of
 from cryskit.errors import ModelError
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
-from cryskit.predict.predictor import BATCH_EDGES
 from cryskit.predict.published import path_of
+from cryskit.predict.readout import BATCH_EDGES
 from cryskit.registry import ENCODERS
 from cryskit.small_data.table import SPEC
 

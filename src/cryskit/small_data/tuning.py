@@ -12,7 +12,8 @@ import torch
 
 from cryskit.batching import Batcher, with_targets
 from cryskit.predict.card import Card
-from cryskit.predict.predictor import BATCH_EDGES, Predictor
+from cryskit.predict.predictor import Predictor
+from cryskit.predict.readout import BATCH_EDGES
 from cryskit.registry import ENCODERS, OBJECTIVES
 from cryskit.small_data.folds import folds_of, without
 from cryskit.small_data.table import SPEC

@@ -14,7 +14,8 @@ from cryskit.goals import Goal
 from cryskit.predict.card import read_card
 from cryskit.predict.predictor import LEVEL
 from cryskit.predict.published import path_of
-from cryskit.predict.tables import UNIT, frame, shortest
+from cryskit.predict.tables import frame, shortest
+from cryskit.predict.units import UNIT
 from cryskit.small_data.table import physical
 from cryskit.suggestions.acquisition import ACQUISITIONS
 from cryskit.suggestions.next_batch import next_batch

@@ -1,9 +1,9 @@
-"""The scalar quantities that follow from a tensor and its crystal, by the names under which tables have them."""
+"""The quantities that follow from a tensor and its crystal, by the names under which tables have them, with their units."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,40 +17,71 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from cryskit.tensors.kinds import TensorKind
+    from cryskit.property import Property
     from cryskit.types import Crystal
 
 Quantities = dict[str, float | str | bool]
 
-UNITS: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(("bulk_modulus", "bulk_modulus_voigt", "bulk_modulus_reuss"), "GPa"),
-        **dict.fromkeys(("shear_modulus", "shear_modulus_voigt", "shear_modulus_reuss", "young_modulus"), "GPa"),
-        **dict.fromkeys(("sound_longitudinal", "sound_transverse", "sound_mean"), "m/s"),
-        "debye_temperature": "K",
-        "lowest_eigenvalue": "GPa",
-    }
-)
-"""Name to unit of the quantities that have one."""
+
+class Quantity(NamedTuple):
+    """A quantity that follows from a tensor.
+
+    Attributes:
+        name: Name of its column in tables.
+        unit: Unit, "" if it has no dimension or is no number.
+        kind: What its values are: numbers, truth values or words.
+    """
+
+    name: str
+    unit: str = ""
+    kind: Literal["number", "truth", "words"] = "number"
 
 
-def derived(matrix: ArrayLike, crystal: Crystal, kind: TensorKind) -> Quantities:
-    """Return what follows from a tensor; of piezoelectric constants nothing does.
+class _Family(NamedTuple):
+    """Quantities that are computed together.
+
+    Attributes:
+        quantities: The quantities, in the order of their columns.
+        of: Function from a matrix and its crystal to their values.
+    """
+
+    quantities: tuple[Quantity, ...]
+    of: Callable[[np.ndarray, Crystal], Quantities]
+
+
+def quantities(wanted: Property) -> tuple[Quantity, ...]:
+    """Return the quantities that follow from a tensor; of piezoelectric constants, and of what is no tensor, nothing does.
 
     Args:
-        matrix: (6, 6), (3, 3) or (3, 6), the matrix in Voigt notation: a stiffness in GPa, or the electronic part of a permittivity.
+        wanted: The tensor property.
+    """
+    family = _family(wanted)
+    return family.quantities if family else ()
+
+
+def derived(matrix: ArrayLike, crystal: Crystal, wanted: Property) -> Quantities:
+    """Return the values of the quantities that follow from a tensor.
+
+    Args:
+        matrix: (6, 6), (3, 3) or (3, 6), the matrix in Voigt notation, in the unit of the property.
         crystal: The crystal.
-        kind: Kind of the tensor.
+        wanted: The tensor property.
 
     Raises:
         DataError: The matrix has another shape or is no finite number, the stiffness cannot be inverted, or the permittivity
             is not positive definite.
     """
-    given = shaped(matrix, kind.matrix_shape, f"{kind.name} matrix")
+    family = _family(wanted)
+    if family is None or wanted.tensor is None:
+        return {}
+    given = shaped(matrix, wanted.tensor.matrix_shape, f"{wanted.symmetry} matrix")
     if not np.isfinite(given).all():
-        raise DataError(f"The {kind.name} tensor has components that are no numbers", "Give every component")
-    make = _QUANTITIES.get(kind.name)
-    return make(given, crystal) if make else {}
+        raise DataError(f"The {wanted.symmetry} tensor has components that are no numbers", "Give every component")
+    return family.of(given, crystal)
+
+
+def _family(wanted: Property) -> _Family | None:
+    return _OF_PROPERTY.get(wanted.name, _OF_SYMMETRY.get(wanted.symmetry))
 
 
 def _elastic(stiffness: np.ndarray, crystal: Crystal) -> Quantities:
@@ -76,19 +107,53 @@ def _elastic(stiffness: np.ndarray, crystal: Crystal) -> Quantities:
     }
 
 
-def _dielectric(permittivity: np.ndarray, _crystal: Crystal) -> Quantities:
-    found = refraction(permittivity)
-    first, second, third = found.indices.tolist()
+def _static(permittivity: np.ndarray, _crystal: Crystal) -> Quantities:
+    values = np.linalg.eigvalsh((permittivity + permittivity.T) / 2)
     return {
+        "dielectric_total": float(values.mean()),
+        **{f"dielectric_total_{i + 1}": float(value) for i, value in enumerate(values)},
+    }
+
+
+def _optical(permittivity: np.ndarray, _crystal: Crystal) -> Quantities:
+    found = refraction(permittivity)
+    return {
+        "dielectric_electronic": float(np.trace(permittivity)) / 3,
         "refractive_index": found.mean,
-        "refractive_index_1": first,
-        "refractive_index_2": second,
-        "refractive_index_3": third,
+        **{f"refractive_index_{i + 1}": float(index) for i, index in enumerate(found.indices)},
         "birefringence": found.birefringence,
         "optical_class": found.optical_class,
     }
 
 
-_QUANTITIES: Mapping[str, Callable[[np.ndarray, Crystal], Quantities]] = MappingProxyType(
-    {"elastic": _elastic, "dielectric": _dielectric}
+def _named(names: str, unit: str = "") -> tuple[Quantity, ...]:
+    return tuple(Quantity(name, unit) for name in names.split())
+
+
+_MECHANICS = _Family(
+    (
+        *_named("bulk_modulus shear_modulus bulk_modulus_voigt bulk_modulus_reuss", "GPa"),
+        *_named("shear_modulus_voigt shear_modulus_reuss young_modulus", "GPa"),
+        *_named("poisson_ratio elastic_anisotropy"),
+        *_named("sound_longitudinal sound_transverse sound_mean", "m/s"),
+        *_named("debye_temperature", "K"),
+        Quantity("stable", kind="truth"),
+        *_named("lowest_eigenvalue", "GPa"),
+    ),
+    _elastic,
 )
+_PERMITTIVITY = _Family(
+    _named("dielectric_total dielectric_total_1 dielectric_total_2 dielectric_total_3"),
+    _static,
+)
+_OPTICS = _Family(
+    (
+        *_named("dielectric_electronic refractive_index refractive_index_1 refractive_index_2 refractive_index_3"),
+        *_named("birefringence"),
+        Quantity("optical_class", kind="words"),
+    ),
+    _optical,
+)
+_OF_SYMMETRY: Mapping[str, _Family] = MappingProxyType({"elastic": _MECHANICS, "dielectric": _PERMITTIVITY})
+_OF_PROPERTY: Mapping[str, _Family] = MappingProxyType({"dielectric_tensor_electronic": _OPTICS})
+"""Tensors from which something else follows than from others of their symmetry: light has refractive indices in the electronic permittivity."""

@@ -91,6 +91,9 @@ TENSOR_KINDS: Mapping[str, TensorKind] = MappingProxyType(
 )
 """Name to kind of tensor property: stiffness, permittivity, and the piezoelectric stress constants."""
 
+LEAST: Mapping[str, float] = MappingProxyType({"elastic": 0.0, "dielectric": 1.0})
+"""Kind of tensor to the number above which its eigenvalues are, where there is one: of a stable crystal's stiffness in GPa, of a permittivity."""
+
 ELASTIC = TENSOR_KINDS["elastic"]
 DIELECTRIC = TENSOR_KINDS["dielectric"]
 PIEZOELECTRIC = TENSOR_KINDS["piezoelectric"]

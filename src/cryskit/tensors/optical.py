@@ -29,7 +29,7 @@ class Refraction(NamedTuple):
     Attributes:
         indices: (3,) float64, principal refractive indices, the smallest first.
         axes: (3, 3) float64, unit vectors of the principal axes as rows, in the order of the indices.
-        mean: Mean of the principal refractive indices.
+        mean: Refractive index of a polycrystal: the square root of the mean of the principal permittivities.
         birefringence: Largest less smallest refractive index; in a uniaxial crystal extraordinary less ordinary, so with a sign.
         optical_class: Optical class of the crystal: isotropic, uniaxial or biaxial.
     """
@@ -68,4 +68,4 @@ def refraction(permittivity: ArrayLike, equal: float = EQUAL) -> Refraction:
         birefringence = high - (low + middle) / 2 if lower else low - (middle + high) / 2
     else:
         found = "biaxial"
-    return Refraction(indices, vectors.T, float(indices.mean()), float(birefringence), found)
+    return Refraction(indices, vectors.T, float(np.sqrt(values.mean())), float(birefringence), found)

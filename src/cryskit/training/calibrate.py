@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +12,9 @@ import torch
 from cryskit.elements import ELEMENTS, formula
 from cryskit.errors import DataError
 from cryskit.graphs.remembered import remembered
-from cryskit.predict.card import refuse_tensors
 from cryskit.reliability.groups import GROUPS, element_counts, groups_of
 from cryskit.reliability.intervals import SCORES
+from cryskit.reliability.judged import judge_of, judged_names
 from cryskit.reliability.reference import Reference
 from cryskit.reliability.reliability import Reliability
 from cryskit.reliability.training_record import TrainingRecord
@@ -26,7 +25,6 @@ from cryskit.training.fit_intervals import FEWEST, fit_intervals
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Graph
 
@@ -64,14 +62,12 @@ def calibrate(
 
     Raises:
         DataError: No property has enough labels among the crystals, or neither they nor the model tell of training crystals.
-        ModelError: The model predicts tensors.
     """
     predictor.require_heads()
-    refuse_tensors(predictor.card, "be given intervals")
     made = _learned(predictor, training, crystals, seed) if training else _kept(predictor)
     errors, scores, groups, used = _errors(predictor, made, crystals)
     made.intervals = fit_intervals(scores, errors, groups, [formula(c.numbers) for c in used])
-    counts = dict(zip(predictor.card.columns, np.isfinite(errors).sum(0).tolist(), strict=True))
+    counts = dict(zip(judged_names(predictor.card.properties), np.isfinite(errors).sum(0).tolist(), strict=True))
     only_domain = made.domain is not None and all(p.classes for p in predictor.card.properties)
     if max(counts.values(), default=0) < FEWEST and not only_domain:
         raise DataError(
@@ -96,20 +92,31 @@ def calibrated(predictor: Predictor, found: Calibration, origin: str) -> None:
 
 def _learned(predictor: Predictor, training: Sequence[Crystal], held_out: Sequence[Crystal], seed: int) -> Reliability:
     """Return what training crystals tell, a fifth of them those with most labels, so that properties that few have are known, too."""
-    labels = _labels(predictor, training)
+    named = judged_names(predictor.card.properties)
+    wanted = set(named) - {each.name for each in predictor.card.properties if each.classes}
+    known = np.array([len(wanted & (crystal.targets.keys() | crystal.tensors.keys())) for crystal in training])
     order = np.random.default_rng(seed).permutation(len(training))
-    most = np.argsort(-np.isfinite(labels[order]).sum(1), kind="stable")[: KEPT // 5]
+    most = np.argsort(-known[order], kind="stable")[: KEPT // 5]
     kept = np.sort(np.concatenate([order[most], np.delete(order, most)[: KEPT - len(most)]]))
-    rows, found = _read_out(predictor, [training[i] for i in kept], partial(_vectors, predictor))
-    width, count = predictor.encoder.width, len(predictor.card.columns)
-    vectors, predictions, counts = found.split([width, count, ELEMENTS + 1], dim=1)
-    known = _standardised(predictor.heads, labels[kept][rows])
-    reference = Reference.fit(vectors, predictions, known, COMPONENTS)
+    judge = judge_of(predictor.heads)
+
+    def numbers(graph: Graph) -> torch.Tensor:
+        encoding = predictor.encoder(graph)
+        learned = predictor.heads.of(encoding, graph)
+        return torch.cat([encoding.crystals, element_counts(graph), judge.quantities(learned), learned], dim=1)
+
+    rows, found = _read_out(predictor, [training[i] for i in kept], numbers)
+    count, width = len(named), predictor.encoder.width
+    sizes = (ELEMENTS + 1, count)
+    vectors, counts, predictions, learned = found.split([width, *sizes, found.shape[1] - width - sum(sizes)], dim=1)
+    labels, errors = judge.errors(learned.to(predictor.device), [training[kept[row]] for row in rows])
+    reference = Reference.fit(vectors, predictions, labels, COMPONENTS)
+    reference.residuals.copy_(errors)
     made = Reliability(count, reference.sizes)
     made.reference, made.record = reference, TrainingRecord.of(training)
     if len(training) >= LEAST:
         made.domain = fit_domain(predictor, training, held_out, seed)
-    made.error_head = fit_error_head(vectors, predictions, counts, (known - predictions).abs(), seed)
+    made.error_head = fit_error_head(vectors, predictions, counts, errors, seed)
     return made
 
 
@@ -127,19 +134,20 @@ def _errors(
     predictor: Predictor, made: Reliability, crystals: Sequence[Crystal]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Crystal]]:
     """Return errors (n, outputs), scores (n, outputs, scores), groups (n, groups) and the crystals that have a graph."""
+    judge, count = judge_of(predictor.heads), len(judged_names(predictor.card.properties))
 
     def numbers(graph: Graph) -> torch.Tensor:
         encoding = predictor.encoder(graph)
-        predictions = predictor.heads(encoding.crystals)
-        counts = element_counts(graph)
-        scores = made.scores(encoding, predictions, graph, made.readings(encoding, graph), counts)
-        return torch.cat([predictions, groups_of(counts).float(), scores.flatten(1)], dim=1)
+        learned, counts = predictor.heads.of(encoding, graph), element_counts(graph)
+        readings = made.readings(encoding, graph)
+        scores = made.scores(encoding, judge.quantities(learned), graph, readings, counts)
+        return torch.cat([groups_of(counts).float(), scores.flatten(1), learned], dim=1)
 
     rows, found = _read_out(predictor, crystals, numbers)
-    used, count = [crystals[i] for i in rows], len(predictor.card.columns)
-    labels = _standardised(predictor.heads, _labels(predictor, used))
-    predictions, member, scores = found.split([count, len(GROUPS), count * len(SCORES)], dim=1)
-    return (labels - predictions).abs().numpy(), scores.unflatten(1, (count, -1)).numpy(), member.bool().numpy(), used
+    used, sizes = [crystals[i] for i in rows], (len(GROUPS), count * len(SCORES))
+    member, scores, learned = found.split([*sizes, found.shape[1] - sum(sizes)], dim=1)
+    _, errors = judge.errors(learned.to(predictor.device), used)
+    return errors.numpy(), scores.unflatten(1, (count, -1)).numpy(), member.bool().numpy(), used
 
 
 def _read_out(
@@ -151,25 +159,3 @@ def _read_out(
     if not rows:
         raise DataError("None of the crystals can be used", "Give crystals that the model can predict")
     return rows, torch.from_numpy(np.stack([found[i] for i in rows]))
-
-
-def _vectors(predictor: Predictor, graph: Graph) -> torch.Tensor:
-    """Return vectors of crystals, behind them the standardised predictions and the numbers of atoms of each element."""
-    vectors = predictor.encoder(graph).crystals
-    return torch.cat([vectors, predictor.heads(vectors), element_counts(graph)], dim=1)
-
-
-def _labels(predictor: Predictor, crystals: Sequence[Crystal]) -> np.ndarray:
-    """Return labels (n, properties), NaN where they are unknown and of classes, whose errors are no numbers."""
-    scalars = {p.name: not p.classes for p in predictor.card.properties}
-    return np.array(
-        [[c.targets.get(name, np.nan) if scalar else np.nan for name, scalar in scalars.items()] for c in crystals]
-    )
-
-
-def _standardised(heads: PropertyHeads, labels: np.ndarray) -> torch.Tensor:
-    """Return labels (n, properties) on the scale of the heads, (n, outputs)."""
-    repeats = torch.tensor([p.outputs for p in heads.properties])
-    with torch.no_grad():
-        found = heads.standardised(torch.from_numpy(labels).float().to(heads.mean.device)).cpu()
-    return found.repeat_interleave(repeats, dim=1)

@@ -294,7 +294,10 @@ def _write(table: pd.DataFrame, wanted: Sequence[Property], models: Sequence[Pat
     """Write the out-of-fold table; its columns have the types that the model with the most of them says."""
     predicted = max((load(model).schema() for model in models), key=len)
     first = [("id", pa.string()), ("path", pa.string()), ("formula", pa.string()), ("fold", pa.int64())]
-    columns = [*(pa.field(*one) for one in first), *list(with_truth(predicted, [one.name for one in wanted]))[1:]]
+    columns = [
+        *(pa.field(*one) for one in first),
+        *list(with_truth(predicted, [column for one in wanted for column in one.columns]))[1:],
+    ]
     rows = arrow_table(records(table), pa.schema(columns)).to_pylist()
     with table_writer(place, pa.schema(columns), {"units": table.attrs["units"]}) as write:
         for row in rows:

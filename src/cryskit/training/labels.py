@@ -6,13 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from cryskit.atomic_write import write_json
 from cryskit.data.classes import NONE
 from cryskit.data.tensors import target_row
-from cryskit.layers.tensor_scale import LEAST
-from cryskit.tensors.notation import voigt_to_mandel
+from cryskit.tensors.check import flaws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +22,6 @@ IMPOSSIBLE = "impossible-labels.json"
 """File of a run: every label that was left out, with its crystal and property."""
 COUNT = "impossible labels"
 """Name of their number among the numbers of a card."""
-_ASYMMETRIC = 0.01  # of its norm by which a matrix may differ from its transpose
 
 
 class Impossible(NamedTuple):
@@ -93,16 +89,11 @@ def _impossible(crystal: Crystal, kind: Property) -> Impossible | None:
 
 
 def _impossible_tensor(crystal: Crystal, wanted: Property, kind: TensorKind) -> Impossible | None:
-    """Return why a tensor cannot be: its matrix is not symmetric, or an eigenvalue is not above the least; its smallest as the value."""
+    """Return why a tensor cannot be, with its smallest eigenvalue as the value where that is the reason."""
     matrix = crystal.tensors.get(wanted.name)
-    if matrix is None or not kind.symmetric:
-        return None
-    mandel = voigt_to_mandel(matrix, kind)
-    if np.linalg.norm(mandel - mandel.T) > _ASYMMETRIC * np.linalg.norm(mandel):
-        return Impossible(crystal.id, wanted.name, math.nan, "Its matrix is not symmetric")
-    least, bound = float(np.linalg.eigvalsh(mandel)[0]), LEAST[kind.name]
-    words = f"Its smallest eigenvalue is not above {bound:g} {wanted.unit}".rstrip()
-    return None if least > bound else Impossible(crystal.id, wanted.name, least, words)
+    for flaw in flaws(matrix, kind) if matrix is not None else ():
+        return Impossible(crystal.id, wanted.name, flaw.value, flaw.reason)
+    return None
 
 
 def note_impossible(found: Sequence[Impossible], folder: Path) -> None:

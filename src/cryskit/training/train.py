@@ -309,7 +309,7 @@ def _calibrate(predictor: Predictor, learned: _Learned, crystals: Sequence[Cryst
     """
     classes = class_calibrations(predictor, learned.validation, crystals)
     predictor.card = predictor.card.model_copy(update={"class_calibration": classes})
-    if not judging or predictor.card.has_tensors:
+    if not judging:
         return
     part, given = ("calibration", crystals) if crystals else ("validation", learned.validation)
     possible, _ = without_impossible(given, predictor.card.properties)

@@ -14,7 +14,8 @@ from cryskit.data.readers.cells import dictionary_of, from_text
 from cryskit.data.readers.objects import from_object, is_structure_object, kind_of
 from cryskit.data.readers.stated import compared
 from cryskit.data.readers.symbols import atomic_number
-from cryskit.data.targets import known_id, known_text, labels, targets
+from cryskit.data.row_labels import with_labels
+from cryskit.data.targets import known_id, known_text
 from cryskit.data.validate import make_row
 from cryskit.errors import CrystalError, DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -30,7 +31,7 @@ _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
 
 
 def read_record(record: Mapping[str, Any], name: str, source: str, limit: int) -> Crystal | Failure:
-    """Return the crystal of a row, with its targets and text.
+    """Return the crystal of a row, with its labels and text.
 
     Args:
         record: Column to value: a structure itself, or a row with one of STRUCTURES or the interchange columns.
@@ -66,13 +67,7 @@ def _from_record(record: Mapping[str, Any], name: str, limit: int) -> Crystal:
             raise UnreadableError("The row has no structure", f"Give it one of {', '.join(STRUCTURES)}")
         crystal = compared(from_value(value, name, limit), record)
         columns = dict(record)
-    return replace(
-        crystal,
-        id=name,
-        text=known_text(columns) or crystal.text,
-        targets={**crystal.targets, **targets(columns)},
-        labels={**crystal.labels, **labels(columns)},
-    )
+    return with_labels(replace(crystal, id=name, text=known_text(columns) or crystal.text), columns)
 
 
 def _columns(record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,7 +14,8 @@ from cryskit.data.readers.labels import labels_of
 from cryskit.data.readers.named_files import NamedFiles
 from cryskit.data.readers.numbers import is_number
 from cryskit.data.readers.tree import ENTRIES, TABLE, Tree, tree_of
-from cryskit.data.targets import IDS, MISSING, labels, property_names, targets
+from cryskit.data.row_labels import with_labels
+from cryskit.data.targets import IDS, MISSING, property_names
 from cryskit.errors import CrystalError, DataError, UnreadableError
 from cryskit.types import Crystal, Failure
 
@@ -256,5 +257,5 @@ def _row(files: NamedFiles, row: list[str], names: list[str], source: str, limit
     except CrystalError as error:
         error.source = error.source or source
         return Failure(name, error)
-    values = targets({key: float(cell) for key, cell in cells.items() if key not in words})
-    return replace(found, id=name, targets={**found.targets, **values}, labels={**found.labels, **labels(words)})
+    values = {key: cell if key in words else float(cell) for key, cell in cells.items()}
+    return with_labels(replace(found, id=name), values)

@@ -14,8 +14,9 @@ import pandas as pd
 from cryskit.data.readers.csv_records import records
 from cryskit.data.readers.dictionaries import STRUCTURES, read_record
 from cryskit.data.readers.stated import compared
+from cryskit.data.row_labels import with_labels
 from cryskit.data.spreadsheet import unguard
-from cryskit.data.targets import IDS, MISSING, PATHS, TEXTS, known_id, known_text, labels, property_names, targets
+from cryskit.data.targets import IDS, MISSING, PATHS, TEXTS, known_id, known_text, property_names
 from cryskit.data.validate import make_row
 from cryskit.errors import DataError, SizeError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -40,7 +41,7 @@ _HEAD = 65_536  # bytes in which the header is looked for
 def from_frame(
     frame: pd.DataFrame, limit: int, source: str = "frame", prefix: str = "", files: NamedFiles | None = None
 ) -> Iterator[Crystal | Failure]:
-    """Read the rows of a frame; columns of numbers are targets, those of truth values and short texts labels.
+    """Read the rows of a frame; columns of numbers are targets, those of truth values and short texts labels, those of lists or components tensors.
 
     Args:
         frame: Frame with a column of structures (objects, dictionaries, JSON or CIF text), the interchange columns, or a column that names structure
@@ -82,8 +83,7 @@ def _named(
             raise UnreadableError(f"The row names no file in the column {naming}", "Give one, or remove the row")
         crystal = compared(files.crystal(value, name, limit), record)
         text = known_text(record) or crystal.text
-        known = {**crystal.targets, **targets(record)}
-        return replace(crystal, id=name, text=text, targets=known, labels={**crystal.labels, **labels(record)})
+        return with_labels(replace(crystal, id=name, text=text), record)
 
     return make_row(name, f"{source}, {name}", make, limit)
 

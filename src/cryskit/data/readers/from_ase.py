@@ -8,14 +8,14 @@ import sqlite3
 import struct
 import warnings
 import zlib
-from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import ase.io
 from ase.io import ParseError
 
-from cryskit.data.targets import known_id, labels, targets
+from cryskit.data.row_labels import with_labels
+from cryskit.data.targets import known_id
 from cryskit.data.validate import make_row, validate_size
 from cryskit.errors import CrystalError, UnreadableError
 from cryskit.types import Crystal, Failure
@@ -52,7 +52,7 @@ _WIDE = re.compile(r":[RSIL]:[\s+_\d]{4,}")  # ASE takes memory for as many colu
 
 
 def from_atoms(atoms: Atoms, name: str) -> Crystal:
-    """Return ASE atoms as a crystal; numbers in `info` become targets.
+    """Return ASE atoms as a crystal; what `info` knows becomes its labels.
 
     Args:
         atoms: Atoms with a cell that is periodic in three directions.
@@ -63,7 +63,7 @@ def from_atoms(atoms: Atoms, name: str) -> Crystal:
         DisorderError: `info` or the arrays name an occupancy other than one.
     """
     crystal = Crystal.from_ase(atoms, known_id(atoms.info) or name)
-    return replace(crystal, targets=targets(atoms.info), labels=labels(atoms.info))
+    return with_labels(crystal, atoms.info)
 
 
 def read_file(file: InputFile, limit: int) -> Iterator[Crystal | Failure]:

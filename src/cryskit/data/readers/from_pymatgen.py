@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pymatgen.core import Structure
 
-from cryskit.data.targets import known_id, labels, targets
+from cryskit.data.row_labels import with_labels
+from cryskit.data.targets import known_id
 from cryskit.errors import UnreadableError
 from cryskit.types import Crystal
 
@@ -29,7 +29,7 @@ PARSER_ERRORS = (
 
 
 def from_structure(structure: Structure, name: str) -> Crystal:
-    """Return a pymatgen structure as a crystal; numbers among its properties become targets.
+    """Return a pymatgen structure as a crystal; what its properties know becomes its labels.
 
     Args:
         structure: Ordered, periodic in three directions.
@@ -42,7 +42,7 @@ def from_structure(structure: Structure, name: str) -> Crystal:
     """
     properties = structure.properties or {}
     crystal = Crystal.from_pymatgen(structure, known_id(properties) or name)
-    return replace(crystal, targets=targets(properties), labels=labels(properties))
+    return with_labels(crystal, properties)
 
 
 def from_dictionary(data: Mapping[str, Any], name: str) -> Crystal:
