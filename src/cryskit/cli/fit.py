@@ -51,7 +51,10 @@ Encoders = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME|FILE",
-        help="Model whose encoder is tried; may be given several times.  [default: crysae, crysgnn, cryskit-mp]",
+        help=(
+            "Model whose encoder is tried, or magpie, statistics over the composition (extra baselines); may be given several times.  "
+            "[default: crysae, crysgnn, cryskit-mp, and magpie where matminer is installed]"
+        ),
     ),
 ]
 Folder = Annotated[
@@ -85,7 +88,6 @@ def fit(
     seconds = seconds_of(budget)
     keep_pages()
     from cryskit.small_data.fit import fit_table
-    from cryskit.small_data.sources import PUBLISHED
 
     place = folder or out.with_name(f"{out.name}.fit")
     with quietly(place):
@@ -97,7 +99,7 @@ def fit(
             structures=structures,
             budget=seconds,
             folder=place,
-            encoders=encoders or PUBLISHED,
+            encoders=encoders,
             seed=seed,
             limit=limit,
             announce=_announcer(),

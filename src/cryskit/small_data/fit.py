@@ -14,6 +14,7 @@ from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import PlanError
+from cryskit.exclusive import exclusive
 from cryskit.predict.tables import records
 from cryskit.predict.writers import table_writer
 from cryskit.small_data.fit_classes import fit_class
@@ -22,7 +23,7 @@ from cryskit.small_data.intervals import ORIGIN
 from cryskit.small_data.job import Figures, Job
 from cryskit.small_data.joined import with_structures
 from cryskit.small_data.judge import Kept
-from cryskit.small_data.sources import PUBLISHED, Vectors, origins_of, usable_sources
+from cryskit.small_data.sources import Vectors, origins_of, tried_by_default, usable_sources
 from cryskit.small_data.table import class_table_of, table_of
 from cryskit.small_data.warnings import warnings_of
 from cryskit.training.calibrate import calibrated
@@ -86,10 +87,11 @@ def fit_table(
     structures: Path | str | None = None,
     budget: float = BUDGET,
     folder: Path | str | None = None,
-    encoders: Sequence[str] = PUBLISHED,
+    encoders: Sequence[str] | None = None,
     seed: int = 0,
     limit: int = LIMIT,
     announce: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Fitted:
     """Fit the best model that a table of labelled crystals gives.
 
@@ -106,14 +108,17 @@ def fit_table(
         structures: Folder or file of the crystals, which are named as in the table; None if the table holds them.
         budget: Seconds that the fit may take, about.
         folder: Folder of the fit; the name of the model file with ".fit" behind it by default.
-        encoders: Published models or model files whose encoders are tried. Those that have learned the target itself are left out.
+        encoders: Published models or model files whose encoders are tried, and "magpie" for statistics over the composition; by default
+            `sources.PUBLISHED` and, where matminer is installed, "magpie". Those that have learned the target itself are left out.
         seed: Seed of the folds and of the networks.
         limit: Atoms that a cell may have.
         announce: Function that is called with the name of each step.
+        clock: Function that gives the seconds that are budgeted; `time.process_time` on a computer that others use, too.
 
     Raises:
         DataError: The table cannot be read or has too few labels of the target, or of one of its classes.
-        PlanError: The folder holds another fit, or no encoder is left.
+        ModelError: An encoder cannot be loaded, or needs a package that is missing.
+        PlanError: The folder holds another fit, another process works in it, or no encoder is left.
 
     Example:
         Sixty crystals that come with the package, in the least time:
@@ -126,7 +131,7 @@ def fit_table(
         >>> found.model.properties, found.errors["fit"][0] < found.errors["mean of the labels"][0]
         (['bulk_modulus'], True)
     """
-    started, path = time.monotonic(), Path(out)
+    started, path = clock(), Path(out)
     place = Path(folder) if folder else path.with_name(f"{path.name}.fit")
     announce("reading")
     items = list(with_structures(table, structures, limit) if structures else read(table, limit=limit))
@@ -134,19 +139,22 @@ def fit_table(
     wanted = find(target, crystals, kind)
     rows = (class_table_of if wanted.property.classes else table_of)(crystals, wanted.property)
     rows.left_out.update({item.id: str(item.error) for item in items if isinstance(item, Failure)})
-    sources, excluded = _sources(encoders, rows)
+    sources, excluded = _sources(encoders or tried_by_default(), rows)
     key = digest_of(manifest(rows.crystals), rows.values.tolist(), rows.wanted, seed)
-    claim(place, Identity({"data": key, "budget": budget, **{f"encoder {s.name}": s.digest for s in sources}}))
-    announce("vectors")
-    job = Job(rows, Vectors(rows, sources, place, key), Kept(place, announce), key, seed, started, budget)
-    found = (fit_class if rows.wanted.classes else fit_scalar)(job, path.stem)
-    calibrated(found.model, found.calibration, ORIGIN)
-    found.model.save(path)
-    share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
-    known = warnings_of(rows, crystals, sources, excluded, found.guess, share)
-    warnings = (*filter(None, [said(wanted, crystals)]), *known, *found.notes)
-    _write(found.predictions, place / PREDICTIONS)
-    found.report(warnings, place / REPORT)
+    busy = PlanError(f"Another process fits in {place}", "Wait for it, or choose another --out or --folder")
+    with exclusive(place, busy):
+        claim(place, Identity({"data": key, "budget": budget, **{f"encoder {s.name}": s.digest for s in sources}}))
+        announce("vectors")
+        vectors = Vectors(rows, sources, place, key)
+        job = Job(rows, vectors, Kept(place, announce), key, seed, started, budget, clock)
+        found = (fit_class if rows.wanted.classes else fit_scalar)(job, path.stem)
+        calibrated(found.model, found.calibration, ORIGIN)
+        found.model.save(path)
+        share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
+        known = warnings_of(rows, crystals, sources, excluded, found.guess, share)
+        warnings = (*filter(None, [said(wanted, crystals)]), *known, *found.notes)
+        _write(found.predictions, place / PREDICTIONS)
+        found.report(warnings, place / REPORT)
     return Fitted(found.model, path, place, found.errors, found.unit, found.predictions, warnings, found.figures)
 
 

@@ -37,8 +37,9 @@ class Job:
         kept: Where results of steps are kept.
         key: Hash of the table, which names files.
         seed: Seed of the folds and of the networks.
-        started: Reading of the monotonic clock at the start, in seconds.
+        started: Reading of the clock at the start, in seconds.
         budget: Seconds that the fit may take, about.
+        clock: Function that gives the seconds that are budgeted.
     """
 
     table: Table
@@ -48,6 +49,7 @@ class Job:
     seed: int
     started: float
     budget: float
+    clock: Callable[[], float] = time.monotonic
 
     def left(self, share: float) -> float:
         """Return the seconds that are left of a share of the budget.
@@ -55,7 +57,7 @@ class Job:
         Args:
             share: The share, 1 for all of it.
         """
-        return share * self.budget - (time.monotonic() - self.started)
+        return share * self.budget - (self.clock() - self.started)
 
     def seconds(self, folds: int) -> float:
         """Return the seconds of each search on frozen vectors.
