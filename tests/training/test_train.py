@@ -12,6 +12,7 @@ from cryskit.data import splits
 from cryskit.data.sources import open_source
 from cryskit.errors import DataError, PlanError
 from cryskit.evaluate.evaluate import evaluate
+from cryskit.exclusive import exclusive
 from cryskit.predict.load import load
 from cryskit.training.plan import Plan
 from cryskit.training.train import train
@@ -53,6 +54,17 @@ def test_the_model_file_holds_what_was_trained(tmp_path: Path) -> None:
         "class_weights": "balanced",
     }
     assert written.model_copy(update={"encoder": asked.encoder, "objective": asked.objective}) == asked
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path: Path) -> None:
+    call = plan("bulk_modulus"), CRYSTALS, SPLIT, tmp_path / "m.safetensors", tmp_path / "run"
+    with (
+        exclusive(tmp_path / "run", PlanError("nobody", "")),
+        pytest.raises(PlanError, match="Another process trains in"),
+    ):
+        train(*call)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    train(*call)
 
 
 def test_the_test_crystals_cannot_be_reached(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def evaluate(
     data: options.Data,
     model: options.Model,
     structures: options.Structures = None,
+    vectors: options.Vectors = None,
     properties: options.Properties = None,
     split: Annotated[
         Path | None,
@@ -77,7 +78,7 @@ def evaluate(
     from cryskit.predict.card import digest
     from cryskit.predict.published import path_of
 
-    predictor = options.load_predictor(model, accelerator, batch_edges)
+    predictor = options.load_predictor(model, accelerator, batch_edges, vectors)
     crystals, failures = collect(data, limit, structures)
     used = Split.load(split) if split else None
     judged = _part(crystals, used, part) if used else crystals

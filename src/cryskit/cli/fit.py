@@ -57,6 +57,14 @@ Encoders = Annotated[
         ),
     ),
 ]
+Vectors = Annotated[
+    Path | None,
+    typer.Option(
+        "--vectors",
+        metavar="FILE",
+        help="Vectors of the crystals that another program wrote (tools/extract), to be tried, too (.parquet).",
+    ),
+]
 Folder = Annotated[
     Path | None,
     typer.Option(
@@ -73,6 +81,7 @@ def fit(
     structures: Structures = None,
     budget: Budget = "10m",
     encoders: Encoders = None,
+    vectors: Vectors = None,
     folder: Folder = None,
     seed: options.Seed = 0,
     limit: options.Limit = options.LIMIT,
@@ -100,6 +109,7 @@ def fit(
             budget=seconds,
             folder=place,
             encoders=encoders,
+            vectors=vectors,
             seed=seed,
             limit=limit,
             announce=_announcer(),

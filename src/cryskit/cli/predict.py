@@ -18,6 +18,7 @@ def predict(
     sources: options.Sources,
     model: options.Model = DEFAULT,
     structures: options.Structures = None,
+    vectors: options.Vectors = None,
     properties: options.Properties = None,
     interval: options.Interval = options.LEVEL,
     out: options.Table = None,
@@ -40,7 +41,7 @@ def predict(
     from cryskit.reliability.intervals import require_level
 
     require_level(interval)
-    predictor = options.load_predictor(model, accelerator, batch_edges)
+    predictor = options.load_predictor(model, accelerator, batch_edges, vectors)
     schema = traced(predictor.schema(properties), path=from_files(sources))
     rows: Iterable[Mapping[str, Any]] = map(
         prediction_row, predictor.stream(stream(sources, limit, "predicting", structures), interval)

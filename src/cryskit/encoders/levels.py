@@ -6,7 +6,7 @@ c is the crystal vector of an encoder and v_l are the atom vectors at its level 
 than it has layers is asked for, those that enter the first. Means are over atoms, an orbit weighted with its multiplicity. What a
 regressor needs of a frozen encoder is found at different levels for different properties; a mean over atoms alone forgets how unequal
 they are. The vectors of several encoders, which have to read the same graph, follow one another; statistics over the composition
-(`layers.composition`) can stand among them.
+(`layers.composition`) and vectors that another program has made (`layers.outside`) can stand among them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from cryskit.errors import ModelError, PlanError
 from cryskit.layers.composition import STATISTICS, Composition
 from cryskit.layers.hidden_states import encode_with_hidden_states
+from cryskit.layers.outside import Outside
 from cryskit.layers.pool import max_pool, mean_pool
 from cryskit.registry import ENCODERS, configured
 from cryskit.types import Encoding, GraphSpec
@@ -43,7 +44,7 @@ class Levels(nn.Module):
     Args:
         members: For each encoder its registry name and arguments ("encoder"), and the number of its levels that are pooled, counted
             from the last ("levels"; 0 for its crystal vector alone); or for statistics over the composition the number of properties of
-            the elements ("composition"). One CGCNN by default.
+            the elements ("composition"), or the length of the vectors of another program ("outside"). One CGCNN by default.
 
     Attributes:
         needs: The graphs that the encoders read.
@@ -86,9 +87,9 @@ class Levels(nn.Module):
                 "Explain a model with one encoder, or fit one: `cryskit fit --encoder crysae`",
             )
         first: Any = self.members[0]
-        if isinstance(first, Composition):
+        if isinstance(first, Composition | Outside):
             raise ModelError(
-                "The model reads statistics over the composition, which have no input layer",
+                "The model reads statistics over the composition or vectors of another program, which have no input layer",
                 "Explain a model with one encoder, or fit one: `cryskit fit --encoder crysae`",
             )
         layer: nn.Module = first.inputs
@@ -112,12 +113,14 @@ def width_of(member: Mapping[str, Any]) -> int:
     """
     if "encoder" in member:
         return ENCODERS.width(member["encoder"]) * (1 + POOLS * int(member["levels"]))
-    return STATISTICS * int(member["composition"])
+    return STATISTICS * int(member["composition"]) if "composition" in member else int(member["outside"])
 
 
 def _built(member: Mapping[str, Any]) -> Any:
     """Return the module of a member, with fresh weights."""
-    return ENCODERS.build(member["encoder"]) if "encoder" in member else Composition(int(member["composition"]))
+    if "encoder" in member:
+        return ENCODERS.build(member["encoder"])
+    return Composition(int(member["composition"])) if "composition" in member else Outside(int(member["outside"]))
 
 
 def _given(members: Sequence[Mapping[str, Any]] | None) -> Sequence[Mapping[str, Any]]:
@@ -131,7 +134,7 @@ def _given(members: Sequence[Mapping[str, Any]] | None) -> Sequence[Mapping[str,
 
 def _pooled(encoder: Any, count: int, graph: Graph) -> tuple[Tensor, Tensor]:
     """Return what is pooled of an encoder: (N, width) before and (B, width) after the pooling."""
-    if isinstance(encoder, Composition):
+    if isinstance(encoder, Composition | Outside):
         atoms, crystals = encoder(graph)
         return atoms, crystals
     layers = len([child for child in encoder.children() if isinstance(child, nn.ModuleList)][-1]) if count else 1

@@ -20,14 +20,15 @@ from cryskit.data.read import from_files, read
 from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
-from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
 from cryskit.predict.chunks import chunks
+from cryskit.predict.completed import completed
 from cryskit.predict.compute import compute
 from cryskit.predict.descriptions import TextInput
 from cryskit.predict.network import build_network
-from cryskit.predict.outcome import Remarks, failed, predictions_of
+from cryskit.predict.outcome import failed, outcome_of, predictions_of
+from cryskit.predict.outside import OutsideVectors
 from cryskit.predict.shown import Shown
 from cryskit.predict.tables import (
     ATOM_EMBEDDINGS,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
+    from cryskit.predict.outcome import Remarks
     from cryskit.protocols import Encoder
     from cryskit.reliability.reliability import Reliability
     from cryskit.types import Crystal, Encoding, Failure, Graph, GraphSpec, Prediction
@@ -103,6 +105,7 @@ class Predictor(Shown, nn.Module):
         self.register_module("reliability", reliability)
         self.card = card
         self.text_input = TextInput(card.spec.text, card.text, cache) if card.spec.text else None
+        self.outside: OutsideVectors | None = None
         self.eval()
 
     @classmethod
@@ -124,6 +127,11 @@ class Predictor(Shown, nn.Module):
     def device(self) -> torch.device:
         """Where it computes: the device of its weights, chosen by `.to(device)`."""
         return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), torch.device("cpu"))
+
+    def with_vectors(self, path: Path | str) -> Predictor:
+        """Return itself with the vectors of crystals that another program wrote to a table, for a model of `cryskit fit --vectors`."""
+        self.outside = OutsideVectors(Path(path)).require_of(self.card)
+        return self
 
     @property
     def properties(self) -> list[str]:
@@ -262,7 +270,7 @@ class Predictor(Shown, nn.Module):
             items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
         """
         for item, vector, reason in self._outcomes(items, lambda graph: self.encoder(graph).crystals, self.card.spec):
-            yield {"id": item.id, "vector": vector, **_outcome(vector, reason)}
+            yield {"id": item.id, "vector": vector, **outcome_of(vector, reason)}
 
     def stream_atom_embeddings(self, items: Iterable[Crystal | Failure], layers: int = 1) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table that `embed_atoms` gives as crystals come.
@@ -279,7 +287,7 @@ class Predictor(Shown, nn.Module):
         spec = replace(self.card.spec, reduce=False)
         for item, vectors, reason in self._outcomes(items, vectors_of, spec, per_atom=True):
             row = None if vectors is None else vectors.ravel()
-            yield {"id": item.id, "vectors": row, **size, **_outcome(row, reason)}
+            yield {"id": item.id, "vectors": row, **size, **outcome_of(row, reason)}
 
     def read_out(
         self, items: Iterable[Crystal | Failure], what: Callable[[Graph], torch.Tensor], *, texts: bool = False
@@ -376,12 +384,8 @@ class Predictor(Shown, nn.Module):
         Returns:
             The graph, and for each crystal whether it can be, what its file contradicts and what it lacks.
         """
-        others = [list(crystal.warnings) for crystal in crystals]
-        if self.text_input and (spec or self.card.spec).text:
-            graph, lacking = self.text_input.attach_or_describe(graph, crystals)
-            others = [[*found, lack] for found, lack in zip(others, lacking, strict=True)]
-        said = [". ".join(filter(None, found)) for found in others]
-        return graph, [Remarks(*both) for both in zip(doubts_of(crystals, graph), said, strict=True)]
+        texts = self.text_input if (spec or self.card.spec).text else None
+        return completed(graph, crystals, texts, self.outside, self.card)
 
     def _run(self, graph: Graph, what: Callable[[Graph], torch.Tensor]) -> np.ndarray:
         """Return what is read out of a graph of any size, batch by batch, on the device of the weights."""
@@ -389,9 +393,3 @@ class Predictor(Shown, nn.Module):
         if found.failures:
             raise ModelError(next(iter(found.failures.values())), "Leave this crystal out")
         return found.values
-
-
-def _outcome(found: np.ndarray | None, reason: str) -> dict[str, str]:
-    """Return status and reason of a row that holds a vector, or None where there is none."""
-    status = "failed" if found is None else "warned" if reason else "ok"
-    return {"status": status, "reason": reason}

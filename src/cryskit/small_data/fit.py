@@ -15,6 +15,7 @@ from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import PlanError
 from cryskit.exclusive import exclusive
+from cryskit.predict.outside import OutsideVectors, leakage_of
 from cryskit.predict.tables import records
 from cryskit.predict.writers import table_writer
 from cryskit.small_data.fit_classes import fit_class
@@ -23,8 +24,8 @@ from cryskit.small_data.intervals import ORIGIN
 from cryskit.small_data.job import Figures, Job
 from cryskit.small_data.joined import with_structures
 from cryskit.small_data.judge import Kept
-from cryskit.small_data.sources import Vectors, origins_of, tried_by_default, usable_sources
-from cryskit.small_data.table import class_table_of, table_of
+from cryskit.small_data.sources import Vectors, origins_of, outside_source, tried_by_default, usable_sources
+from cryskit.small_data.table import class_table_of, table_of, with_outside
 from cryskit.small_data.warnings import warnings_of
 from cryskit.training.calibrate import calibrated
 from cryskit.training.identity import Identity, claim, digest_of
@@ -88,6 +89,7 @@ def fit_table(
     budget: float = BUDGET,
     folder: Path | str | None = None,
     encoders: Sequence[str] | None = None,
+    vectors: Path | str | None = None,
     seed: int = 0,
     limit: int = LIMIT,
     announce: Callable[[str], None] = lambda _: None,
@@ -110,6 +112,8 @@ def fit_table(
         folder: Folder of the fit; the name of the model file with ".fit" behind it by default.
         encoders: Published models or model files whose encoders are tried, and "magpie" for statistics over the composition; by default
             `sources.PUBLISHED` and, where matminer is installed, "magpie". Those that have learned the target itself are left out.
+        vectors: Table of vectors of the crystals that another program wrote (tools/extract), which are tried, too; a model that takes them predicts
+            crystals of such a table only (`Predictor.with_vectors`).
         seed: Seed of the folds and of the networks.
         limit: Atoms that a cell may have.
         announce: Function that is called with the name of each step.
@@ -140,19 +144,24 @@ def fit_table(
     rows = (class_table_of if wanted.property.classes else table_of)(crystals, wanted.property)
     rows.left_out.update({item.id: str(item.error) for item in items if isinstance(item, Failure)})
     sources, excluded = _sources(encoders or tried_by_default(), rows)
+    outside = OutsideVectors(Path(vectors)) if vectors else None
+    if outside:
+        rows, sources = with_outside(rows, outside), [*sources, outside_source(outside)]
     key = digest_of(manifest(rows.crystals), rows.values.tolist(), rows.wanted, seed)
     busy = PlanError(f"Another process fits in {place}", "Wait for it, or choose another --out or --folder")
     with exclusive(place, busy):
         claim(place, Identity({"data": key, "budget": budget, **{f"encoder {s.name}": s.digest for s in sources}}))
         announce("vectors")
-        vectors = Vectors(rows, sources, place, key)
-        job = Job(rows, vectors, Kept(place, announce), key, seed, started, budget, clock)
+        job = Job(
+            rows, Vectors(rows, sources, place, key), Kept(place, announce), key, seed, started, budget, clock, outside
+        )
         found = (fit_class if rows.wanted.classes else fit_scalar)(job, path.stem)
         calibrated(found.model, found.calibration, ORIGIN)
         found.model.save(path)
         share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
         known = warnings_of(rows, crystals, sources, excluded, found.guess, share)
-        warnings = (*filter(None, [said(wanted, crystals)]), *known, *found.notes)
+        notes = [said(wanted, crystals), leakage_of(outside.path.name, outside.origin) if outside else ""]
+        warnings = (*filter(None, notes), *known, *found.notes)
         _write(found.predictions, place / PREDICTIONS)
         found.report(warnings, place / REPORT)
     return Fitted(found.model, path, place, found.errors, found.unit, found.predictions, warnings, found.figures)

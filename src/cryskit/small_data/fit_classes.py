@@ -156,7 +156,7 @@ def _candidates(job: Job, seconds: float) -> list[Candidate]:
 def _model(job: Job, name: str, candidates: Sequence[Candidate], judged: JudgedClasses) -> Predictor:
     """Return the model of all rows."""
     table, best = job.table, candidates[0]
-    settings = {"budget": job.budget, "seed": job.seed, "candidates": [list(one) for one in candidates]}
+    settings = {**job.settings, "candidates": [list(one) for one in candidates]}
     facts = {
         **job.facts(name),
         "plan": {"fit": settings},

@@ -94,8 +94,7 @@ def _whole(job: Job, name: str) -> tuple[Predictor, Judged, Choice, list[str]]:
     )
     parts = fitted(job.table, job.vectors, every, choice)
     settings = {
-        "budget": job.budget,
-        "seed": job.seed,
+        **job.settings,
         "epochs": epochs,
         "pools": list(pools),
         "shares": list(shares),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from cryskit.predict.outside import OutsideVectors
     from cryskit.predict.predictor import Predictor
     from cryskit.small_data.judge import Kept
     from cryskit.small_data.sources import Vectors
@@ -40,6 +41,7 @@ class Job:
         started: Reading of the clock at the start, in seconds.
         budget: Seconds that the fit may take, about.
         clock: Function that gives the seconds that are budgeted.
+        outside: Vectors of another program among those that are tried; None if there are none.
     """
 
     table: Table
@@ -50,6 +52,7 @@ class Job:
     started: float
     budget: float
     clock: Callable[[], float] = time.monotonic
+    outside: OutsideVectors | None = None
 
     def left(self, share: float) -> float:
         """Return the seconds that are left of a share of the budget.
@@ -66,6 +69,12 @@ class Job:
             folds: Number of outer folds, besides which all rows are searched once.
         """
         return max(self.left(FROZEN_SHARE), 0) / (folds + 1)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the card says of every fit: budget and seed and, where there are vectors of another program, whose."""
+        said = {"file": self.outside.path.name, **self.outside.origin} if self.outside else None
+        return {"budget": self.budget, "seed": self.seed} | ({"vectors": said} if said else {})
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what the card of every fitted model says.

@@ -21,6 +21,7 @@ from cryskit.encoders.levels import width_of
 from cryskit.errors import ModelError
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
+from cryskit.predict.outside import MEMBER
 from cryskit.predict.predictor import BATCH_EDGES
 from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from cryskit.predict.outside import OutsideVectors
     from cryskit.small_data.table import Table
     from cryskit.types import Graph
 
@@ -137,6 +139,15 @@ def _magpie() -> Source:
     table = torch.tensor([[0.0] * len(_MAGPIE), *rows])
     found = hashlib.sha256(table.numpy().tobytes()).hexdigest()
     return Source(MAGPIE, found, {"composition": len(_MAGPIE)}, {"table": table}, ())
+
+
+def outside_source(vectors: OutsideVectors) -> Source:
+    """Return the vectors of another program as a source; the graph of the table has them.
+
+    Args:
+        vectors: The vectors.
+    """
+    return Source(vectors.name, digest(vectors.path), {MEMBER: vectors.width}, {}, ())
 
 
 _MADE: Mapping[str, Callable[[], Source]] = MappingProxyType({MAGPIE: _magpie})
