@@ -1,6 +1,6 @@
 """How good `cryskit fit` is on small tables: nested errors of every candidate, and of a rival that knows the composition only.
 
-    python -m benchmarks.studies.fit --shared ../shared/data --budget 240 --most 400
+    python -m benchmarks.studies.fit --shared ../shared/data --budget 100 --most 300
 
 Each set is fitted by `cryskit.fit_table` under one budget of processor seconds, which do not depend on what else the computer does; what is shown are its own outer folds, whose rows nothing was chosen by. The
 rival, 132 Magpie features with boosted trees (as in `benchmarks.studies.magpie`), learns and is judged on the same folds. Sets larger than

@@ -84,9 +84,8 @@ def evaluate(
     judged = _part(crystals, used, part) if used else crystals
     _warn(predictor.card, crystals, judged, used, training.place_of(path_of(model), None) / training.SPLIT)
     chosen: Sequence[Crystal | Failure] = judged if used else [*crystals, *failures]
-    found = run(
-        predictor, bar(chosen, "predicting", len(chosen)), properties, interval=interval, digest=digest(path_of(model))
-    )
+    shown, known = bar(chosen, "predicting", len(chosen)), digest(path_of(model))
+    found = run(predictor, shown, properties, interval=interval, digest=known)
     if out:
         write_text(found.to_json(), out)
     if plots:

@@ -138,11 +138,7 @@ def fit_table(
     started, path = clock(), Path(out)
     place = Path(folder) if folder else path.with_name(f"{path.name}.fit")
     announce("reading")
-    items = list(with_structures(table, structures, limit) if structures else read(table, limit=limit))
-    crystals = [item for item in items if isinstance(item, Crystal)]
-    wanted = find(target, crystals, kind)
-    rows = (class_table_of if wanted.property.classes else table_of)(crystals, wanted.property)
-    rows.left_out.update({item.id: str(item.error) for item in items if isinstance(item, Failure)})
+    rows, crystals, note = _rows(table, target, kind, structures, limit)
     sources, excluded = _sources(encoders or tried_by_default(), rows)
     outside = OutsideVectors(Path(vectors)) if vectors else None
     if outside:
@@ -160,11 +156,23 @@ def fit_table(
         found.model.save(path)
         share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
         known = warnings_of(rows, crystals, sources, excluded, found.guess, share)
-        notes = [said(wanted, crystals), leakage_of(outside.path.name, outside.origin) if outside else ""]
-        warnings = (*filter(None, notes), *known, *found.notes)
+        leakage = leakage_of(outside.path.name, outside.origin) if outside else ""
+        warnings = (*filter(None, [note, leakage]), *known, *found.notes)
         _write(found.predictions, place / PREDICTIONS)
         found.report(warnings, place / REPORT)
     return Fitted(found.model, path, place, found.errors, found.unit, found.predictions, warnings, found.figures)
+
+
+def _rows(
+    table: Any, target: str, kind: Kind | None, structures: Path | str | None, limit: int
+) -> tuple[Table, list[Crystal], str]:
+    """Return the rows that can be learned from, all crystals that were read, and what is to be said of how the target is learned."""
+    items = list(with_structures(table, structures, limit) if structures else read(table, limit=limit))
+    crystals = [item for item in items if isinstance(item, Crystal)]
+    wanted = find(target, crystals, kind)
+    rows = (class_table_of if wanted.property.classes else table_of)(crystals, wanted.property)
+    rows.left_out.update({item.id: str(item.error) for item in items if isinstance(item, Failure)})
+    return rows, crystals, said(wanted, crystals)
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

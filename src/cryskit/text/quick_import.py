@@ -7,10 +7,8 @@ and calls themselves. Where a version has no such check, nothing is changed.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from importlib import import_module
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +18,29 @@ if TYPE_CHECKING:
 def without_needless_checks() -> Iterator[None]:
     """Import within the context what reads its own references and instruments its own methods."""
     with ExitStack() as stack:
-        for module, name, instead in _CHECKS:
-            try:
-                found = import_module(module)
-            except ImportError:
-                continue
-            if hasattr(found, name):
-                stack.enter_context(patch.object(found, name, instead))
+        with suppress(ImportError):
+            from pymatgen.util import provenance  # noqa: PLC0415 - not before it is needed
+
+            stack.enter_context(_replaced(provenance, "is_valid_bibtex", _is_valid))
+        with suppress(ImportError):
+            import typeguard  # noqa: PLC0415 - as above
+
+            stack.enter_context(_replaced(typeguard, "typechecked", _unchanged))
         yield
+
+
+@contextmanager
+def _replaced(module: Any, name: str, instead: Any) -> Iterator[None]:
+    """Put a function in the place of one of a module within the context, if the module has it."""
+    before = getattr(module, name, None)
+    if before is None:
+        yield
+        return
+    setattr(module, name, instead)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
 
 
 def _unchanged(target: Any = None, **_settings: Any) -> Any:
@@ -38,6 +51,3 @@ def _unchanged(target: Any = None, **_settings: Any) -> Any:
 def _is_valid(reference: str) -> bool:
     """Return whether a reference looks like BibTeX at its first sign."""
     return reference.lstrip().startswith("@")
-
-
-_CHECKS = (("pymatgen.util.provenance", "is_valid_bibtex", _is_valid), ("typeguard", "typechecked", _unchanged))
