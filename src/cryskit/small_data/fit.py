@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 BUDGET = 600.0
 """Seconds of a fit unless the caller says otherwise."""
+_BUSY = "Wait for it, or choose another --out or --folder"
 REPORT, PREDICTIONS = "report.html", "out-of-fold.csv"
 """Files of a fit: the report; every label with the prediction of a model that has not seen it."""
 
@@ -144,22 +145,36 @@ def fit_table(
     if outside:
         rows, sources = with_outside(rows, outside), [*sources, outside_source(outside)]
     key = digest_of(manifest(rows.crystals), rows.values.tolist(), rows.wanted, seed)
-    busy = PlanError(f"Another process fits in {place}", "Wait for it, or choose another --out or --folder")
-    with exclusive(place, busy):
+    with exclusive(place, PlanError(f"Another process fits in {place}", _BUSY)):
         claim(place, Identity({"data": key, "budget": budget, **{f"encoder {s.name}": s.digest for s in sources}}))
         announce("vectors")
-        job = Job(
-            rows, Vectors(rows, sources, place, key), Kept(place, announce), key, seed, started, budget, clock, outside
-        )
-        found = (fit_class if rows.wanted.classes else fit_scalar)(job, path.stem)
-        calibrated(found.model, found.calibration, ORIGIN)
-        found.model.save(path)
-        share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
-        known = warnings_of(rows, crystals, sources, excluded, found.guess, share)
-        leakage = leakage_of(outside.path.name, outside.origin) if outside else ""
-        warnings = (*filter(None, [note, leakage]), *known, *found.notes)
-        _write(found.predictions, place / PREDICTIONS)
-        found.report(warnings, place / REPORT)
+        tried = Vectors(rows, sources, place, key)
+        job = Job(rows, tried, Kept(place, announce), key, seed, started, budget, clock, outside)
+        return _finished(job, path, crystals, (sources, excluded), note)
+
+
+def _finished(
+    job: Job, path: Path, crystals: Sequence[Crystal], encoders: tuple[Sequence[Source], dict[str, str]], note: str
+) -> Fitted:
+    """Fit, write the model file, the predictions and the report, and return them.
+
+    Args:
+        job: The fit.
+        path: The model file.
+        crystals: All crystals that were read.
+        encoders: The sources that are tried, and what those that are not have learned.
+        note: What is to be said of how the target is learned; "" if nothing.
+    """
+    rows, place, outside = job.table, job.kept.folder, job.outside
+    found = (fit_class if rows.wanted.classes else fit_scalar)(job, path.stem)
+    calibrated(found.model, found.calibration, ORIGIN)
+    found.model.save(path)
+    share = found.errors[found.fit][0] / (found.errors[found.guess][0] or 1.0)
+    known = warnings_of(rows, crystals, *encoders, found.guess, share)
+    leakage = leakage_of(outside.path.name, outside.origin) if outside else ""
+    warnings = (*filter(None, [note, leakage]), *known, *found.notes)
+    _write(found.predictions, place / PREDICTIONS)
+    found.report(warnings, place / REPORT)
     return Fitted(found.model, path, place, found.errors, found.unit, found.predictions, warnings, found.figures)
 
 
