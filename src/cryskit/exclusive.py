@@ -1,7 +1,8 @@
-"""A folder in which one process works at a time: a second one is refused, and a killed one leaves no claim."""
+"""A folder in which one run works at a time: a second one is refused, and a killed one leaves no claim."""
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,26 @@ LOCK = "lock"
 """File of a folder that the process which works in it has locked."""
 
 
+def is_main_process() -> bool:
+    """Return whether this process is the one that reports: of several, one for each device of each computer, the first."""
+    ranks = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+    return all(os.environ.get(rank, "0") == "0" for rank in ranks)
+
+
 @contextmanager
 def exclusive(folder: Path, otherwise: CryskitError) -> Iterator[None]:
-    """Keep other processes out of a folder; on systems without such locks nobody is kept out.
+    """Keep other runs out of a folder; on systems without such locks nobody is kept out.
+
+    Of the processes of a run on several devices the first keeps it for all.
 
     Args:
         folder: The folder; it is made if it is missing.
         otherwise: Error that is raised if another process is in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if not is_main_process():
+        yield
+        return
     with (folder / LOCK).open("a", encoding="utf-8") as lock:
         with suppress(ImportError):
             import fcntl  # noqa: PLC0415 - not on every system

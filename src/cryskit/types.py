@@ -238,6 +238,7 @@ class Graph:
             `graphs.translations`. None unless `GraphSpec.translations`.
         text: (B, 2, t) float32, the vectors that a text encoder makes of the two parts of the description of each crystal, on
             the whole crystal and on its sites; NaN where a part is missing. None unless `GraphSpec.text`; never stored.
+        outside: (B, w) float32, a vector of each crystal that another program has made. None unless a table of them was read; never stored.
         point_group: (B, 48, 3, 3) float32, the rotations of the point group of each crystal for Cartesian column vectors, improper
             ones included, each as often as makes 48; see `graphs.point_group`. None unless `GraphSpec.point_group`.
 
@@ -270,6 +271,7 @@ class Graph:
     translations: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
     text: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
     point_group: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
+    outside: Tensor | None = field(default=None, metadata=_on_axis("crystals"))
 
     @property
     def atoms(self) -> int:

@@ -57,7 +57,7 @@ ORDER = [
     {"plots"},
     {"training"},
     {"small_data"},
-    {"benchmark", "sklearn", "matminer", "ase", "suggestions"},
+    {"benchmark", "sklearn", "matminer", "ase", "lightning", "suggestions"},
     {"service"},
     {"cli"},
     {"__main__"},

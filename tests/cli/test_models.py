@@ -42,6 +42,19 @@ def test_show_prints_the_card(cryskit: Call, model: Path, predictor: Predictor) 
     assert any(line[:3] == ["encoder", "name", "cgcnn,"] for line in words)
 
 
+def test_errors_of_a_fitted_model_are_those_of_nested_cross_validation(
+    cryskit: Call, predictor: Predictor, tmp_path: Path
+) -> None:
+    changed = {"plan": {"fit": {"seed": 0}}, "metrics": {predictor.properties[0]: {"mae": 0.1, "n": 60}}}
+    card = predictor.card.model_copy(update=changed)
+    type(predictor)(predictor.encoder, predictor.heads, card).save(tmp_path / "fitted.safetensors")
+    assert "mean absolute error, unseen formulas" in card._repr_html_()
+    for verb in ("show", "card"):
+        shown = cryskit("models", verb, tmp_path / "fitted.safetensors").stdout
+        assert "nested cross-validation" in shown
+        assert "validation crystals" not in shown
+
+
 def test_show_says_on_what_the_errors_are_and_names_no_folder_of_the_training(
     cryskit: Call, predictor: Predictor, tmp_path: Path
 ) -> None:

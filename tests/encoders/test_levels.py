@@ -52,6 +52,23 @@ def test_encoders_of_different_graphs_are_not_joined() -> None:
         ENCODERS.build({"name": "levels", "members": []})
 
 
+def test_statistics_over_the_composition_stand_among_levels() -> None:
+    torch.manual_seed(0)
+    members = [{"encoder": PLAIN, "levels": 0}, {"composition": 3}]
+    network = ENCODERS.build({"name": "levels", "members": members}).eval()
+    network.members[1].table.copy_(torch.randn(101, 3))
+    graph = build(CRYSTALS, network.needs)
+    found = network(graph)
+    assert found.crystals.shape == (len(CRYSTALS), 6 + 6 * 3)
+    assert found.atoms.shape == (graph.atoms, 6 + 6 * 3)
+    whole = network(build(CRYSTALS, replace(network.needs, reduce=False)))
+    assert torch.allclose(found.crystals[:, 6:], whole.crystals[:, 6:], atol=1e-5)
+    alone = ENCODERS.build({"name": "levels", "members": [{"composition": 3}]})
+    assert alone.needs == network.needs
+    with pytest.raises(ModelError, match="no input layer"):
+        _ = alone.inputs
+
+
 @pytest.mark.parametrize("part", ["two encoders", "trees"])
 def test_what_has_no_explanation_is_refused(part: str) -> None:
     members = [{"encoder": PLAIN, "levels": 0}] * (1 + (part == "two encoders"))

@@ -84,7 +84,8 @@ def test_names_cannot_become_code(page: str) -> None:
 def test_the_page_says_the_numbers_of_the_document(page: str, explained: Mapping[str, Any]) -> None:
     first = explained["rows"][0]
     assert f"{number(first['value'])} eV</p>" in page
-    assert f"base {number(first['base'])} + atoms" in page
+    assert f"mean of the labels {number(first['mean'])} + geometry {number(first['geometry'])} + atoms" in page
+    assert page.count("<span>geometry</span>") == 3, "the share of the geometry has a bar of its own"
     assert page.count('<section class="crystal">') == 3
     assert without_code(page).count("<option") == 3
     assert "abababababab" in page
@@ -95,13 +96,20 @@ def test_the_page_says_the_numbers_of_the_document(page: str, explained: Mapping
 def test_the_structures_are_coloured_by_contribution(page: str, explained: Mapping[str, Any]) -> None:
     rows = [found for found in explained["rows"] if found["status"] != "failed"]
     for drawn, found in zip(drawings(page), rows, strict=True):
-        assert drawn["properties"]["contribution"]["values"] == found["atoms"]["contribution"]
-        assert drawn["structures"][0]["names"] == found["atoms"]["element"]
-        assert drawn["structures"][0]["cell"] == np.ravel(found["structure"]["lattice"]).tolist()
+        names, contributions = found["atoms"]["element"], found["atoms"]["contribution"]
+        drawn_values = drawn["properties"]["contribution"]["values"]
+        assert set(zip(drawn["structures"][0]["names"], drawn_values, strict=True)) == set(
+            zip(names, contributions, strict=True)
+        )
+        cell = np.reshape(drawn["structures"][0]["cell"], (3, 3))
+        lattice = np.array(found["structure"]["lattice"])
+        assert np.allclose(cell @ cell.T, lattice @ lattice.T), "the cell is turned, not strained"
         color = drawn["settings"]["structure"][0]["color"]
         assert color["property"] == "contribution"
         middle = (color["min"] + color["max"]) / 2
         assert middle == pytest.approx(found["base"] / 2), "white is what a mean element gives"
+        for end in (color["min"], middle, color["max"]):
+            assert f"<span>{number(end)} eV</span>" in page
     assert "defined" not in page.partition("Chemiscope")[0]
     assert "Chemiscope" in page
     assert "Redistribution and use" in page, "the viewer's licence travels with it"
@@ -159,6 +167,7 @@ def test_the_document_is_json_and_adds_up(explained: dict[str, Any]) -> None:
         whole = found["prediction"] - found["completeness_error"]
         assert sum(found["atoms"]["contribution"]) == pytest.approx(whole, abs=1e-6)
         for part in ("blocks", "elements", "features"):
+            assert found["mean"] + found["geometry"] == pytest.approx(found["base"])
             assert found["base"] + sum(found[part].values()) == pytest.approx(whole, abs=1e-6)
         orbits = sum(orbit["atoms"] * orbit["contribution"] for orbit in found["orbits"])
         assert orbits == pytest.approx(whole, abs=1e-6)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,16 +24,19 @@ from cryskit.elements import formula
 from cryskit.errors import DataError, ModelError, PlanError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.evaluate.likeness import NEW_FORMULA, SAME_FORMULA
+from cryskit.exclusive import exclusive
 from cryskit.small_data import tuning
 from cryskit.small_data.fit import Fitted, fit_table
+from cryskit.small_data.fit_scalars import _tuner
 from cryskit.small_data.folds import folds_of, some
 from cryskit.small_data.intervals import ORIGIN, of_other_folds
+from cryskit.small_data.job import Job
 from cryskit.small_data.joined import with_structures
 from cryskit.small_data.judge import Kept, decide, mixed
 from cryskit.small_data.model import assembled
 from cryskit.small_data.report import expected_of_twice
-from cryskit.small_data.search import choose, fitted, mean_of
-from cryskit.small_data.sources import Vectors, source_of, usable_sources
+from cryskit.small_data.search import Candidate, Choice, choose, fitted, mean_of
+from cryskit.small_data.sources import MAGPIE, PUBLISHED, Source, Vectors, source_of, tried_by_default, usable_sources
 from cryskit.small_data.table import table_of
 from cryskit.small_data.tuning import Tuner, affordable, predicted
 from cryskit.types import Crystal
@@ -153,13 +159,14 @@ def test_with_time_networks_are_fine_tuned_and_judged_too(tmp_path: Path, monkey
     assert np.allclose(values, found.model.predict(CRYSTALS[:3])["bulk_modulus"], rtol=1e-5)
 
 
-def test_the_mean_is_left_only_for_what_is_surely_better(small: tuple[Tuner, Vectors]) -> None:
+def test_the_shares_of_frozen_and_fine_tuned_are_those_with_the_smallest_error(small: tuple[Tuner, Vectors]) -> None:
     table = small[0].table
     rows, truth = np.arange(len(table)), np.log10(table.values)
     noise = np.random.default_rng(0).normal(size=len(table))
     assert mixed(table, rows, truth, truth + noise, "log10") == (1.0, 0.0)
     assert mixed(table, rows, truth + noise, truth, "log10") == (0.0, 1.0)
     assert mixed(table, rows, truth + noise, truth - noise, "log10") == (0.5, 0.5)
+    assert mixed(table, rows, truth + noise, truth - 3 * noise, "log10") == (0.75, 0.25)
 
 
 def test_an_encoder_that_has_learned_the_target_is_not_tried() -> None:
@@ -171,6 +178,55 @@ def test_an_encoder_that_has_learned_the_target_is_not_tried() -> None:
 def test_an_encoder_of_another_graph_is_refused() -> None:
     with pytest.raises(ModelError, match="another graph"):
         source_of("crysmmnet")
+
+
+def test_a_folder_in_which_another_process_fits_is_refused(done: Fitted) -> None:
+    before = done.report.stat().st_mtime_ns
+    with exclusive(done.folder, PlanError("nobody", "")), pytest.raises(PlanError, match="Another process fits in"):
+        fit_table(CRYSTALS, "bulk_modulus", done.path, budget=1, encoders=["crysae"])
+    assert done.report.stat().st_mtime_ns == before
+
+
+def test_the_budget_is_counted_by_the_clock_that_is_given(tmp_path: Path) -> None:
+    calls = iter(range(0, 1_000_000, 100))
+    out = tmp_path / "m.safetensors"
+    found = fit_table(
+        CRYSTALS[:50], "bulk_modulus", out, budget=600, encoders=["crysae"], clock=lambda: float(next(calls))
+    )
+    assert any("left no time for fine-tuning" in warning for warning in found.warnings)
+
+
+@pytest.mark.skipif(find_spec("matminer") is None, reason="needs matminer")
+def test_magpie_is_a_candidate_whose_model_needs_no_matminer(tmp_path: Path) -> None:
+    assert tried_by_default() == (*PUBLISHED, MAGPIE)
+    found = fit_table(CRYSTALS[:20], "bulk_modulus", tmp_path / "m.safetensors", budget=1, encoders=[MAGPIE])
+    assert {name.split(",")[0] for name in found.errors} >= {MAGPIE}
+    loaded = [sys.executable, "-c", _WITHOUT, str(found.path), str(EXAMPLES / "MgO.cif")]
+    value = subprocess.run(loaded, capture_output=True, text=True, check=True).stdout
+    assert float(value) == pytest.approx(found.model.predict(EXAMPLES / "MgO.cif")["bulk_modulus"][0], rel=1e-5)
+
+
+_WITHOUT = """
+import sys
+sys.modules["matminer"] = None
+import cryskit
+print(cryskit.load(sys.argv[1]).predict(sys.argv[2])["bulk_modulus"][0])
+"""
+
+
+def test_a_network_is_fine_tuned_where_another_source_is_the_best_frozen(
+    small: tuple[Tuner, Vectors], tmp_path: Path
+) -> None:
+    table, source = small[0].table, small[0].source
+    composition = Source(MAGPIE, "0" * 64, {"composition": 2}, {"table": torch.rand(101, 2)}, ())
+    vectors = Vectors(table, [source, composition], tmp_path, "key")
+    assert vectors.views == ["crysae", MAGPIE], "the composition is not joined with encoders"
+    job = Job(table, vectors, Kept(tmp_path), "key", 0, 0.0, 1.0)
+    best = [Candidate(MAGPIE, "ridge", {}, 0.1), Candidate("crysae", "ridge", {}, 0.2)]
+    tuner = _tuner(job, Choice("log10", tuple(best), {0: 1.0}, 0.1))
+    assert tuner is not None
+    assert tuner.source is source
+    assert _tuner(job, Choice("log10", tuple(best[:1]), {0: 1.0}, 0.1)) is None
 
 
 def test_folds_never_divide_a_formula() -> None:

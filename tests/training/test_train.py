@@ -13,6 +13,7 @@ from cryskit.data import splits
 from cryskit.data.sources import open_source
 from cryskit.errors import DataError, PlanError
 from cryskit.evaluate.evaluate import evaluate
+from cryskit.exclusive import exclusive
 from cryskit.graphs import build
 from cryskit.predict.load import load
 from cryskit.training.plan import Plan
@@ -70,6 +71,17 @@ def test_a_crystal_is_built_once_for_all_folds(tmp_path: Path, monkeypatch: pyte
     given = {crystal.fingerprint for crystal in CRYSTALS[:40]}
     assert {built[one] for one in given} == {1}
     assert built.keys() > given, "crystals that cannot be are built for the domain"
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path: Path) -> None:
+    call = plan("bulk_modulus"), CRYSTALS, SPLIT, tmp_path / "m.safetensors", tmp_path / "run"
+    with (
+        exclusive(tmp_path / "run", PlanError("nobody", "")),
+        pytest.raises(PlanError, match="Another process trains in"),
+    ):
+        train(*call)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    train(*call)
 
 
 def test_the_test_crystals_cannot_be_reached(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import typer
 from cryskit.cli import plans, training
 from cryskit.cli.crystals import on_terminal
 from cryskit.cli.figures import print_figures
-from cryskit.cli.output import is_main_process, note, print_json
+from cryskit.cli.output import note, print_json
 from cryskit.errors import counted
+from cryskit.exclusive import is_main_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

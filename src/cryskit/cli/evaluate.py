@@ -40,6 +40,7 @@ def evaluate(
     data: options.Data,
     model: options.Model,
     structures: options.Structures = None,
+    vectors: options.Vectors = None,
     properties: options.Properties = None,
     split: Annotated[
         Path | None,
@@ -77,15 +78,14 @@ def evaluate(
     from cryskit.predict.card import digest
     from cryskit.predict.published import path_of
 
-    predictor = options.load_predictor(model, accelerator, batch_edges)
+    predictor = options.load_predictor(model, accelerator, batch_edges, vectors)
     crystals, failures = collect(data, limit, structures)
     used = Split.load(split) if split else None
     judged = _part(crystals, used, part) if used else crystals
     _warn(predictor.card, crystals, judged, used, training.place_of(path_of(model), None) / training.SPLIT)
     chosen: Sequence[Crystal | Failure] = judged if used else [*crystals, *failures]
-    found = run(
-        predictor, bar(chosen, "predicting", len(chosen)), properties, interval=interval, digest=digest(path_of(model))
-    )
+    shown, known = bar(chosen, "predicting", len(chosen)), digest(path_of(model))
+    found = run(predictor, shown, properties, interval=interval, digest=known)
     if out:
         write_text(found.to_json(), out)
     if plots:

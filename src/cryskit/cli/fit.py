@@ -51,7 +51,18 @@ Encoders = Annotated[
     typer.Option(
         "--encoder",
         metavar="NAME|FILE",
-        help="Model whose encoder is tried; may be given several times.  [default: crysae, crysgnn, cryskit-mp]",
+        help=(
+            "Model whose encoder is tried, or magpie, statistics over the composition (extra baselines); may be given several times.  "
+            "[default: crysae, crysgnn, cryskit-mp, and magpie where matminer is installed]"
+        ),
+    ),
+]
+Vectors = Annotated[
+    Path | None,
+    typer.Option(
+        "--vectors",
+        metavar="FILE",
+        help="Vectors of the crystals that another program wrote (tools/extract), to be tried, too (.parquet).",
     ),
 ]
 Folder = Annotated[
@@ -70,6 +81,7 @@ def fit(
     structures: Structures = None,
     budget: Budget = "10m",
     encoders: Encoders = None,
+    vectors: Vectors = None,
     folder: Folder = None,
     seed: options.Seed = 0,
     limit: options.Limit = options.LIMIT,
@@ -85,7 +97,6 @@ def fit(
     seconds = seconds_of(budget)
     keep_pages()
     from cryskit.small_data.fit import fit_table
-    from cryskit.small_data.sources import PUBLISHED
 
     place = folder or out.with_name(f"{out.name}.fit")
     with quietly(place):
@@ -97,7 +108,8 @@ def fit(
             structures=structures,
             budget=seconds,
             folder=place,
-            encoders=encoders or PUBLISHED,
+            encoders=encoders,
+            vectors=vectors,
             seed=seed,
             limit=limit,
             announce=_announcer(),

@@ -58,9 +58,10 @@ def show_model(
 ) -> None:
     """Show the card of a model.
 
-    It says what the model predicts, its errors on the validation crystals, and what it was trained on. Of files only the names are shown; --json prints the card as it is in the file.
+    It says what the model predicts, its errors and on which crystals they were found, and what it was trained on. Of files only the names are shown; --json prints the card as it is in the file.
     """
     from cryskit.predict.card import read_card, without_folders
+    from cryskit.predict.model_card import judged_on
     from cryskit.predict.published import path_of
 
     card = read_card(path_of(model))
@@ -70,9 +71,7 @@ def show_model(
     typer.echo(f"{card.full_name}\n{card.description}\n")
     units = {p.name: p.unit for p in card.judged}
     if units and card.metrics:
-        typer.echo(
-            "Errors on the validation crystals, which chose the epoch; on test crystals expect them to be a little larger:\n"
-        )
+        typer.echo(f"{judged_on(card)}:\n")
     if units:
         print_figures({name: card.metrics.get(name, {}) for name in units}, units)
     else:

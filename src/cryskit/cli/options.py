@@ -107,6 +107,15 @@ Model = Annotated[
         "--model", metavar="NAME[@VERSION]|FILE", help="A published model (`cryskit models list`) or a model file."
     ),
 ]
+Vectors = Annotated[
+    Path | None,
+    typer.Option(
+        "--vectors",
+        metavar="FILE",
+        help="Vectors of the crystals that another program wrote, for a model of `cryskit fit --vectors` (.parquet).",
+        show_default=False,
+    ),
+]
 Properties = Annotated[
     list[str] | None,
     typer.Option(
@@ -159,15 +168,19 @@ BatchEdges = Annotated[
 ]
 
 
-def load_predictor(model: str | Path, accelerator: Hardware, batch_edges: int) -> "Predictor":
+def load_predictor(
+    model: str | Path, accelerator: Hardware, batch_edges: int, vectors: Path | None = None
+) -> "Predictor":
     """Load a model for a verb, onto the hardware that it is to compute on.
 
     Args:
         model: A published name or a model file.
         accelerator: The value of `--accelerator`.
         batch_edges: The value of `--batch-edges`.
+        vectors: The value of `--vectors`.
 
     Raises:
+        DataError: The vectors are no such table, or those of another model.
         ModelError: The file is missing, damaged, or no model of cryskit.
         PlanError: PyTorch finds no such hardware on this computer.
         UnknownNameError: The model is neither a published name nor a file.
@@ -179,4 +192,4 @@ def load_predictor(model: str | Path, accelerator: Hardware, batch_edges: int) -
     device = device_of(accelerator)
     predictor = load(model, batch_edges=batch_edges).to(device)
     watch_descriptions(predictor)
-    return predictor
+    return predictor.with_vectors(vectors) if vectors else predictor

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 import typer
 
 from cryskit.errors import counted, one_line
+from cryskit.exclusive import is_main_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,12 +99,6 @@ def connections_forbidden() -> Iterator[None]:
             del os.environ[OFFLINE]
         else:
             os.environ[OFFLINE] = before
-
-
-def is_main_process() -> bool:
-    """Return whether this process is the one that reports: of several, one for each device of each computer, the first."""
-    ranks = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
-    return all(os.environ.get(rank, "0") == "0" for rank in ranks)
 
 
 def require(path: Path | None, endings: Sequence[str]) -> None:

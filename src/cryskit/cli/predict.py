@@ -19,6 +19,7 @@ def predict(
     sources: options.Sources,
     model: options.Model = DEFAULT,
     structures: options.Structures = None,
+    vectors: options.Vectors = None,
     properties: options.Properties = None,
     interval: options.Interval = options.LEVEL,
     out: options.Table = None,
@@ -52,7 +53,7 @@ def predict(
     from cryskit.reliability.intervals import require_level
 
     require_level(interval)
-    predictor = options.load_predictor(model, accelerator, batch_edges)
+    predictor = options.load_predictor(model, accelerator, batch_edges, vectors)
     schema = traced(predictor.schema(properties, derive=derive), path=from_files(sources))
     predictions = predictor.stream(stream(sources, limit, "predicting", structures), interval)
     rows: Iterable[Mapping[str, Any]] = map(partial(prediction_row, frame=frame.value), predictions)

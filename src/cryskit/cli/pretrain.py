@@ -8,9 +8,10 @@ import typer
 from cryskit.cli import training
 from cryskit.cli.crystals import described, on_terminal, usable
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import Column, is_main_process, note, print_json, print_table, require
+from cryskit.cli.output import Column, note, print_json, print_table, require
 from cryskit.cli.plans import plan_of
 from cryskit.errors import counted
+from cryskit.exclusive import is_main_process
 from cryskit.parallel import cores
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from cryskit.cli import cross_validation, options, training
 from cryskit.cli.crystals import collect, described, on_terminal
 from cryskit.cli.figures import print_figures
 from cryskit.cli.memory import keep_pages
-from cryskit.cli.output import is_main_process, note, print_json, print_table, require
+from cryskit.cli.output import note, print_json, print_table, require
 from cryskit.cli.plans import AUTO, check_labels, divide, inputs_of, plan_of, taught_by
 from cryskit.errors import counted
+from cryskit.exclusive import is_main_process
 
 if TYPE_CHECKING:
     from cryskit.data.splits import Split

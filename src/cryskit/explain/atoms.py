@@ -1,6 +1,7 @@
 """The explanation of one crystal: what each atom, and each named element feature, adds to the prediction.
 
     prediction = base value + sum over atoms and element features of their attributions (+ completeness error)
+    base value = mean of the labels + share of the geometry
 
 All in the space where the property is learned (decimal logarithms for moduli, the logarithm of the odds for a class). The base value is the prediction for the
 same geometry with every atom the mean of the elements that the model was trained on. An attribution says what it changes
@@ -49,6 +50,7 @@ class Explanation:
         wanted: The property that is explained.
         learned: The prediction in the space where the property is learned.
         base: The prediction for mean elements, in that space.
+        mean: The mean of the labels that the model was trained on, in that space; 0, even odds, for a class.
         undescribed: The prediction without a description, in that space; None where none was read.
         features: (N, 93) attribution of each of the 92 element features, and last of what is learned of the element.
         has: (N, 92) whether the atom's element has the feature.
@@ -63,6 +65,7 @@ class Explanation:
     wanted: Property
     learned: float
     base: float
+    mean: float
     undescribed: float | None
     features: np.ndarray
     has: np.ndarray
@@ -80,6 +83,11 @@ class Explanation:
     def contributions(self) -> np.ndarray:
         """(N,) the contribution of each atom; they add up to the prediction, but for the residual."""
         return self.atoms + self.base / len(self.crystal)
+
+    @property
+    def geometry(self) -> float:
+        """The share of the geometry: what the model predicts for mean elements at the places of the atoms, less the mean of the labels."""
+        return self.base - self.mean
 
     @property
     def blocks(self) -> dict[str, float]:
@@ -203,7 +211,7 @@ class Explainer:
         (prediction,) = predictions_of(self.predictor.card, [crystal], values[None], [remarks])
         if prediction.status == "failed":
             return prediction
-        path = self.path(graph)
+        path, heads = self.path(graph), self.predictor.heads
         nodes = self.attributed(graph, path) / graph.multiplicity[:, None].double().numpy()
         return Explanation(
             crystal=crystal,
@@ -211,6 +219,7 @@ class Explainer:
             wanted=self.wanted,
             learned=path.value,
             base=path.base,
+            mean=0.0 if self.wanted.classes else float(heads.mean[heads.first[self.column]]),
             undescribed=self._undescribed(graph),
             features=nodes[node_of_atom],
             has=self.parts.features[graph.numbers].numpy()[node_of_atom] > 0,

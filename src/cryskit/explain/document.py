@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cryskit.types import Prediction, Property
 
 READING = (
-    "prediction = base + sum of attributions + completeness_error, all in `space`. base is the prediction for the same"
+    "prediction = base + sum of attributions + completeness_error, and base = mean + geometry, all in `space`. mean is the mean of the labels that the model"
+    " was trained on (0, even odds, for a class); geometry is the share of where the atoms are. base is the prediction for the same"
     " geometry with every atom the mean of the elements that the model was trained on; an attribution says what it changes"
     " that an atom has, or lacks, an element feature, against that mean. The contribution of an atom is its attribution +"
     " base / atoms: contributions add up to the prediction, but for the completeness error. `value` is the prediction in"
@@ -76,6 +77,8 @@ def row(found: Explanation | Prediction) -> dict[str, Any]:
         **value_of(prediction, found.wanted),
         "prediction": found.learned,
         "base": found.base,
+        "mean": found.mean,
+        "geometry": found.geometry,
         "without_description": found.undescribed,
         "completeness_error": found.residual,
         "completeness_error_relative": abs(found.residual) / found.scale,

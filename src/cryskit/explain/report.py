@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cryskit.errors import counted
 from cryskit.explain.bars import Bar, number, signed_bars, size_bars, table
 from cryskit.explain.parts import LEARNED
-from cryskit.explain.viewer import drawing, viewer
+from cryskit.explain.viewer import drawing, scale, viewer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 DRAWN = 100
 """Crystals that get a section of their own, so that a page stays small enough to be opened."""
 
-_COLOURS = "Atoms by contribution: white what a mean element would give, blue less, red more."
+_COLOURS = (
+    "Atoms by contribution: white what a mean element would give, blue less, red more. A polyhedron has the colour of the atom in it; atoms on the faces of the"
+    " cell are drawn on each of them."
+)
+_FROM = {"scalar": "mean of the labels", "class": "even odds"}
 _TOP = 12
 _LEADING = 4
 
@@ -76,8 +80,9 @@ def _about(document: Mapping[str, Any]) -> str:
     return (
         f'<p class="faint">Model {escape(model["name"])} (encoder {escape(model["encoder"])}'
         f"{', SHA-256 ' + escape(model['sha256'][:12]) if model['sha256'] else ''}).{logarithm}</p>"
-        "<p>The base value is the prediction for the same geometry with every atom the mean of the elements that the model"
-        " was trained on. Bars say how much it moves the prediction from there that the atoms have, or lack, an element feature."
+        "<p>An explanation starts from the mean of the labels that the model was trained on (of a class from even odds). The share of the geometry is what"
+        " the model makes of where the atoms are, whatever they are: its prediction for the same geometry with every atom the mean of the elements that it"
+        " was trained on, the base value, less that mean. The other bars say how much it moves the prediction from there that the atoms have, or lack, an element feature."
         f" “{LEARNED}” is what the model has learned of an element beyond its named features. An explanation says what"
         " the model does, not why nature does it.</p>"
     )
@@ -99,8 +104,12 @@ def _crystal(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     warning = f'<p class="faint">{escape(row["reason"])}.</p>' if row["reason"] else ""
     attributed = sum(row["atoms"]["attribution"])
     total = (
-        f"{number(row['prediction'])} {space} = base {number(row['base'])}"
+        f"{number(row['prediction'])} {space} = {_FROM[document.get('kind', 'scalar')]} {number(row['mean'])} + geometry {number(row['geometry'])}"
         f" + atoms {number(attributed)} + completeness error {number(row['completeness_error'])}"
+    )
+    shares = signed_bars(
+        [Bar("geometry", row["geometry"]), Bar("elements of the atoms", attributed)],
+        f"{space}, from {number(row['mean'])}",
     )
     silent = row["without_description"]
     read = (
@@ -113,10 +122,18 @@ def _crystal(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     return (
         f'<section class="crystal"><h2>{escape(row["id"])} <span class="faint">{escape(row["formula"])}</span></h2>'
         f'<p class="value">{_value(row)} {escape(unit)}</p><p>{escape(total)}</p>{read}{warning}'
-        f'<div class="columns"><div><h3>By element</h3>{by_element}<h3>By block of element features</h3>{by_block}</div>'
-        f"<div><h3>Structure</h3><div class=drawing></div><p class=faint>{_COLOURS}</p></div></div>"
+        f'<div class="columns"><div><h3>Geometry and elements</h3>{shares}<h3>By element</h3>{by_element}<h3>By block of element features</h3>{by_block}</div>'
+        f"<div><h3>Structure</h3><div class=drawing></div>{_legend(row, space)}<p class=faint>{_COLOURS}</p></div></div>"
         f"<h3>Atoms</h3>{_atoms(row, space)}"
         f"<h3>Strongest features</h3>{signed_bars([Bar(*item) for item in ranked], f'{space}, all atoms')}</section>"
+    )
+
+
+def _legend(row: Mapping[str, Any], space: str) -> str:
+    """Return the bar of the colours of atoms with the contributions that its ends and its middle stand for."""
+    low, neutral, high = (f"{number(value)} {escape(space)}" for value in scale(row))
+    return (
+        f'<div class="scale"></div><div class="ends"><span>{low}</span><span>{neutral}</span><span>{high}</span></div>'
     )
 
 

@@ -63,7 +63,7 @@ def _html(found: Explanation | Prediction) -> str:
         return f"<p><strong>{escape(found.id)}</strong>: {escape(found.reason)}</p>"
     space = space_of(found.wanted)
     total = (
-        f"{number(found.learned)} {space} = base {number(found.base)} + atoms {number(float(found.atoms.sum()))}"
+        f"{number(found.learned)} {space} = mean {number(found.mean)} + geometry {number(found.geometry)} + atoms {number(float(found.atoms.sum()))}"
         f" + completeness error {number(found.residual)}"
     )
     charts = [

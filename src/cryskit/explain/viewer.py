@@ -7,14 +7,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from ase import Atoms
 
 from cryskit.errors import ModelError
+from cryskit.explain.scene import scene
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PROPERTY = "contribution"
+_PROPERTY, _SHAPE = "contribution", "polyhedra"
 
 
 class Viewer(NamedTuple):
@@ -52,7 +52,7 @@ def viewer() -> Viewer:
 def drawing(row: Mapping[str, Any], space: str) -> dict[str, Any]:
     """Return the input of chemiscope for one crystal.
 
-    White atoms are those that contribute what a mean element would, blue ones less, red ones more.
+    White atoms are those that contribute what a mean element would, blue ones less, red ones more; a polyhedron has the colour of the atom in it.
 
     Args:
         row: Explanation of the crystal, a row of a document.
@@ -86,19 +86,43 @@ def _drawn(row: Mapping[str, Any], space: str) -> dict[str, Any]:
     """Return the arguments by which chemiscope draws one crystal."""
     import chemiscope  # noqa: PLC0415
 
-    atoms = Atoms(
-        row["atoms"]["element"],
-        scaled_positions=row["structure"]["fractional"],
-        cell=row["structure"]["lattice"],
-        pbc=True,
-    )
-    neutral = row["base"] / len(atoms)
-    spread = max(float(np.abs(row["atoms"]["attribution"]).max()), 1e-9)
-    color = {"property": _PROPERTY, "palette": "bwr", "min": neutral - spread, "max": neutral + spread}
+    structure = row["structure"]
+    drawn = scene(row["atoms"]["element"], np.array(structure["lattice"]), np.array(structure["fractional"]))
+    low, _, high = scale(row)
+    color = {"property": _PROPERTY, "palette": "bwr", "min": low, "max": high}
     shown = {"unitCell": True, "bonds": True, "atomLabels": True, "color": color, "environments": {"activated": False}}
+    values = np.array(row["atoms"]["contribution"])[drawn.origin].tolist()
+    shapes = {}
+    if drawn.has_polyhedra:
+        shown["shape"] = _SHAPE
+        meshes = [
+            {**mesh, "color": _colour((value - low) / (high - low))}
+            for mesh, value in zip(drawn.polyhedra, values, strict=True)
+        ]
+        shapes = {"shapes": {_SHAPE: {"kind": "custom", "parameters": {"global": {}, "atom": meshes}}}}
     return {
-        "structures": [atoms],
-        "properties": {_PROPERTY: {"target": "atom", "values": row["atoms"]["contribution"], "units": space}},
-        "environments": chemiscope.all_atomic_environments([atoms]),
+        "structures": [drawn.atoms],
+        "properties": {_PROPERTY: {"target": "atom", "values": values, "units": space}},
+        "environments": chemiscope.all_atomic_environments([drawn.atoms]),
         "settings": {"target": "structure", "structure": [shown]},
+        **shapes,
     }
+
+
+def scale(row: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Return the contributions that are drawn blue, white and red.
+
+    Args:
+        row: Explanation of the crystal, a row of a document.
+    """
+    neutral = row["base"] / len(row["atoms"]["element"])
+    spread = max(float(np.abs(row["atoms"]["attribution"]).max()), 1e-9)
+    return neutral - spread, neutral, neutral + spread
+
+
+def _colour(share: float) -> str:
+    """Return the colour of a share of the way from blue over white to red, pale, as "#rrggbb"."""
+    end = np.array([255, 0, 0]) if share > 0.5 else np.array([0, 0, 255])
+    strength = min(abs(2 * share - 1), 1.0)
+    red, green, blue = (255 + strength * (end - 255)).round().astype(int)
+    return f"#{red:02x}{green:02x}{blue:02x}"

@@ -156,7 +156,8 @@ class Trees(nn.Module):
         for _ in range(self.depth):  # a leaf is its own child
             right = found.gather(1, self.component.long()[node]) > self.threshold[node]
             node = self.children_of.long()[node, right.long()]
-        return self.value[node].sum(1) + self.bias
+        known = vectors.isfinite().all(1)  # a comparison with what is no number would lead to a leaf
+        return (self.value[node].sum(1) + self.bias).masked_fill(~known, torch.nan)
 
 
 class Perceptrons(nn.Module):

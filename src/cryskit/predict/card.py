@@ -165,6 +165,16 @@ class Card(BaseModel):
 
     __str__ = __repr__
 
+    @property
+    def was_fitted(self) -> bool:
+        """Whether `cryskit fit` made the model, so that its errors are those of nested cross-validation."""
+        return "fit" in self.plan
+
+    @property
+    def judged_part(self) -> str:
+        """On which crystals its errors were found, in two words."""
+        return "unseen formulas" if self.was_fitted else "validation crystals"
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the facts that a user needs, as a table."""
         errors = {name: found["mae"] for name, found in self.metrics.items() if "mae" in found}
@@ -177,7 +187,7 @@ class Card(BaseModel):
             "intervals": "calibrated" if self.calibration else "none",
             "licence": self.licence,
         }
-        table = rows_html(["property", "unit", "mean absolute error, validation"], columns) if columns else ""
+        table = rows_html(["property", "unit", f"mean absolute error, {self.judged_part}"], columns) if columns else ""
         return facts_html(self.full_name, facts) + table
 
     def to_json(self) -> str:

@@ -41,6 +41,19 @@ def markdown(card: Card, digest: str = "", file: str = "model.safetensors") -> s
     return "\n\n".join(parts) + "\n"
 
 
+def judged_on(card: Card) -> str:
+    """Return in words on which crystals the errors on a card were found, and what to expect on others.
+
+    Args:
+        card: Card of the model.
+    """
+    if card.was_fitted:
+        return "Errors on formulas that a model had not seen (nested cross-validation)"
+    return (
+        "Errors on the validation crystals, which chose the epoch; on test crystals expect them to be a little larger"
+    )
+
+
 def _head(card: Card) -> dict[str, Any]:
     """Return the YAML head: what hubs sort and search by."""
     licence = _LICENCES.get(card.licence.split(" ")[0].rstrip(",;"))
@@ -59,13 +72,13 @@ def _result(card: Card, name: str, values: dict[str, float]) -> dict[str, Any]:
     source = without_folders(card.data).get("source", "not said")
     return {
         "task": {"type": "tabular-regression", "name": name},
-        "dataset": {"name": f"{source}, validation crystals", "type": "crystals"},
-        "metrics": [{"type": "mae", "value": values["mae"], "name": "mean absolute error, validation"}],
+        "dataset": {"name": f"{source}, {card.judged_part}", "type": "crystals"},
+        "metrics": [{"type": "mae", "value": values["mae"], "name": f"mean absolute error, {card.judged_part}"}],
     }
 
 
 def _predicts(card: Card) -> str:
-    """Return a table of the properties with their errors on the validation crystals."""
+    """Return a table of the properties with their errors, and what these are."""
     if not card.properties:
         return "It was pre-trained without labels: it embeds crystals and is a start for training, but predicts nothing itself."
     shown = [name for name in _METRICS if any(name in values for values in card.metrics.values())]
@@ -80,7 +93,7 @@ def _predicts(card: Card) -> str:
         for each in card.judged
     ]
     lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
-    note = "\n\nErrors are those on the validation crystals, which chose the epoch: expect them to be a little larger on others."
+    note = f"\n\n{judged_on(card)}."
     return "## Predicts\n\n" + "\n".join(lines) + note * bool(shown)
 
 

@@ -28,10 +28,12 @@ class Remarks(NamedTuple):
     Attributes:
         doubt: Why it cannot be (`graphs.plausible`); "" if it can.
         others: What its file contradicts, or what the model lacks of it; "" if nothing.
+        lacking: Why it cannot be predicted; "" if it can.
     """
 
     doubt: str
     others: str
+    lacking: str = ""
 
     def __str__(self) -> str:
         return ". ".join(filter(None, self))
@@ -78,7 +80,7 @@ def _prediction(
 ) -> Prediction:
     computed, judged = numbers
     if not np.isfinite(computed).all():
-        return failed(crystal, "The model gives no finite number for this crystal")
+        return failed(crystal, remarks.lacking or "The model gives no finite number for this crystal")
     deviations, intervals = _expected(judged_names(card.properties), judged)
     values, classes = parted(card.properties, computed, card.class_calibration)
     digits = dict(zip(card.columns, shortest(computed), strict=True))
@@ -133,3 +135,14 @@ def _least(properties: Sequence[Property]) -> np.ndarray:
     return np.array(
         [-np.inf if p.kind != "scalar" or p.range[0] < 0 else 0.0 for p in properties for _ in range(p.outputs)]
     )
+
+
+def outcome_of(found: np.ndarray | None, reason: str) -> dict[str, str]:
+    """Return status and reason of a row that holds a vector, or None where there is none.
+
+    Args:
+        found: The vector.
+        reason: Why there is none, or what the crystal lacks.
+    """
+    status = "failed" if found is None else "warned" if reason else "ok"
+    return {"status": status, "reason": reason}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,24 +14,26 @@ from torch import nn
 from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError
-from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.chunks import chunks
+from cryskit.predict.completed import completed
 from cryskit.predict.compute import compute
 from cryskit.predict.descriptions import TextInput
-from cryskit.predict.outcome import Remarks
+from cryskit.predict.outcome import outcome_of
+from cryskit.predict.outside import OutsideVectors
 from cryskit.predict.tables import ATOM_EMBEDDINGS, EMBEDDINGS, frame
 from cryskit.predict.units import units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from typing import Self
 
     import pandas as pd
     import pyarrow as pa
 
     from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
+    from cryskit.predict.outcome import Remarks
     from cryskit.protocols import Encoder
     from cryskit.reliability.reliability import Reliability
     from cryskit.types import Crystal, Failure, Graph, GraphSpec
@@ -76,12 +79,18 @@ class Readout(nn.Module):
         self.register_module("reliability", reliability)
         self.card = card
         self.text_input = TextInput(card.spec.text, card.text, cache) if card.spec.text else None
+        self.outside: OutsideVectors | None = None
         self.eval()
 
     @property
     def device(self) -> torch.device:
         """Where it computes: the device of its weights, chosen by `.to(device)`."""
         return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), torch.device("cpu"))
+
+    def with_vectors(self, path: Path | str) -> Self:
+        """Return itself with the vectors of crystals that another program wrote to a table, for a model of `cryskit fit --vectors`."""
+        self.outside = OutsideVectors(Path(path)).require_of(self.card)
+        return self
 
     def embed(self, structures: Any, *, limit: int = LIMIT) -> pd.DataFrame:
         """Return a table of crystal vectors: id, `vector` (width floats), status, reason; one row per structure."""
@@ -120,7 +129,7 @@ class Readout(nn.Module):
             items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
         """
         for item, vector, reason in self._outcomes(items, lambda graph: self.encoder(graph).crystals, self.card.spec):
-            yield {"id": item.id, "vector": vector, **_outcome(vector, reason)}
+            yield {"id": item.id, "vector": vector, **outcome_of(vector, reason)}
 
     def stream_atom_embeddings(self, items: Iterable[Crystal | Failure], layers: int = 1) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table that `embed_atoms` gives as crystals come.
@@ -137,7 +146,7 @@ class Readout(nn.Module):
         spec = replace(self.card.spec, reduce=False)
         for item, vectors, reason in self._outcomes(items, vectors_of, spec, per_atom=True):
             row = None if vectors is None else vectors.ravel()
-            yield {"id": item.id, "vectors": row, **size, **_outcome(row, reason)}
+            yield {"id": item.id, "vectors": row, **size, **outcome_of(row, reason)}
 
     def read_out(
         self, items: Iterable[Crystal | Failure], what: Callable[[Graph], torch.Tensor], *, texts: bool = False
@@ -192,12 +201,8 @@ class Readout(nn.Module):
         Returns:
             The graph, and for each crystal whether it can be, what its file contradicts and what it lacks.
         """
-        others = [list(crystal.warnings) for crystal in crystals]
-        if self.text_input and (spec or self.card.spec).text:
-            graph, lacking = self.text_input.attach_or_describe(graph, crystals)
-            others = [[*found, lack] for found, lack in zip(others, lacking, strict=True)]
-        said = [". ".join(filter(None, found)) for found in others]
-        return graph, [Remarks(*both) for both in zip(doubts_of(crystals, graph), said, strict=True)]
+        texts = self.text_input if (spec or self.card.spec).text else None
+        return completed(graph, crystals, texts, self.outside, self.card)
 
     def _run(self, graph: Graph, what: Callable[[Graph], torch.Tensor]) -> np.ndarray:
         """Return what is read out of a graph of any size, batch by batch, on the device of the weights."""
@@ -205,9 +210,3 @@ class Readout(nn.Module):
         if found.failures:
             raise ModelError(next(iter(found.failures.values())), "Leave this crystal out")
         return found.values
-
-
-def _outcome(found: np.ndarray | None, reason: str) -> dict[str, str]:
-    """Return status and reason of a row that holds a vector, or None where there is none."""
-    status = "failed" if found is None else "warned" if reason else "ok"
-    return {"status": status, "reason": reason}

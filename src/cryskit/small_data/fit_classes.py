@@ -23,7 +23,7 @@ from cryskit.small_data.report_classes import write_class_report
 from cryskit.small_data.search import SEARCHED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cryskit.predict.predictor import Predictor
@@ -85,7 +85,14 @@ def fit_class(job: Job, name: str) -> Outcome:
     )
 
 
-def choose(table: Table, vectors: Vectors, rows: np.ndarray, seed: int, seconds: float) -> list[Candidate]:
+def choose(
+    table: Table,
+    vectors: Vectors,
+    rows: np.ndarray,
+    seed: int,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Candidate]:
     """Choose vectors and penalty by cross-validation within some rows; the best candidate is the first.
 
     Args:
@@ -94,12 +101,13 @@ def choose(table: Table, vectors: Vectors, rows: np.ndarray, seed: int, seconds:
         rows: The training rows; no other label is looked at.
         seed: Seed of the inner folds.
         seconds: Time after which no further vectors are tried.
+        clock: Function that gives the seconds that are budgeted.
     """
-    end = time.monotonic() + seconds
+    end = clock() + seconds
     found: list[Candidate] = []
     rows = some(rows, table.groups, SEARCHED, seed)
     for view in vectors.views:
-        if found and time.monotonic() > end:
+        if found and clock() > end:
             break
         classes = len(table.wanted.classes)
         best = chosen(vectors[view][rows], table.numbers[rows], table.groups[rows], classes, seed)
@@ -114,7 +122,7 @@ def _judge(job: Job, folds: Sequence[np.ndarray], seconds: float) -> list[dict[s
         rows = without(np.arange(len(job.table)), fold)
 
         def made(rows: np.ndarray = rows, fold: np.ndarray = fold) -> dict[str, Any]:
-            candidates = choose(job.table, job.vectors, rows, job.seed, seconds)
+            candidates = choose(job.table, job.vectors, rows, job.seed, seconds, job.clock)
             values = {one.name: _logits(job, one, rows, fold).tolist() for one in candidates}
             return {"candidates": [list(one) for one in candidates], "values": values}
 
@@ -137,7 +145,9 @@ def _candidates(job: Job, seconds: float) -> list[Candidate]:
 
     def made() -> dict[str, Any]:
         every = np.arange(len(job.table))
-        return {"candidates": [list(one) for one in choose(job.table, job.vectors, every, job.seed, seconds)]}
+        return {
+            "candidates": [list(one) for one in choose(job.table, job.vectors, every, job.seed, seconds, job.clock)]
+        }
 
     kept = job.kept.get("choice", "frozen vectors, all rows", made)
     return [Candidate(*one) for one in kept["candidates"]]
@@ -146,7 +156,7 @@ def _candidates(job: Job, seconds: float) -> list[Candidate]:
 def _model(job: Job, name: str, candidates: Sequence[Candidate], judged: JudgedClasses) -> Predictor:
     """Return the model of all rows."""
     table, best = job.table, candidates[0]
-    settings = {"budget": job.budget, "seed": job.seed, "candidates": [list(one) for one in candidates]}
+    settings = {**job.settings, "candidates": [list(one) for one in candidates]}
     facts = {
         **job.facts(name),
         "plan": {"fit": settings},

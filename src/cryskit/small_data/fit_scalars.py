@@ -14,7 +14,6 @@ from cryskit.small_data.judge import FIT, MEAN, Judged, collected, decide, judge
 from cryskit.small_data.model import assembled
 from cryskit.small_data.report import write_report
 from cryskit.small_data.search import Choice, choose, fitted
-from cryskit.small_data.sources import JOINED
 from cryskit.small_data.table import GUESS, Table
 from cryskit.small_data.tuning import Tuner, affordable
 
@@ -66,18 +65,21 @@ def _whole(job: Job, name: str) -> tuple[Predictor, Judged, Choice, list[str]]:
     """Return the predictor, what the outer folds say, what was chosen on all rows, and notes."""
     folds = outer_folds(job.table, job.seed)
     seconds = job.seconds(len(folds))
-    choices = judge_frozen(job.table, job.vectors, folds, job.kept, job.seed, seconds)
+    choices = judge_frozen(job, folds, seconds)
     every = np.arange(len(job.table))
 
     def chosen() -> dict[str, Any]:
-        return choose(job.table, job.vectors, every, job.seed, seconds).to_json()
+        return choose(job.table, job.vectors, every, job.seed, seconds, job.clock).to_json()
 
     choice = Choice.from_json(job.kept.get("choice", "frozen vectors, all rows", chosen))
     tuner = _tuner(job, choice)
     tried, epochs, notes = _plan(job, tuner, choice, len(folds))
-    pools = tuner.pools[:tried]
-    shares, networks = (1.0, 0.0), []
-    if tried:
+    shares: tuple[float, float] = (1.0, 0.0)
+    networks: list[Predictor] = []
+    start: dict[str, str] = {}
+    pools: tuple[str, ...] = ()
+    if tuner and tried:
+        pools, start = tuner.pools[:tried], {"file": tuner.source.name, "digest": tuner.source.digest}
         judge_tuned(tuner, job.vectors, folds, choices, pools, epochs, job.kept)
         none = np.array([], dtype=int)
         shares, _ = decide(tuner, job.vectors, every, choice, pools, epochs, "all", job.kept, none)
@@ -92,8 +94,7 @@ def _whole(job: Job, name: str) -> tuple[Predictor, Judged, Choice, list[str]]:
     )
     parts = fitted(job.table, job.vectors, every, choice)
     settings = {
-        "budget": job.budget,
-        "seed": job.seed,
+        **job.settings,
         "epochs": epochs,
         "pools": list(pools),
         "shares": list(shares),
@@ -101,22 +102,24 @@ def _whole(job: Job, name: str) -> tuple[Predictor, Judged, Choice, list[str]]:
     card = {
         **job.facts(name),
         "plan": {"fit": settings | {"choice": choice.to_json()}},
-        "start": {"file": job.vectors.sources[tuner.source.name].name, "digest": tuner.source.digest} if tried else {},
+        "start": start,
         "metrics": {job.table.wanted.name: metrics(judged.values[FIT], job.table.values, job.table.wanted.transform)},
     }
     model = assembled(job.table, job.vectors, parts, networks, shares, choice.transform, card)
     return model, judged, choice, notes
 
 
-def _tuner(job: Job, choice: Choice) -> Tuner:
-    """Return what fine-tunings share: they start from the encoder that is the best frozen."""
-    best = choice.candidates[0].view.split(JOINED)[0]
-    return Tuner(job.table, job.vectors.sources[best], job.kept.folder, job.key, job.seed)
+def _tuner(job: Job, choice: Choice) -> Tuner | None:
+    """Return what fine-tunings share: they start from the network that is the best frozen; None if there is no network."""
+    names = (job.vectors.members(candidate.view)[0] for candidate in choice.candidates)
+    sources = (job.vectors.sources[name] for name in names)
+    best = next((source for source in sources if source.trainable), None)
+    return Tuner(job.table, best, job.kept.folder, job.key, job.seed, job.clock) if best else None
 
 
-def _plan(job: Job, tuner: Tuner, choice: Choice, folds: int) -> tuple[int, int, list[str]]:
+def _plan(job: Job, tuner: Tuner | None, choice: Choice, folds: int) -> tuple[int, int, list[str]]:
     """Return how many poolings are tried, with how many epochs, and what is to be said of it; kept for a fit that goes on."""
-    if len(job.table) < GUESS:
+    if len(job.table) < GUESS or tuner is None:
         return 0, 0, []
 
     def made() -> dict[str, Any]:

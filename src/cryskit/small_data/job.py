@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from cryskit.predict.outside import OutsideVectors
     from cryskit.predict.predictor import Predictor
     from cryskit.small_data.judge import Kept
     from cryskit.small_data.sources import Vectors
@@ -37,8 +38,10 @@ class Job:
         kept: Where results of steps are kept.
         key: Hash of the table, which names files.
         seed: Seed of the folds and of the networks.
-        started: Reading of the monotonic clock at the start, in seconds.
+        started: Reading of the clock at the start, in seconds.
         budget: Seconds that the fit may take, about.
+        clock: Function that gives the seconds that are budgeted.
+        outside: Vectors of another program among those that are tried; None if there are none.
     """
 
     table: Table
@@ -48,6 +51,8 @@ class Job:
     seed: int
     started: float
     budget: float
+    clock: Callable[[], float] = time.monotonic
+    outside: OutsideVectors | None = None
 
     def left(self, share: float) -> float:
         """Return the seconds that are left of a share of the budget.
@@ -55,7 +60,7 @@ class Job:
         Args:
             share: The share, 1 for all of it.
         """
-        return share * self.budget - (time.monotonic() - self.started)
+        return share * self.budget - (self.clock() - self.started)
 
     def seconds(self, folds: int) -> float:
         """Return the seconds of each search on frozen vectors.
@@ -64,6 +69,12 @@ class Job:
             folds: Number of outer folds, besides which all rows are searched once.
         """
         return max(self.left(FROZEN_SHARE), 0) / (folds + 1)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the card says of every fit: budget and seed and, where there are vectors of another program, whose."""
+        said = {"file": self.outside.path.name, **self.outside.origin} if self.outside else None
+        return {"budget": self.budget, "seed": self.seed} | ({"vectors": said} if said else {})
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what the card of every fitted model says.

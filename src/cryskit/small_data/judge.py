@@ -11,7 +11,7 @@ import numpy as np
 from cryskit.atomic_write import write_json
 from cryskit.errors import DataError
 from cryskit.small_data.folds import folds_of, some, without
-from cryskit.small_data.search import Choice, choose, errors_of, fitted, mean_of
+from cryskit.small_data.search import Choice, choose, error_of, errors_of, fitted, mean_of
 from cryskit.small_data.table import GUESS, physical
 from cryskit.small_data.tuning import predicted
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from cryskit.small_data.job import Job
     from cryskit.small_data.sources import Vectors
     from cryskit.small_data.table import Table
     from cryskit.small_data.tuning import Tuner
 
 OUTER = 5
 """Number of outer folds."""
+SHARES = (0.5, 0.75, 0.25, 1.0, 0.0)
+"""Shares of the frozen in the mean of frozen and fine-tuned that are tried, the first of equally good ones taken."""
 SIZES = (0.25, 0.5, 0.75)
 """Shares of the training rows of the learning curve, besides all of them."""
 MEAN, FROZEN, TUNED, BOTH, FIT = "mean of the labels", "frozen", "fine-tuned", "mean of both", "fit"
@@ -97,25 +100,21 @@ def outer_folds(table: Table, seed: int) -> list[np.ndarray]:
     return folds_of(table.groups, count, seed, table.numbers if table.wanted.classes else None)
 
 
-def judge_frozen(
-    table: Table, vectors: Vectors, folds: Sequence[np.ndarray], kept: Kept, seed: int, seconds: float
-) -> list[Choice]:
+def judge_frozen(job: Job, folds: Sequence[np.ndarray], seconds: float) -> list[Choice]:
     """Return what each outer fold chooses on frozen vectors; predictions of the rows left out are kept with it.
 
     Args:
-        table: The table.
-        vectors: Vectors of all its crystals.
+        job: The fit.
         folds: Rows of the outer folds.
-        kept: Where results are kept.
-        seed: Seed of the inner folds.
         seconds: Time of each search after which no further candidate is begun.
     """
+    table, vectors, seed = job.table, job.vectors, job.seed
     choices = []
     for number, fold in enumerate(folds):
         rows = without(np.arange(len(table)), fold)
 
         def made(rows: np.ndarray = rows, fold: np.ndarray = fold) -> dict[str, Any]:
-            choice = choose(table, vectors, rows, seed, seconds)
+            choice = choose(table, vectors, rows, seed, seconds, job.clock)
             parts = fitted(table, vectors, rows, choice, every=True)
             named = {part.candidate.name: part.predict(vectors, fold) for part in parts} | {
                 FROZEN: mean_of(parts, vectors, fold)
@@ -131,7 +130,7 @@ def judge_frozen(
             }
 
         what = f"frozen vectors, fold {number + 1} of {len(folds)}"
-        choices.append(Choice.from_json(kept.get(f"frozen-{number + 1}", what, made)["choice"]))
+        choices.append(Choice.from_json(job.kept.get(f"frozen-{number + 1}", what, made)["choice"]))
     return choices
 
 
@@ -194,7 +193,7 @@ def decide(
 ) -> tuple[tuple[float, float], dict[str, list[float]]]:
     """Fine-tune on some rows and decide on the rows that chose the epoch how frozen and fine-tuned are to be mixed.
 
-    Their mean is taken unless one of them alone is better there by more than a standard error of the difference.
+    The shares of their mean (`SHARES`) are those with the smallest error there.
 
     Args:
         tuner: What the fine-tunings share.
@@ -237,14 +236,9 @@ def mixed(table: Table, rows: np.ndarray, frozen: np.ndarray, tuned: np.ndarray,
         tuned: Predictions of fine-tuned networks, as they are learned.
         transform: Transform under which they are learned.
     """
-    together = errors_of(table, rows, physical((frozen + tuned) / 2, transform))
-    best, shares = 0.0, (0.5, 0.5)
-    for values, alone in ((frozen, (1.0, 0.0)), (tuned, (0.0, 1.0))):
-        gain = together - errors_of(table, rows, physical(values, transform))
-        surplus = float(gain.mean() - gain.std() / max(len(gain), 1) ** 0.5)
-        if surplus > best:
-            best, shares = surplus, alone
-    return shares
+    errors = [error_of(table, rows, share * frozen + (1 - share) * tuned, transform) for share in SHARES]
+    share = SHARES[int(np.argmin(errors))]
+    return share, 1 - share
 
 
 def collected(

@@ -14,7 +14,7 @@ from cryskit.small_data.regressors import KINDS, Space, rescaled
 from cryskit.small_data.table import physical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
 
@@ -82,7 +82,14 @@ class Choice:
         return cls(**values | {"candidates": tuple(Candidate(*one) for one in values["candidates"]), "shares": shares})
 
 
-def choose(table: Table, vectors: Vectors, rows: np.ndarray, seed: int, seconds: float) -> Choice:
+def choose(
+    table: Table,
+    vectors: Vectors,
+    rows: np.ndarray,
+    seed: int,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Choice:
     """Choose transform, vectors, regressor and settings by cross-validation within some rows.
 
     Args:
@@ -91,8 +98,9 @@ def choose(table: Table, vectors: Vectors, rows: np.ndarray, seed: int, seconds:
         rows: The training rows; no other label is looked at.
         seed: Seed of the inner folds.
         seconds: Time after which no further candidate is begun.
+        clock: Function that gives the seconds that are budgeted.
     """
-    end = time.monotonic() + seconds
+    end = clock() + seconds
     rows = some(rows, table.groups, SEARCHED, seed)
     folds = [np.searchsorted(rows, rows[fold]) for fold in folds_of(table.groups[rows], INNER, seed)]
     inner = _Inner(table, rows, folds)
@@ -101,13 +109,13 @@ def choose(table: Table, vectors: Vectors, rows: np.ndarray, seed: int, seconds:
     transform = table.transforms[int(np.argmin([candidate.error for candidate, _ in first]))]
     found = [first[table.transforms.index(transform)]]
     for view, kind in _order(vectors.views):
-        if found and time.monotonic() > end and len(found) > 1:
+        if found and clock() > end and len(found) > 1:
             break
         if (view, kind) != (vectors.views[0], _FIRST):
             points.setdefault(view, _points(vectors[view][rows]))
             found.append(inner.best(kind, view, points[view], transform))
     best = min(found, key=lambda one: one[0].error)[0].view
-    if time.monotonic() < end:
+    if clock() < end:
         found.extend(inner.best(kind, best, points[best], transform) for kind in _DEAR)
     found.sort(key=lambda one: one[0].error)
     shares, error = _mean_of_best(table, rows, [values for _, values in found], transform)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,29 +16,40 @@ import torch
 from cryskit import properties
 from cryskit.atomic_write import replacing
 from cryskit.batching import Batcher
+from cryskit.elements import ELEMENTS, symbol
 from cryskit.encoders.levels import width_of
 from cryskit.errors import ModelError
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
+from cryskit.predict.outside import MEMBER
 from cryskit.predict.published import path_of
 from cryskit.predict.readout import BATCH_EDGES
 from cryskit.registry import ENCODERS
 from cryskit.small_data.table import SPEC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
+    from cryskit.predict.outside import OutsideVectors
     from cryskit.small_data.table import Table
     from cryskit.types import Graph
 
 PUBLISHED = ("crysae", "crysgnn", "cryskit-mp")
 """Models whose encoders are tried."""
+MAGPIE = "magpie"
+"""Name of the statistics of Magpie's 22 element properties over the composition, which need matminer."""
 JOINED = "+"
 """What stands between the names of encoders whose vectors are read together."""
 
+_MAGPIE = (
+    *("Number", "MendeleevNumber", "AtomicWeight", "MeltingT", "Column", "Row", "CovalentRadius", "Electronegativity"),
+    *(f"N{shell}Valence" for shell in ("s", "p", "d", "f", "")),
+    *(f"N{shell}Unfilled" for shell in ("s", "p", "d", "f", "")),
+    *("GSvolume_pa", "GSbandgap", "GSmagmom", "SpaceGroupNumber"),
+)  # the properties of the preset "magpie" of matminer's ElementProperty
 _ENOUGH = 5  # crystals of a class: of 20 in two classes, a column that says nothing divides 5 from the others once in 7,752 times
 
 
@@ -46,40 +60,41 @@ class Source:
     Attributes:
         name: Name of the model, or path of its file.
         digest: SHA-256 of the file.
-        config: Registry name and arguments of the encoder, on the graph that all encoders are given.
-        levels: Number of its levels: those of its layers, and their input.
+        member: What it is as a member of `encoders.levels`: registry name and arguments of the encoder, on the graph that all are given,
+            and the number of its levels, those of its layers and their input; or the number of properties of the elements.
         tensors: Its weights.
         learned: Names of the properties whose labels it has seen.
     """
 
     name: str
     digest: str
-    config: Mapping[str, Any]
-    levels: int
+    member: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
     learned: tuple[str, ...]
 
     @property
-    def member(self) -> dict[str, Any]:
-        """The encoder as a member of `encoders.levels`."""
-        return {"encoder": dict(self.config), "levels": self.levels}
+    def trainable(self) -> bool:
+        """Whether it is a network, which can be fine-tuned."""
+        return "encoder" in self.member
 
     @cached_property
     def width(self) -> int:
         """Number of its pooled values."""
-        return width_of(self.config, self.levels)
+        return width_of(self.member)
 
 
 def source_of(name: str) -> Source:
     """Return the encoder of a model.
 
     Args:
-        name: A published model, or a model file.
+        name: A published model, a model file, or "magpie" for statistics over the composition.
 
     Raises:
-        ModelError: There is no such file, or its encoder reads another kind of graph.
+        ModelError: There is no such file, or its encoder reads another kind of graph, or matminer is missing.
         UnknownNameError: There is no such model.
     """
+    if name in _MADE:
+        return _MADE[name]()
     predictor = load(name)
     asked = dict(predictor.card.encoder)
     config = asked | ({"neighbours": SPEC.neighbours} if "neighbours" in asked else {})
@@ -96,11 +111,46 @@ def source_of(name: str) -> Source:
     return Source(  # an encoder that is made of others is read at its end alone
         name=name,
         digest=digest(path_of(name)),
-        config=config,
-        levels=len(lists[-1]) + 1 if lists else 0,
+        member={"encoder": config, "levels": len(lists[-1]) + 1 if lists else 0},
         tensors=predictor.encoder.state_dict(),
         learned=tuple(predictor.properties),
     )
+
+
+def tried_by_default() -> tuple[str, ...]:
+    """Return what is tried unless the caller says otherwise: the published encoders and, where matminer is installed, Magpie's statistics."""
+    return (*PUBLISHED, *([MAGPIE] if find_spec("matminer") else []))
+
+
+def _magpie() -> Source:
+    """Return Magpie's statistics over the composition, whose table of element properties is matminer's.
+
+    Raises:
+        ModelError: matminer is missing.
+    """
+    try:
+        from matminer.utils.data import MagpieData  # noqa: PLC0415 - an extra, and takes seconds to import
+    except ImportError as missing:
+        raise ModelError(
+            f"{MAGPIE} needs matminer, which is not installed", "pip install 'cryskit[baselines]'"
+        ) from missing
+    data = MagpieData(impute_nan=True)
+    rows = [[data.all_elemental_props[name][symbol(number)] for name in _MAGPIE] for number in range(1, ELEMENTS + 1)]
+    table = torch.tensor([[0.0] * len(_MAGPIE), *rows])
+    found = hashlib.sha256(table.numpy().tobytes()).hexdigest()
+    return Source(MAGPIE, found, {"composition": len(_MAGPIE)}, {"table": table}, ())
+
+
+def outside_source(vectors: OutsideVectors) -> Source:
+    """Return the vectors of another program as a source; the graph of the table has them.
+
+    Args:
+        vectors: The vectors.
+    """
+    return Source(vectors.name, digest(vectors.path), {MEMBER: vectors.width}, {}, ())
+
+
+_MADE: Mapping[str, Callable[[], Source]] = MappingProxyType({MAGPIE: _magpie})
 
 
 def usable_sources(
@@ -111,7 +161,7 @@ def usable_sources(
     Labels of the target that an encoder has seen would flatter its errors, where the crystals are the same.
 
     Args:
-        names: Published models or files.
+        names: Published models or files, or "magpie".
         target: Name of the property that is learned.
         origins: Groups of properties whose values together say what the target is.
     """
@@ -162,7 +212,7 @@ class Vectors:
         self._single = {
             s.name: _kept(table.graph, s, folder / f"vectors-{key[:12]}-{s.digest[:12]}.npy") for s in sources
         }
-        small = [source.name for source in sources if not source.learned]
+        small = [source.name for source in sources if source.trainable and not source.learned]
         self.views = [*self.sources, *([JOINED.join(small)] if len(small) > 1 else [])]
 
     def __getitem__(self, view: str) -> np.ndarray:

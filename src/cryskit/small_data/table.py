@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cryskit.predict.outside import OutsideVectors
     from cryskit.types import Crystal, Graph
 
 SPEC = GraphSpec()
@@ -176,6 +177,26 @@ def _with_graphs(crystals: list[Crystal], wanted: Property, left_out: dict[str, 
     groups = np.unique(formulas, return_inverse=True)[1]
     unusable = {crystals[row].id: str(error) for row, error in errors.items()}
     return Table(usable, wanted, values, groups, graph, ("none",), left_out | unusable)
+
+
+def with_outside(table: Table, vectors: OutsideVectors) -> Table:
+    """Return a table whose graph has the vectors of another program.
+
+    Args:
+        table: The table.
+        vectors: The vectors.
+
+    Raises:
+        DataError: A crystal has none, or that of another crystal.
+    """
+    graph, reasons = vectors.attached(table.graph, table.crystals)
+    lacking = [reason for reason in reasons if reason]
+    if lacking:
+        raise DataError(
+            f"{counted(len(lacking), 'crystal')} of {len(table)} cannot be used with these vectors: {lacking[0]}",
+            "Make the table of vectors from the same crystals (`cryskit data convert` writes them as they are read), or leave these rows out",
+        )
+    return replace(table, graph=graph)
 
 
 def _transforms(wanted: Property, values: np.ndarray) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from cryskit.training.plan import Optimisation
 from cryskit.training.transfer import transfer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -57,6 +58,7 @@ class Tuner:
         folder: Folder of their runs.
         key: Hash of the table.
         seed: Seed of the weights of the heads, of the order of rows, and of the rows that choose the epoch.
+        clock: Function that gives the seconds that are budgeted.
     """
 
     table: Table
@@ -64,11 +66,12 @@ class Tuner:
     folder: Path
     key: str
     seed: int
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def pools(self) -> tuple[str, ...]:
         """The poolings that can be tried; "" if the encoder has its own only."""
-        kind = ENCODERS[str(self.source.config["name"])]
+        kind = ENCODERS[str(self.source.member["encoder"]["name"])]
         return POOLS if "pool" in inspect.signature(kind).parameters else ("",)
 
     def divided(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,9 +85,9 @@ class Tuner:
         if not kept.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._run(rows, transform, self.pools[0], 1, self.folder / "warm-up")
-            started = time.monotonic()
+            started = self.clock()
             self._run(rows, transform, self.pools[0], 2, self.folder / "pace")
-            kept.write_text(f"{(time.monotonic() - started) / 2}", encoding="utf-8")
+            kept.write_text(f"{(self.clock() - started) / 2}", encoding="utf-8")
         return float(kept.read_text(encoding="utf-8"))
 
     def tuned(self, rows: np.ndarray, transform: str, pool: str, epochs: int, name: str) -> Predictor:
@@ -101,7 +104,7 @@ class Tuner:
 
     def _run(self, rows: np.ndarray, transform: str, pool: str, epochs: int, folder: Path) -> Predictor:
         wanted = self.table.under(transform)
-        encoder = dict(self.source.config) | ({"pool": pool} if pool else {})
+        encoder = dict(self.source.member["encoder"]) | ({"pool": pool} if pool else {})
         card = Card(name=folder.name, encoder=ENCODERS.complete(encoder), spec=SPEC, properties=[wanted])
         optimisation = Optimisation(epochs=epochs, seed=self.seed, **_SETTINGS)
         with seeded(self.seed):

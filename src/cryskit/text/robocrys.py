@@ -21,6 +21,7 @@ import numpy as np
 
 from cryskit.errors import CryskitError, DescriptionError
 from cryskit.text.prototype_filter import PrototypeFilter, reduced
+from cryskit.text.quick_import import without_needless_checks
 from cryskit.text.short import kind_and_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 try:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), without_needless_checks():
         warnings.simplefilter("ignore")
         from matminer.featurizers.site import CrystalNNFingerprint
         from matminer.featurizers.structure import SiteStatsFingerprint

@@ -17,13 +17,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from cryskit import batching
 from cryskit.batching import Batcher
 from cryskit.errors import PlanError, counted
 from cryskit.layers.across_processes import summed
@@ -31,12 +30,13 @@ from cryskit.training.batches import EdgeBatches
 from cryskit.training.checkpoint import BEST, LAST, SUFFIX, SafetensorsIO
 from cryskit.training.identity import Identity, claim
 from cryskit.training.log import LOG
+from cryskit.training.module import ObjectiveModule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from cryskit.protocols import Objective
     from cryskit.training.plan import Optimisation
@@ -48,8 +48,6 @@ ENOUGH = 20
 """Fewer validation crystals than these choose an epoch by chance."""
 
 _BF16_MATMUL = "bf16-matmul"
-_BITS = 32  # for the number of a process and of a step, behind the seed of the run
-_STEP_BITS = 24
 _UNNAMED = Identity({})
 
 
@@ -126,7 +124,7 @@ def fit(
     claim(folder, identity)
     _end_line(folder / LOG)
     batches = EdgeBatches(training, optimisation.edges, optimisation.seed, optimisation.processes)
-    _set_modes(objective)
+    set_modes(objective)
     loop = _Loop(objective, optimisation, rates or {}, len(batches), folder / LOG, watch)
     best = ModelCheckpoint(folder, BEST, monitor=VALIDATION, enable_version_counter=False)
     last = ModelCheckpoint(folder, LAST, every_n_epochs=1, enable_version_counter=False)
@@ -136,8 +134,8 @@ def fit(
         trainer = _trainer(optimisation, loop.epochs, folder, [best, last], progress=progress)
         trainer.fit(
             loop,
-            _loader(batches),
-            _loader(EdgeBatches(validation, 4 * optimisation.edges, None, optimisation.processes)),
+            loader_of(batches),
+            loader_of(EdgeBatches(validation, 4 * optimisation.edges, None, optimisation.processes)),
             ckpt_path=str(resume) if resume.exists() else None,
         )
     kept = SafetensorsIO().load_checkpoint(folder / f"{BEST}{SUFFIX}")
@@ -202,8 +200,12 @@ def _batcher(data: Graph | Batcher) -> Batcher:
     return data if isinstance(data, Batcher) else Batcher(data)
 
 
-def _set_modes(objective: Objective) -> None:
-    """Put all but what is frozen into training mode; Lightning leaves every module in the mode it is in."""
+def set_modes(objective: Objective) -> None:
+    """Put all but what is frozen into training mode; Lightning leaves every module in the mode it is in.
+
+    Args:
+        objective: What is trained.
+    """
     objective.train()
     for module in objective.modules():
         parameters = list(module.parameters())
@@ -246,7 +248,12 @@ def _trainer(
     )
 
 
-def _loader(batches: EdgeBatches) -> DataLoader[Any]:
+def loader_of(batches: EdgeBatches) -> DataLoader[Any]:
+    """Return the loader of the batches.
+
+    Args:
+        batches: The batches.
+    """
     rows: Any = range(len(batches.batcher))
     return DataLoader(rows, batch_sampler=batches, collate_fn=batches.collate)
 
@@ -274,8 +281,8 @@ class _Average:
         return torch.lerp(averaged, current, 1 - decay)
 
 
-class _Loop(LightningModule):
-    """An objective as Lightning trains it."""
+class _Loop(ObjectiveModule):
+    """An objective as it is trained here: with a log of every epoch."""
 
     def __init__(
         self,
@@ -286,11 +293,7 @@ class _Loop(LightningModule):
         log: Path,
         watch: Callable[[float, float], None] | None,
     ) -> None:
-        super().__init__()
-        self.objective = objective
-        self._losses: Any = torch.compile(objective, dynamic=True) if optimisation.compile else objective
-        self._optimisation = optimisation
-        self._rates = rates
+        super().__init__(objective, optimisation, rates)
         self.epochs = optimisation.passes(batches)
         self._steps = batches * self.epochs
         self._log = log
@@ -299,47 +302,18 @@ class _Loop(LightningModule):
         self._training_losses: dict[str, list[Tensor]] = defaultdict(list)
         self._validation_losses: dict[str, list[Tensor]] = defaultdict(list)
 
-    def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW under a one-cycle schedule, one group of parameters per rate, the highest rate first."""
-        o = self._optimisation
-        groups: dict[float, list[nn.Parameter]] = defaultdict(list)
-        for name, parameter in self.objective.named_parameters():
-            if parameter.requires_grad:
-                groups[o.rate * self._rates.get(name, 1.0)].append(parameter)
-        highest = sorted(groups, reverse=True)
-        optimizer = torch.optim.AdamW(
-            [{"params": groups[rate], "lr": rate} for rate in highest], lr=o.rate, weight_decay=o.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, highest, total_steps=self._steps + 1, pct_start=o.warmup
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def transfer_batch_to_device(self, batch: Graph, device: torch.device, dataloader_idx: int) -> Graph:
-        """Move a graph."""
-        del dataloader_idx
-        return batching.to(batch, device, non_blocking=True)
+    @property
+    def steps(self) -> int:
+        """Number of steps of the whole run."""
+        return self._steps
 
     def training_step(self, batch: Graph, batch_idx: int) -> Tensor:
         """Return the sum of the losses."""
         del batch_idx
-        seed = (self._optimisation.seed << _BITS) + self.global_step + (self.global_rank << _STEP_BITS)
-        torch.manual_seed(seed)  # a resumed run drops what others drop
-        self.objective.advance(self.global_step / self._steps)
-        losses = self._shares(self._losses(batch), batch)
+        losses = self.losses_of(batch)
         for name, loss in losses.items():
             self._training_losses[name].append(loss.detach())
-        total: Tensor = torch.stack(list(losses.values())).sum() * self.trainer.world_size  # of which the mean is taken
-        return total
-
-    def _shares(self, losses: dict[str, Tensor], batch: Graph) -> dict[str, Tensor]:
-        """Return what the losses of this process contribute to those of the whole batch, which are their sum over the processes."""
-        if self.trainer.world_size == 1:
-            return losses
-        known = self.objective.sizes(batch)
-        own = torch.tensor([known.get(name, batch.crystals) for name in losses], device=self.device)
-        shares = own / summed(own).clamp_min(1)
-        return {name: loss * share for (name, loss), share in zip(losses.items(), shares, strict=True)}
+        return self.total(losses)
 
     def on_train_epoch_start(self) -> None:
         """Start the clock."""

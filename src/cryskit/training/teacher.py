@@ -2,14 +2,13 @@
 
 A table is a Parquet file with the columns `id`, `vectors` (all atoms of the cell in their order, each its layers, each layer
 its `width` numbers, in a row, or one list for each atom), `width`, unless it is 1 `layers`, and if it is known `fingerprint`, by which a crystal is
-compared with that of the run. Its metadata may say whose vectors they are (`ORIGIN`). `cryskit embed --atoms` writes a table; the scripts in
+compared with that of the run. Its metadata may say whose vectors they are (`predict.outside`). `cryskit embed --atoms` writes a table; the scripts in
 `tools/extract` write those of universal potentials, so that a network can be learned from without being installed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +30,7 @@ from cryskit.predict.card import refuse_tensors
 from cryskit.predict.classes import targets_of
 from cryskit.predict.load import load
 from cryskit.predict.network import matching_card
+from cryskit.predict.outside import leakage_of, origin_of
 from cryskit.predict.published import path_of
 from cryskit.registry import ENCODERS
 from cryskit.training.start import digested, manifest_of
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from cryskit.types import Graph, GraphSpec
 
 _TABLE = ".parquet"
-ORIGIN = b"cryskit.vectors"
-"""Key of the metadata of a table with a JSON object that says whose vectors it holds: `model`, `version`, `training_set`, `licence`."""
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -91,7 +89,7 @@ class Vectors:
             raise DataError(f"There is no table of vectors {self._path}", "Check the path")
         self.named = teacher.model_copy(update={"digest": digested(self._path, teacher)})
         self.width = self._width()
-        self.origin = _origin(self._path) if self._path.suffix == _TABLE else {}
+        self.origin = origin_of(self._path) if self._path.suffix == _TABLE else {}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -103,14 +101,7 @@ class Vectors:
         """What a reader of the errors of a student has to know, as a sentence; "" for a model of cryskit, whose manifest says what it saw."""
         if self._path.suffix != _TABLE:
             return ""
-        model, data = (
-            self.origin.get("model", "an unnamed model"),
-            self.origin.get("training_set", "data that the table does not name"),
-        )
-        return (
-            f"{self.named.file} has vectors of {model}, which was trained on {data}: that your test crystals are among them cannot be "
-            "excluded, so errors may come out too small"
-        )
+        return leakage_of(self.named.file, self.origin)
 
     def of(self, crystals: Sequence[Crystal], layers: int, cache: Path) -> list[np.ndarray]:
         """Return the vectors of each crystal, (atoms, layers, width) float32.
@@ -264,15 +255,6 @@ def _read(path: Path, *columns: str) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is damaged ({error})", "Write it again with `cryskit embed --atoms`") from error
     return table.combine_chunks()
-
-
-def _origin(path: Path) -> dict[str, str]:
-    """Return what the metadata of a table says of the model whose vectors it holds; nothing if it says nothing that can be read."""
-    try:
-        found = json.loads((pq.read_schema(path).metadata or {}).get(ORIGIN, b"{}"))
-    except (ValueError, RecursionError):
-        return {}
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def taught(graph: Graph, vectors: Sequence[np.ndarray]) -> Graph:

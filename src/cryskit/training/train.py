@@ -8,21 +8,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-import numpy as np
-
-from cryskit.batching import collate, with_targets
 from cryskit.data.classes import prepared
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import Split
-from cryskit.data.tensors import target_row
-from cryskit.errors import DataError
+from cryskit.errors import DataError, PlanError
 from cryskit.evaluate.evaluate import evaluate
-from cryskit.graphs.build import build_usable
+from cryskit.exclusive import exclusive
 from cryskit.graphs.remembered import remembered
 from cryskit.plots.judged import plot_judged
 from cryskit.plots.loss_curves import plot_curves
 from cryskit.predict.predictor import Predictor
-from cryskit.registry import OBJECTIVES
 from cryskit.training.calibrate import calibrate, calibrated
 from cryskit.training.class_calibration import class_calibrations
 from cryskit.training.cross_validation import cross_validate, splits_of
@@ -31,6 +26,7 @@ from cryskit.training.identity import claim, digest_of
 from cryskit.training.inputs import SPLIT, crystals_of, folder_of, plan_of, split_of
 from cryskit.training.labels import COUNT, labels_of, note_impossible, without_impossible
 from cryskit.training.log import LOG, read_log
+from cryskit.training.parts import built, graphs_of, objective_of, with_labels
 from cryskit.training.run import card_of, identity_of, note_plan, start_from, start_heads, text_hash
 from cryskit.training.settle import settle
 from cryskit.training.teacher import taught
@@ -40,23 +36,10 @@ if TYPE_CHECKING:
 
     from cryskit.evaluate.evaluate import Evaluation
     from cryskit.predict.card import Card
-    from cryskit.protocols import Objective
     from cryskit.training.cross_validation import CrossValidation
     from cryskit.training.identity import Identity
     from cryskit.training.settle import SettledPlan
-    from cryskit.types import Crystal, Graph, GraphSpec, Property
-
-
-class _Part(NamedTuple):
-    """The crystals of a part that could be built, their graph, and why the others could not."""
-
-    crystals: list[Crystal]
-    graph: Graph
-    unusable: dict[str, str]
-
-    def joined(self, crystals: list[Crystal], graph: Graph) -> _Part:
-        """Return the part with other crystals behind it."""
-        return _Part([*self.crystals, *crystals], collate([self.graph, graph]), self.unusable)
+    from cryskit.types import Crystal, Property
 
 
 class _Learned(NamedTuple):
@@ -148,7 +131,7 @@ def train(
 
     Raises:
         DataError: A property has no labels, or the data is not that of the split.
-        PlanError: The plan contradicts itself, `folder` holds another run, or both a split and folds are given.
+        PlanError: The plan contradicts itself, `folder` holds another run or another process trains in it, or both a split and folds are given.
 
     Warns:
         FewValidationCrystals: Fewer than 20 crystals choose the epoch.
@@ -176,16 +159,18 @@ def train(
     source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
     cache, crystals, label = cache or folder, crystals_of(crystals), name or out.stem
     settings: dict[str, Any] = {"source": source, "cache": cache, "judging": judging, "progress": progress}
-    if folds is None:
-        divided = split_of(split, crystals, settled.plan.optimisation.seed)
-        card = train_once(settled, crystals, divided, out, folder, name=label, **settings)
-        if not isinstance(split, Split):
-            divided.save(folder / SPLIT)
-        return card
-    every = splits_of(folds, split, crystals, settled.plan.optimisation.seed)
-    train_fold = partial(train_once, settled, crystals, **settings)
-    said: dict[str, Any] = {"name": label, "source": source, "judging": judging, "announce": announce}
-    return cross_validate(settled, crystals, every, out, folder, train_fold, **said)
+    busy = PlanError(f"Another process trains in {folder}", "Wait for it, or choose another --out or --folder")
+    with exclusive(folder, busy):
+        if folds is None:
+            divided = split_of(split, crystals, settled.plan.optimisation.seed)
+            card = train_once(settled, crystals, divided, out, folder, name=label, **settings)
+            if not isinstance(split, Split):
+                divided.save(folder / SPLIT)
+            return card
+        every = splits_of(folds, split, crystals, settled.plan.optimisation.seed)
+        train_fold = partial(train_once, settled, crystals, **settings)
+        said: dict[str, Any] = {"name": label, "source": source, "judging": judging, "announce": announce}
+        return cross_validate(settled, crystals, every, out, folder, train_fold, **said)
 
 
 def train_once(
@@ -258,16 +243,16 @@ def _learn(
     """
     plan, teacher = settled.plan, settled.teacher
     wanted = predictor.card.properties
-    objective = _objective(settled, predictor)
+    objective = objective_of(settled, predictor)
     start = start_from(plan, predictor)
     parts, impossible = zip(*(without_impossible(part, wanted) for part in divided[:2]), strict=True)
-    training, validation = (_built(_labelled(part, wanted), objective.needs, cache) for part in parts)
+    training, validation = (built(with_labels(part, wanted), objective.needs, cache) for part in parts)
     elements = sorted({int(number) for crystal in training.crystals for number in crystal.numbers})
     rows, labelled = {"training": len(training.crystals), "validation": len(validation.crystals)}, training.crystals
     unlabelled = teacher.unlabelled_crystals(chain(*divided), objective.needs, cache) if teacher else None
     if unlabelled:
         training = training.joined(*unlabelled)
-    graphs = _graphs(predictor, training, validation)
+    graphs = graphs_of(predictor, training, validation)
     heads = start_heads(plan, predictor)
     if teacher and objective.teacher_layers:
         graphs = taught(graphs[0], teacher.of(training.crystals, objective.teacher_layers, cache)), graphs[1]
@@ -348,40 +333,8 @@ def _identity(
     return identity_of(settled, data, split.hash, *seen, *text)
 
 
-def _objective(settled: SettledPlan, predictor: Predictor) -> Objective:
-    """Return the objective of a run with labels around the networks of its predictor."""
-    settings = {key: value for key, value in settled.plan.objective.items() if key != "heads"}
-    settings |= {"teacher": settled.teacher.width} if settled.teacher else {}
-    return OBJECTIVES.build({**settings, "encoder": predictor.encoder, "heads": predictor.heads})
-
-
 def _plot(judged: Evaluation, wanted: Sequence[Property], folder: Path, of: str) -> None:
     """Draw the curves of the run, and predictions of the validation crystals over their labels."""
     plot_curves(read_log(folder / LOG), folder / "curve.png")
     for each in (p for p in wanted if p.name in judged.metrics):
         plot_judged(judged.table, each, folder, of=of)
-
-
-def _labelled(crystals: Sequence[Crystal], wanted: Sequence[Property]) -> list[Crystal]:
-    return [c for c in crystals if np.isfinite(target_row(c, wanted)).any()]
-
-
-def _built(crystals: Sequence[Crystal], spec: GraphSpec, cache: Path) -> _Part:
-    graph, errors = build_usable(crystals, spec, cache=cache)
-    usable = [crystal for position, crystal in enumerate(crystals) if position not in errors]
-    return _Part(usable, graph, {crystals[position].id: str(error) for position, error in errors.items()})
-
-
-def _graphs(predictor: Predictor, training: _Part, validation: _Part) -> tuple[Graph, Graph]:
-    """Return the graphs of both parts with labels, whose scale the heads take, and with descriptions if the model reads them."""
-    wanted, text_input = predictor.card.properties, predictor.text_input
-    graphs = _with_targets(training, wanted), _with_targets(validation, wanted)
-    predictor.heads.fit_scale(graphs[0].targets)
-    if text_input is None:
-        return graphs
-    return text_input.attach(graphs[0], training.crystals), text_input.attach(graphs[1], validation.crystals)
-
-
-def _with_targets(part: _Part, wanted: Sequence[Property]) -> Graph:
-    targets = [target_row(crystal, wanted) for crystal in part.crystals]
-    return with_targets(part.graph, np.array(targets).reshape(len(part.crystals), -1))

@@ -1,0 +1,53 @@
+"""Importing Robocrystallographer without checks that cost seconds and change nothing.
+
+Two of them make up most of its start: pymatgen parses the BibTeX reference of each of its 288 structure prototypes to see whether it is
+BibTeX, and inflect rewrites its methods so that the types of their arguments are checked at each call. Both packages come with these data
+and calls themselves. Where a version has no such check, nothing is changed.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def without_needless_checks() -> Iterator[None]:
+    """Import within the context what reads its own references and instruments its own methods."""
+    with ExitStack() as stack:
+        with suppress(ImportError):
+            from pymatgen.util import provenance  # noqa: PLC0415 - not before it is needed
+
+            stack.enter_context(_replaced(provenance, "is_valid_bibtex", _is_valid))
+        with suppress(ImportError):
+            import typeguard  # noqa: PLC0415 - as above
+
+            stack.enter_context(_replaced(typeguard, "typechecked", _unchanged))
+        yield
+
+
+@contextmanager
+def _replaced(module: Any, name: str, instead: Any) -> Iterator[None]:
+    """Put a function in the place of one of a module within the context, if the module has it."""
+    before = getattr(module, name, None)
+    if before is None:
+        yield
+        return
+    setattr(module, name, instead)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+
+
+def _unchanged(target: Any = None, **_settings: Any) -> Any:
+    """Return a function or class as it is, called as a decorator with or without settings."""
+    return _unchanged if target is None else target
+
+
+def _is_valid(reference: str) -> bool:
+    """Return whether a reference looks like BibTeX at its first sign."""
+    return reference.lstrip().startswith("@")
