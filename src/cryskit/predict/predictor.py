@@ -20,6 +20,7 @@ from cryskit.data.read import from_files, read
 from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
+from cryskit.graphs.build import build_usable
 from cryskit.graphs.plausible import doubts_of
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.card import CARD
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
+    from cryskit.predict.chunks import Build
     from cryskit.protocols import Encoder
     from cryskit.reliability.reliability import Reliability
     from cryskit.types import Crystal, Encoding, Failure, Graph, GraphSpec, Prediction
@@ -229,12 +231,15 @@ class Predictor(Shown, nn.Module):
         level = {"interval": interval} if interval and self.reliability is not None else {}
         return {"model": self.card.full_name, "units": units_of(schema), **level}
 
-    def stream(self, items: Iterable[Crystal | Failure], interval: float = LEVEL) -> Iterator[Prediction]:
+    def stream(
+        self, items: Iterable[Crystal | Failure], interval: float = LEVEL, build: Build = build_usable
+    ) -> Iterator[Prediction]:
         """Predict for validated crystals as they come, with `chunk` of them in memory.
 
         Args:
             items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
             interval: Share of crystals whose labels the intervals should cover, from 0.5 to 0.99.
+            build: Function that builds the graph of crystals.
 
         Yields:
             One prediction per item, in order; failed ones with their reason.
@@ -246,7 +251,7 @@ class Predictor(Shown, nn.Module):
         self.require_heads()
         require_level(interval)
         judged, domain = partial(self.judged, interval=interval), self.reliability.domain if self.reliability else None
-        for chunk in chunks(items, self.chunk, self.card.spec, self.complete):
+        for chunk in chunks(items, self.chunk, self.card.spec, self.complete, build):
             numbers, remarks = self._run(chunk.graph, judged), [*chunk.remarks.values()]
             found = iter(predictions_of(self.card, chunk.usable, numbers, remarks, domain))
             for position, item in enumerate(chunk.items):
@@ -255,22 +260,17 @@ class Predictor(Shown, nn.Module):
                 else:
                     yield next(found)
 
-    def stream_embeddings(self, items: Iterable[Crystal | Failure]) -> Iterator[dict[str, Any]]:
-        """Yield the rows of the table that `embed` gives as crystals come.
-
-        Args:
-            items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
-        """
-        for item, vector, reason in self._outcomes(items, lambda graph: self.encoder(graph).crystals, self.card.spec):
+    def stream_embeddings(
+        self, items: Iterable[Crystal | Failure], build: Build = build_usable
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the table that `embed` gives as crystals come; the arguments are those of `stream`."""
+        for item, vector, reason in self._outcomes(
+            items, lambda g: self.encoder(g).crystals, self.card.spec, build=build
+        ):
             yield {"id": item.id, "vector": vector, **_outcome(vector, reason)}
 
     def stream_atom_embeddings(self, items: Iterable[Crystal | Failure], layers: int = 1) -> Iterator[dict[str, Any]]:
-        """Yield the rows of the table that `embed_atoms` gives as crystals come.
-
-        Args:
-            items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
-            layers: Number of layers, counted from the end of the encoder.
-        """
+        """Yield the rows of the table that `embed_atoms` gives as crystals come: of items as `stream` takes them, and its `layers`."""
 
         def vectors_of(graph: Graph) -> torch.Tensor:
             return torch.stack(encode_with_hidden_states(self.encoder, graph, layers)[1], dim=1)
@@ -344,6 +344,7 @@ class Predictor(Shown, nn.Module):
         spec: GraphSpec,
         *,
         per_atom: bool = False,
+        build: Build = build_usable,
     ) -> Iterator[tuple[Crystal | Failure, np.ndarray | None, str]]:
         """Yield each item in order with what is read out of its graph, and why it is None or what the crystal lacks.
 
@@ -352,10 +353,11 @@ class Predictor(Shown, nn.Module):
             what: Function from a batch to a tensor with one row per crystal, or per atom.
             spec: Which graph.
             per_atom: Whether `what` gives one row per atom; then each crystal has the rows of its atoms.
+            build: Function that builds the graph of crystals.
         """
-        for chunk in chunks(items, self.chunk, spec, self.complete):
-            values, graph = self._run(chunk.graph, what), chunk.graph
-            sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
+        for chunk in chunks(items, self.chunk, spec, self.complete, build):
+            values = self._run(chunk.graph, what)
+            sizes = np.bincount(chunk.graph.crystal_of_atom.numpy(), minlength=chunk.graph.crystals)
             found = iter(np.split(values, np.cumsum(sizes)[:-1]) if per_atom else values)
             for position, item in enumerate(chunk.items):
                 if position in chunk.failures:
@@ -385,10 +387,10 @@ class Predictor(Shown, nn.Module):
 
     def _run(self, graph: Graph, what: Callable[[Graph], torch.Tensor]) -> np.ndarray:
         """Return what is read out of a graph of any size, batch by batch, on the device of the weights."""
-        found = compute(graph, what, self.batch_edges, self.device)
-        if found.failures:
-            raise ModelError(next(iter(found.failures.values())), "Leave this crystal out")
-        return found.values
+        values, failures = compute(graph, what, self.batch_edges, self.device)
+        if failures:
+            raise ModelError(next(iter(failures.values())), "Leave this crystal out")
+        return values
 
 
 def _outcome(found: np.ndarray | None, reason: str) -> dict[str, str]:
