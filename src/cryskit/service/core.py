@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -81,9 +82,11 @@ class Service:
 
     def start(self) -> None:
         """Load the default model and start the processes that read."""
-        self.reading.start()
         salt = Crystal("CsCl", 4.12 * np.eye(3), np.array([[0.0] * 3, [0.5] * 3]), np.array([55, 17]))
-        list(self.models.get().predictor.stream_embeddings([salt]))  # the first crystal takes a second
+        with ThreadPoolExecutor(1) as threads:
+            reading = threads.submit(self.reading.start)  # in another process, which imports for seconds
+            list(self.models.get().predictor.stream_embeddings([salt]))  # the first crystal takes a second
+            reading.result()
         self.ready.set()
 
     def close(self) -> None:
