@@ -44,6 +44,13 @@ def die_while_sending() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def preloaded(module: str) -> bool:
+    """Return whether a module is imported; but end this process where it is to die."""
+    if module == "die":
+        os._exit(3)
+    return module in sys.modules
+
+
 @cache
 def slow_start() -> None:
     """Take longer than the items may."""

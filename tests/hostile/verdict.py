@@ -25,7 +25,7 @@ _FOLDERS = (
 )
 _MODULES = "cryskit|asyncio|starlette|fastapi|uvicorn|pydantic|pydantic_core|anyio|numpy|torch|pandas|pyarrow|pymatgen|monty|ase|gemmi|moyopy|h11|json|gzip|zlib|sqlite3|builtins|concurrent|multiprocessing"
 _MARKS = (
-    r"Traceback|(?:site|dist)-packages|\.py\b|File \"|\bline \d+, in |0x[0-9a-f]{8,}|<(?:class|module|function|bound|built-in|frozen)",
+    r"Traceback|(?:site|dist)-packages|\.py\b|File \"|\bline \d+, in | at 0x[0-9a-f]{6,}|<(?:class|module|function|bound|built-in|frozen)",
     rf"\b(?:{_MODULES})\.[a-z_]+(?:\.[A-Za-z_]+|[A-Z(])",
     r"\b[A-Z]\w*(?:Error|Exception|Interrupt)\b",
     *map(re.escape, sorted(set(_FOLDERS))),

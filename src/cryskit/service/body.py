@@ -91,9 +91,9 @@ def checked(
         ServiceError: The options cannot be, or there are too many crystals or none.
     """
     asked = validated(options, form, schema)
-    given = [*files, *_structures(asked.structures)]
-    limits.require_rows(len(given) or (1 if getattr(asked, "words", "") else 0))
+    limits.require_rows(len(files) + len(asked.structures) or (1 if getattr(asked, "words", "") else 0))
     limits.require_rows(1 + len(getattr(asked, "candidates", ())))
+    given = [*files, *_structures(asked.structures)]
     return Content(asked, given)
 
 

@@ -1,0 +1,40 @@
+"""Fill the page on the service with what it answers under load, from the card of `benchmarks.studies.service_load`.
+
+The page says where with the comment `<!-- load -->`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from cards import filled, table  # MkDocs runs a hook as a file, not as a module of a package
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MARK = "<!-- load -->"
+_COLUMNS = ("requests_per_second", "crystals_per_second", "p50_ms", "p95_ms", "p99_ms", "errors")
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace the mark of a page (called by MkDocs for each page)."""
+    return filled(markdown, MARK, "service", load)
+
+
+def load(card: Mapping[str, Any]) -> str:
+    """Return the table of rates and times, the gain of batches and what else the machine did."""
+    named = {f"{found['clients']} clients".replace("1 clients", "1 client"): found for found in card["clients"]}
+    named[f"{card['unbatched']['clients']} clients, each crystal alone"] = card["unbatched"]
+    named[f"1 client, files of {card['files']['crystals_per_file']:,}"] = card["files"]
+    rows = [[name, *(found[column] for column in _COLUMNS)] for name, found in named.items()]
+    heads = ["", "requests/s", "crystals/s", "p50 / ms", "p95 / ms", "p99 / ms", "errors"]
+    made, gain, memory = card["machine"], card["batched_over_unbatched"], card["memory_mb"]
+    said = (
+        f"Batches give {gain['median']} times the requests of crystals computed alone (turns: {', '.join(map(str, gain['turns']))}). Memory of all processes: "
+        f"{memory['before']['batched']:.0f} MB before, {memory['after']['batched']:.0f} MB after. Measured on {made['cpu']} with {made['cores']} cores, which the "
+        f"clients share and of which other programs used {made['cores_of_others']} (load average {made['load_before']:.1f} before, {made['load_after']:.1f} after)."
+    )
+    return f"{table(heads, rows)}\n\n{said}"
