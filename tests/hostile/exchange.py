@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HOST = b"Host: 127.0.0.1\r\n"
 END = b"Connection: close\r\n\r\n"
 _SECONDS = 100.0  # more than the service waits for a request
+_BEFORE_END = 1.0  # seconds in which an answer may come before the client says that no more comes
 _MOST = 4_000_000  # bytes of an answer that are looked at
 
 
@@ -84,7 +85,7 @@ def send(port: int, hostile: Hostile, seconds: float = _SECONDS) -> Answer:
                 connection.sendall(piece)
                 if hostile.pause and _came(connection, raw, hostile.pause):
                     break
-            if hostile.ends:
+            if hostile.ends and not _came(connection, raw, _BEFORE_END):
                 connection.shutdown(socket.SHUT_WR)
         hung = False
         try:

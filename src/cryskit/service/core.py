@@ -75,6 +75,7 @@ class Service:
             lambda _wanted, ready: ready.edges,
             most=settings.batch_edges,
             wait=settings.batch_wait,
+            coming=lambda: self.reading.callers,
             seen=self.metrics.batch,
         )
         self._explaining = threading.Lock()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +40,13 @@ class Reading:
         self._batcher: Batcher[Given] = Batcher(
             self._together, lambda _key, _given: 1, most=PIECE, wait=0.0, threads=settings.processes
         )
+        self._lock = threading.Lock()
+        self._callers = 0
+
+    @property
+    def callers(self) -> int:
+        """Number of callers for whom it reads."""
+        return self._callers
 
     def start(self) -> None:
         """Start the processes."""
@@ -63,6 +72,10 @@ class Reading:
             ServiceError: There are more rows than a request may hold, or none.
         """
         most = self._limits.rows if most is None else most
+        with self._counted():
+            return self._read(given, job, spec, most)
+
+    def _read(self, given: Sequence[Given], job: Job, spec: GraphSpec | None, most: int) -> list[Ready]:
         key = (most, spec if len(given) <= PIECE else None)
         found: list[Ready] = []
         for piece in _ahead(self._batcher.submit(key, piece) for piece in pieces(given, PIECE)):
@@ -83,6 +96,17 @@ class Reading:
         asked = (self._batcher.submit((1, spec), piece) for piece in pieces(lacking, PIECE))
         built = (row for piece in _ahead(asked) for rows in piece for row in rows)
         yield from (next(built) if each.lacks_graph else each for each in items)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a caller for the time of a block."""
+        with self._lock:
+            self._callers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callers -= 1
 
     def _together(self, key: Any, given: list[Given]) -> list[Rows]:
         rows, spec = key
