@@ -174,21 +174,7 @@ def test_two_hundred_files_are_a_table_of_which_few_rows_are_drawn(opened: Opene
     assert opened.is_so("document.querySelector('#rows .active')?.dataset.index === '199'")
 
 
-TEN_THOUSAND = """async () => {
-    const { state, rowOf, add, predicted } = await import("/page/state.js");
-    const { arrange } = await import("/page/view.js");
-    const names = state.model.properties.map(({ name }) => name);
-    add(Array.from({ length: 10000 }, (_, i) => {
-        const row = rowOf({ id: `crystal ${i}`, formula: `Na${i % 97}Cl`, status: "ok", reason: "" });
-        const values = Object.fromEntries(names.flatMap((name, j) => {
-            const value = Math.sin(i * (j + 1));
-            return [[name, value], [`${name}_lo`, value - 1], [`${name}_hi`, value + 1]];
-        }));
-        predicted(row, { ...values, domain: i % 5 ? "in" : "out", status: "ok", reason: "" });
-        return row;
-    }));
-    arrange();
-}"""
+TEN_THOUSAND = (Path(__file__).parent / "ten_thousand.js").read_text(encoding="utf-8")
 
 
 def test_ten_thousand_rows_are_sorted_filtered_and_scrolled_with_few_of_them_drawn(opened: Opened) -> None:
