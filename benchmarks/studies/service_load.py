@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--file", type=int, default=FILE, help="crystals of a file")
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
-    facts, others = machine.facts(torch.get_num_threads()), machine.Others()
+    facts = machine.facts(torch.get_num_threads())
     records = [record(crystal) for crystal in cryskit.read(DATA) if isinstance(crystal, Crystal)]
     with server() as batched, server("--batch-edges", "1") as alone:
         before = {"batched": memory(batched.pid), "alone": memory(alone.pid)}
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "turns": [round(each, 2) for each in ratios],
         },
         "memory_mb": {"before": before, "after": after},
-        "machine": facts | {"load_after": os.getloadavg()[0], "cores_of_others": round(others.cores(), 2)},
+        "machine": facts | {"load_after": os.getloadavg()[0]},
     }
     write_json(found, asked.out / "service.json")
 

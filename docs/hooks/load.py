@@ -29,12 +29,12 @@ def load(card: Mapping[str, Any]) -> str:
     named = {f"{found['clients']} clients".replace("1 clients", "1 client"): found for found in card["clients"]}
     named[f"{card['unbatched']['clients']} clients, each crystal alone"] = card["unbatched"]
     named[f"1 client, files of {card['files']['crystals_per_file']:,}"] = card["files"]
-    rows = [[name, *(found[column] for column in _COLUMNS)] for name, found in named.items()]
+    rows = [[name, *(f"{found[column]:,}" for column in _COLUMNS)] for name, found in named.items()]
     heads = ["", "requests/s", "crystals/s", "p50 / ms", "p95 / ms", "p99 / ms", "errors"]
     made, gain, memory = card["machine"], card["batched_over_unbatched"], card["memory_mb"]
     said = (
         f"Batches give {gain['median']} times the requests of crystals computed alone (turns: {', '.join(map(str, gain['turns']))}). Memory of all processes: "
         f"{memory['before']['batched']:.0f} MB before, {memory['after']['batched']:.0f} MB after. Measured on {made['cpu']} with {made['cores']} cores, which the "
-        f"clients share and of which other programs used {made['cores_of_others']} (load average {made['load_before']:.1f} before, {made['load_after']:.1f} after)."
+        f"clients share, and other programs, too: the load average was {made['load_before']:.1f} before and {made['load_after']:.1f} after."
     )
     return f"{table(heads, rows)}\n\n{said}"

@@ -216,7 +216,7 @@ def test_files_are_dropped_and_cleared(opened: Opened) -> None:
     opened.page.click("#clear")
     assert opened.page.is_hidden("#detail")
     assert opened.page.is_visible("#welcome")
-    assert opened.page.locator("#rows tr").count() == 0
+    assert opened.page.locator("#rows tr[data-index]").count() == 0
     assert opened.page.evaluate("document.activeElement.id") == "add"
 
 
