@@ -217,7 +217,7 @@ def test_files_are_dropped_and_cleared(opened: Opened) -> None:
     assert opened.page.is_hidden("#detail")
     assert opened.page.is_visible("#welcome")
     assert opened.page.locator("#rows tr[data-index]").count() == 0
-    assert opened.page.evaluate("document.activeElement.id") == "add"
+    assert opened.page.evaluate("document.activeElement.id") == "add-first"
 
 
 def test_work_is_cancelled_and_what_was_finished_stays(opened: Opened) -> None:

@@ -79,7 +79,7 @@ function clear() {
   changed("open");
   arrange();
   say("");
-  at("add").focus();
+  at("add-first").focus();
 }
 
 function dropping() {
