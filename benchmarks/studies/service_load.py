@@ -197,6 +197,8 @@ class Load(NamedTuple):
         times: Seconds until each answer.
         crystals: Crystals in the answers.
         errors: Answers that were not as they should be.
+        network: Seconds of the processor that the process of the network and of HTTP used.
+        reading: Seconds of the processor that the processes used that read and build graphs.
     """
 
     clients: int
@@ -204,6 +206,8 @@ class Load(NamedTuple):
     times: list[float]
     crystals: int
     errors: int
+    network: float
+    reading: float
 
     @property
     def rate(self) -> float:
@@ -236,6 +240,7 @@ def load(asked: Server, clients: int, seconds: float, requests: Iterator[Request
                 found.append((took, len(rows), is_good))
         connection.close()
 
+    before = _used(asked.pid)
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
         thread.start()
@@ -243,7 +248,21 @@ def load(asked: Server, clients: int, seconds: float, requests: Iterator[Request
         thread.join()
     passed = time.perf_counter() - begun
     times, rows, good = zip(*found, strict=True)
-    return Load(clients, passed, list(times), sum(rows), good.count(False))
+    network, reading = (now - then for now, then in zip(_used(asked.pid), before, strict=True))
+    share = passed / (passed + _WARM)  # of what was used falls on what counts
+    return Load(clients, passed, list(times), sum(rows), good.count(False), share * network, share * reading)
+
+
+def _used(pid: int) -> tuple[float, float]:
+    """Return the seconds of the processor that a process and all that it started have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own, sum(sum(_used(child)) for child in _children(pid))
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 def answered(connection: http.client.HTTPConnection, request: Request) -> bytes:
@@ -271,10 +290,9 @@ def joined(turns: Sequence[Load]) -> Load:
         turns: The turns, of as many clients.
     """
     times = [each for turn in turns for each in turn.times]
-    seconds, crystals, errors = (
-        sum(getattr(turn, name) for turn in turns) for name in ("seconds", "crystals", "errors")
-    )
-    return Load(turns[0].clients, seconds, times, crystals, errors)
+    names = ("seconds", "crystals", "errors", "network", "reading")
+    seconds, crystals, errors, network, reading = (sum(getattr(turn, name) for turn in turns) for name in names)
+    return Load(turns[0].clients, seconds, times, crystals, errors, network, reading)
 
 
 def summary(found: Load) -> dict[str, Any]:
@@ -294,6 +312,10 @@ def summary(found: Load) -> dict[str, Any]:
         "p50_ms": round(float(p50), 1),
         "p95_ms": round(float(p95), 1),
         "p99_ms": round(float(p99), 1),
+        "processor_ms": {
+            "network and HTTP": round(1000 * found.network / len(found.times), 2),
+            "reading and graphs": round(1000 * found.reading / len(found.times), 2),
+        },
     }
 
 
@@ -305,9 +327,7 @@ def memory(pid: int) -> float:
     """
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    return round(kilobytes / 1000 + sum(map(memory, children)), 1)
+    return round(kilobytes / 1000 + sum(map(memory, _children(pid))), 1)
 
 
 if __name__ == "__main__":
