@@ -54,7 +54,7 @@ class Batcher(Generic[Item]):
         self._changed = threading.Condition()
         self._closed = False
         self._threads = threads
-        self._executor = ThreadPoolExecutor(threads, "batch")
+        self._executor = ThreadPoolExecutor(2 * threads, "batch")
         self._started = False
 
     def submit(self, key: Hashable, items: Sequence[Item]) -> Future[list[Any]]:
@@ -119,16 +119,15 @@ class Batcher(Generic[Item]):
         """Run for callers together; where that fails, for each of them alone, so that one does not spoil it for the others."""
         items = [item for each in asked for item in each.items]
         self._seen(len(asked), len(items))
-        try:
-            results = self._run(asked[0].key, items)
-        except Exception as error:  # noqa: BLE001 - whoever asked gets it
-            if len(asked) == 1:
-                asked[0].answer.set_exception(error)
-            else:
-                for each in asked:
-                    self._answer([each])
-            return
-        start = 0
-        for each in asked:
-            each.answer.set_result(results[start : start + len(each.items)])
-            start += len(each.items)
+        running = self._executor.submit(self._run, asked[0].key, items)
+        error = running.exception()
+        if error is None:
+            results, start = running.result(), 0
+            for each in asked:
+                each.answer.set_result(results[start : start + len(each.items)])
+                start += len(each.items)
+        elif len(asked) == 1:
+            asked[0].answer.set_exception(error)
+        else:
+            for each in asked:
+                self._answer([each])
