@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cards import filled, table  # MkDocs runs a hook as a file, not as a module of a package
+from cards import filled, result_card, table  # MkDocs runs a hook as a file, not as a module of a package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,5 +44,10 @@ def load(card: Mapping[str, Any]) -> str:
         f"and graphs take {together['reading and graphs']} and {alone['reading and graphs']} ms, which batches cannot save. Memory of all processes: "
         f"{memory['before']['batched']:.0f} MB before, {memory['after']['batched']:.0f} MB after. Measured on {made['cpu']} with {made['cores']} cores, which the "
         f"clients share, and other programs, too: the load average was {made['load_before']:.1f} before and {made['load_after']:.1f} after."
+    )
+    busy = result_card("service-busy")
+    said += (
+        f" In a run while other programs kept both cores busy (load average {busy['machine']['load_before']:.1f}) 64 clients got {busy['clients'][-1]['requests_per_second']} "
+        f"requests per second, {busy['batched_over_unbatched']['median']} times those of crystals computed alone."
     )
     return f"{table(heads, rows)}\n\n{said}"
