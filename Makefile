@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types budgets docs bench fuzz kill faults clean
+.PHONY: help setup demo test check format lint types budgets docs bench fuzz hostile kill faults clean
 
 help:
 	@echo "make demo     predict four properties of the crystals in examples/"
@@ -19,6 +19,7 @@ help:
 	@echo "make format   rewrite the code in the house format"
 	@echo "make bench    time every stage against the plain reference"
 	@echo "make fuzz     read 20,000 mutated files and write the result card"
+	@echo "make hostile  send 500 hostile requests to the service and write the result card"
 	@echo "make kill     kill long commands twenty times each and compare what comes out, with a result card"
 	@echo "make faults   screen while commands and workers are killed, the disk is full, bits flip; with a result card"
 	@echo "make docs     build the site into site/"
@@ -67,6 +68,9 @@ bench: $(READY)
 
 fuzz: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run
+
+hostile: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m hostile.run
 
 kill: $(READY)
 	$(BIN)/python tests/kill/kills.py all 20 14

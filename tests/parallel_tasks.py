@@ -55,6 +55,13 @@ def be_killed(marks: Path, times: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def preloaded(module: str) -> bool:
+    """Return whether a module is imported; but end this process where it is to die."""
+    if module == "die":
+        os._exit(3)
+    return module in sys.modules
+
+
 @cache
 def slow_start() -> None:
     """Take longer than the items may."""

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 
 import pytest
-from parallel_tasks import late_numbers, numbers, prepared, slow_start, work, work_each
+from parallel_tasks import late_numbers, numbers, preloaded, prepared, slow_start, work, work_each
 
 from cryskit.errors import CryskitError, ProcessEndedError
 from cryskit.parallel import Divided, Lost, Pool, streamed
@@ -74,6 +75,13 @@ def test_an_error_of_any_kind_stands_in_the_place_of_its_item() -> None:
 def test_preparing_a_process_is_not_on_the_time_of_an_item() -> None:
     with Pool(1, 0.4, slow_start) as pool:
         assert list(pool.map(prepared, ["a", "b"])) == ["a", "b"]
+
+
+@pytest.mark.skipif("forkserver" not in get_all_start_methods(), reason="this system makes no copies of processes")
+def test_processes_are_copies_of_one_that_has_what_they_need() -> None:
+    with Pool(1, preload=["colorsys"]) as pool:
+        found = list(pool.map(preloaded, ["colorsys", "die", "colorsys", "chunk"]))
+    assert [each for each in found if not isinstance(each, Lost)] == [True, True, False]
 
 
 def test_items_are_taken_as_they_are_needed() -> None:

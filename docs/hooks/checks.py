@@ -1,6 +1,6 @@
-"""Fill the page on checks with what the fuzzer, the kill tests and the study of faults found, from their result cards.
+"""Fill the page on checks with what the fuzzer, the kill tests, the study of faults and hostile requests found, from their result cards.
 
-A page says where with a comment, `<!-- checks: fuzz -->`, `<!-- checks: kill -->` or `<!-- checks: faults -->`.
+A page says where with a comment, `<!-- checks: fuzz -->`, `<!-- checks: kill -->`, `<!-- checks: faults -->` or `<!-- checks: hostile -->`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MARK = re.compile(r"<!-- checks: (\w+) -->")
 _OUTCOMES = ("ok", "warned", "refused")
+_ANSWERS = ("answered", "refused", "closed")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -27,7 +28,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def part(name: str) -> str:
     """Return what replaces a mark."""
-    write = {"fuzz": fuzz, "kill": kill, "faults": faults}[name]
+    write = {"fuzz": fuzz, "kill": kill, "faults": faults, "hostile": hostile}[name]
     try:
         return write(result_card(name))
     except FileNotFoundError:
@@ -64,6 +65,25 @@ def faults(card: Mapping[str, Any]) -> str:
     said = f"{card['crystals']:,} crystals in {card['parts']} parts, by {card['model']}:"
     rows = [[name, "; ".join(_words(what, found[what]) for what in found)] for name, found in card["faults"].items()]
     return f"{said}\n\n{table(['fault', 'found'], rows)}"
+
+
+def hostile(card: Mapping[str, Any]) -> str:
+    """Return what became of hostile requests to the service, in all and by family."""
+    faults, kills = card["faults"], card["kills of a process that reads"]
+    said = (
+        f"Of {card['requests']} requests, {faults['crash']} ended the service, {faults['error']} met an error that was not foreseen, {faults['hang']} were "
+        f"held for ever, {faults['leak']} were answered with something of the inside, and after {faults['next']} of them the next good request was not answered."
+    )
+    rows = [
+        [name, *(sum(count for what, count in found.items() if what.startswith(outcome)) for outcome in _ANSWERS)]
+        for name, found in card["families"].items()
+    ]
+    found = table(
+        ["requests", "answered, with failed rows where there are any", "refused with a problem", "closed"], rows
+    )
+    killed = f"{kills['kills']} kills of a process that reads, in {kills['requests']} requests of 60 crystals: "
+    killed += "; ".join(f"{what}: {count}" for what, count in kills.items() if what not in {"kills", "requests"})
+    return f"{said}\n\n{found}\n\n{killed}."
 
 
 def _words(what: str, found: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -202,6 +203,10 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+_CLASS = re.compile(r"^(?:[a-z_]\w*\.){2,}[a-z_]+: |(?<!\S)(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): ")
+
+
 def one_line(error: BaseException) -> str:
-    """Return what an error says, on one line."""
-    return " ".join(str(error).split())
+    """Return what an error says, on one line, without the classes and modules that libraries put in front of it."""
+    said = " ".join(_CLASS.sub("", " ".join(str(error).split())).split())
+    return f"{said} is missing" if isinstance(error, KeyError) else said or "it does not say why"

@@ -21,7 +21,7 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_all_start_methods, get_context, parent_process
 from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TextIO, TypeVar
 
 from cryskit.errors import CryskitError, ProcessEndedError
@@ -81,15 +81,22 @@ class Pool:
         processes: Number of processes.
         timeout: Seconds that an item may take before its process is ended; None for no limit.
         prepare: Function of a module that a process calls before each item, outside the time limit; the first call may take long.
+        preload: Modules that are imported once, by a process of which the others are copies, so that one that dies is replaced at once.
+            Where the system makes no copies, each process imports what it needs.
     """
 
     def __init__(
-        self, processes: int, timeout: float | None = None, prepare: Callable[[], object] | None = None
+        self,
+        processes: int,
+        timeout: float | None = None,
+        prepare: Callable[[], object] | None = None,
+        preload: Sequence[str] = (),
     ) -> None:
         self._count = processes
         self._timeout = timeout
         self._prepare = prepare
-        self._executor = _started(processes)
+        self._preload = preload
+        self._executor = self._started()
 
     def __enter__(self) -> Self:
         return self
@@ -222,11 +229,14 @@ class Pool:
 
     def _restart(self) -> None:
         self._executor.shutdown(cancel_futures=True)
-        self._executor = _started(self._count)
+        self._executor = self._started()
 
-
-def _started(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_follow)
+    def _started(self) -> ProcessPoolExecutor:
+        is_copied = bool(self._preload) and "forkserver" in get_all_start_methods()
+        context = get_context("forkserver" if is_copied else "spawn")
+        if is_copied:
+            context.set_forkserver_preload(list(self._preload))
+        return ProcessPoolExecutor(self._count, mp_context=context, initializer=_follow)
 
 
 def _release(executor: ProcessPoolExecutor) -> None:

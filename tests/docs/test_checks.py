@@ -1,4 +1,4 @@
-"""The page on checks shows what the cards of the fuzzer and of the kill tests say."""
+"""The page on checks shows what the cards of the fuzzer, of the kill tests and of hostile requests say."""
 
 from __future__ import annotations
 
@@ -53,7 +53,17 @@ def test_killed_commands_are_a_table_or_not_run_yet(
         checks.on_page_markdown("<!-- checks: nothing -->")
 
 
+def test_hostile_requests_are_a_table(checks: ModuleType) -> None:
+    card = json.loads((ROOT / "benchmarks" / "results" / "hostile.json").read_text(encoding="utf-8"))
+    shown = checks.on_page_markdown("<!-- checks: hostile -->")
+    assert f"Of {card['requests']} requests, {card['faults']['crash']} ended the service" in shown
+    slow = card["families"]["slow requests"]
+    counts = [sum(n for what, n in slow.items() if what.startswith(kind)) for kind in ("answered", "refused", "closed")]
+    assert f"| slow requests | {' | '.join(map(str, counts))} |" in shown
+
+
 def test_all_are_on_the_page() -> None:
     assert "<!-- checks: fuzz -->" in PAGE
     assert "<!-- checks: kill -->" in PAGE
     assert "<!-- checks: faults -->" in PAGE
+    assert "<!-- checks: hostile -->" in PAGE

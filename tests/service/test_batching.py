@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,20 @@ def test_what_waits_is_run_together_up_to_its_cost(runs: Runs, batcher: Batcher[
     runs.may.set()
     assert [each.result(5) for each in answers] == [[20, 30], [40], [50, 90], [60]]
     assert runs.called == [("a", [1]), ("a", [2, 3, 5, 9]), ("b", [4]), ("a", [6])]
+
+
+@pytest.mark.parametrize("coming", [0, 1])
+def test_a_run_waits_for_those_who_come_and_for_nobody_else(runs: Runs, coming: int) -> None:
+    waiting: Batcher[int] = Batcher(runs, lambda _key, item: item, most=20, wait=1.0, coming=lambda: coming)
+    runs.may.set()
+    begun = time.monotonic()
+    first = waiting.submit("a", [1])
+    if coming:
+        waiting.submit("a", [19])
+    assert first.result(5) == [10]
+    assert runs.called == [("a", [1, 19][: 1 + coming])]
+    assert time.monotonic() - begun < 0.9
+    waiting.close()
 
 
 def test_one_that_fails_costs_no_other_its_answer(runs: Runs, batcher: Batcher[int]) -> None:

@@ -168,6 +168,12 @@ def test_damaged_files_of_all_kinds_are_failed_rows(client: TestClient) -> None:
         require_sound(client.post("/v1/predict", files=files), client)
 
 
+def test_a_search_among_what_cannot_be_read_is_a_list_of_failures(client: TestClient) -> None:
+    found = client.post("/v1/search", json={"structures": [SALT], "candidates": ["nonsense", 5]})
+    require_sound(found, client)
+    assert [row["status"] for row in found.json()["rows"]] == ["failed", "failed"]
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "OPTIONS", "PROPFIND", "DELETE"])
 def test_other_methods_are_refused(client: TestClient, method: str) -> None:
     assert client.request(method, "/v1/predict").status_code == 405

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,21 +32,28 @@ if MISSING:
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=f"THE PAGE IS NOT TESTED without {MISSING}")]
 
 SECONDS = 60
+START = 240
 EVIL = '<img src=x onerror="window.hacked=1">'
 CIF = (EXAMPLES / "NaCl.cif").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
+    with served() as found:
+        yield found
+
+
+@contextmanager
+def served(**more: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "cryskit", "serve", "--port", str(port), "--accelerator", "cpu", "--workers", "1"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | more
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as process:
         try:
             found = f"http://127.0.0.1:{port}"
-            assert until(lambda: is_ready(found)), "the service does not start"
+            assert until(lambda: is_ready(found), START), "the service does not start"
             yield found
         finally:
             process.terminate()
@@ -80,7 +87,7 @@ def browser() -> Iterator[Any]:
 class Opened:
     """A page that remembers what it asked for and what went wrong."""
 
-    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+    def __init__(self, browser: Any, address: str, ready: str = "body.ready", **options: Any) -> None:
         self.address = address
         self.asked: list[str] = []
         self.wrong: list[str] = []
@@ -91,7 +98,7 @@ class Opened:
         self.page.on("console", lambda said: said.type in {"error", "warning"} and self.wrong.append(said.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.goto(address)
-        self.page.wait_for_selector("body.ready")
+        self.page.wait_for_selector(ready)
 
     def is_so(self, script: str) -> bool:
         return until(lambda: self.page.evaluate(script))  # the policy of the page lets no text run as a program
@@ -165,6 +172,80 @@ def test_two_hundred_files_are_a_table_of_which_few_rows_are_drawn(opened: Opene
     opened.page.focus("#table")
     opened.page.keyboard.press("End")
     assert opened.is_so("document.querySelector('#rows .active')?.dataset.index === '199'")
+
+
+TEN_THOUSAND = (Path(__file__).parent / "ten_thousand.js").read_text(encoding="utf-8")
+
+
+def test_ten_thousand_rows_are_sorted_filtered_and_scrolled_with_few_of_them_drawn(opened: Opened) -> None:
+    opened.page.evaluate(TEN_THOUSAND)
+    opened.finished(10_000)
+    most = 0
+    for share in (0, 0.013, 0.3, 0.5, 0.999, 1):
+        opened.page.evaluate(
+            "s => { const e = document.getElementById('scroller'); e.scrollTop = s * e.scrollHeight; }", share
+        )
+        row = round(share * 9_990)
+        near = (
+            f"[...document.querySelectorAll('#rows tr[data-index]')].some(r => Math.abs(r.dataset.index - {row}) < 40)"
+        )
+        assert opened.is_so(near), f"row {row} is not drawn"
+        most = max(most, opened.page.locator("#rows tr").count())
+    assert most < 60
+    opened.page.click('[data-column="band_gap"]')
+    assert opened.text("#head th[aria-sort=ascending]").startswith("Band gap")
+    opened.page.evaluate("document.getElementById('scroller').scrollTop = 0")
+    assert opened.is_so("document.querySelector('#rows tr[data-index]')?.dataset.index === '0'")
+    assert "\u22121.000" in opened.text('#rows tr[data-index="0"]'), "the least of them is first"
+    opened.page.fill("#find", "crystal 99")
+    opened.page.select_option("#which", "in")
+    expected = sum("99" in f"{i}"[:2] and i % 5 > 0 for i in range(10_000))
+    assert opened.is_so(f"document.getElementById('count').textContent.startsWith('{expected} of 10')")
+    assert opened.page.locator("#rows tr").count() < 60
+
+
+def test_files_are_dropped_and_cleared(opened: Opened) -> None:
+    script = "t => { const d = new DataTransfer(); d.items.add(new File([t], 'NaCl.cif')); return d; }"
+    dropped = {"dataTransfer": opened.page.evaluate_handle(script, CIF)}
+    opened.page.dispatch_event("body", "dragenter", dropped)
+    assert opened.page.evaluate("document.body.classList.contains('dropping')")
+    opened.page.dispatch_event("body", "drop", dropped)
+    assert not opened.page.evaluate("document.body.classList.contains('dropping')")
+    opened.finished(1)
+    opened.open(0)
+    opened.page.click("#clear")
+    assert opened.page.is_hidden("#detail")
+    assert opened.page.is_visible("#welcome")
+    assert opened.page.locator("#rows tr[data-index]").count() == 0
+    assert opened.page.evaluate("document.activeElement.id") == "add-first"
+
+
+def test_work_is_cancelled_and_what_was_finished_stays(opened: Opened) -> None:
+    text = (EXAMPLES / "SrTiO3.cif").read_text(encoding="utf-8")
+    opened.send(*((f"{i}.cif", text) for i in range(400)))
+    assert opened.is_so("document.querySelectorAll('#rows tr[data-index]').length > 0")
+    opened.page.click("#stop")
+    assert opened.is_so("document.getElementById('said').textContent.includes('Cancelled')")
+    assert opened.page.locator("#rows tr[data-index]").count() > 0
+    page = opened.address
+    assert until(lambda: "cryskit_queue 0.0" in urllib.request.urlopen(f"{page}/metrics").read().decode())  # noqa: S310
+
+
+def test_a_token_is_asked_for_until_it_is_right(browser: Any) -> None:
+    token = "a secret that is long enough"  # noqa: S105 - it guards nothing
+    with served(CRYSKIT_TOKEN=token) as address:
+        opened = Opened(browser, address, "#token[open]")
+        opened.page.fill("#secret", "wrong")
+        opened.page.keyboard.press("Enter")
+        assert opened.is_so("document.getElementById('token-said').textContent.includes('not the token')")
+        assert opened.page.input_value("#secret") == ""
+        opened.page.fill("#secret", token)
+        opened.page.keyboard.press("Enter")
+        opened.page.wait_for_selector("body.ready")
+        opened.send(("NaCl.cif", CIF))
+        opened.finished(1)
+        assert opened.text("#count") == "1 crystal"
+        opened.context.close()
 
 
 def test_a_crystal_is_explained_changed_and_kept(opened: Opened) -> None:

@@ -26,7 +26,7 @@ def test_a_process_that_ends_costs_one_row(client: TestClient) -> None:
 
 
 def test_a_process_that_is_killed_is_started_again(client: TestClient) -> None:
-    (pool,) = client.app.state.service.parsers._pools  # type: ignore[attr-defined]
+    (pool,) = client.app.state.service.reading.parsers._pools  # type: ignore[attr-defined]
     (process,) = pool._executor._processes
     os.kill(process, signal.SIGKILL)
     rows = client.post("/v1/predict", files=[("files", ("a.cif", GOOD))]).json()["rows"]

@@ -1,8 +1,7 @@
 """`cryskit mcp`: models as tools of an assistant."""
 
 from cryskit.cli import options
-from cryskit.cli.serve import Memory, Models, Rows, Seconds, Workers, named_models
-from cryskit.predict.published import DEFAULT
+from cryskit.cli.service_options import Memory, Models, Rows, Seconds, Workers, named_models
 
 
 def mcp(
@@ -17,9 +16,9 @@ def mcp(
 ) -> None:
     """Offer models as tools to an assistant.
 
-    They are offered by the Model Context Protocol, on standard input and output. The assistant starts this command and ends it; see "Tools for assistants" in the documentation for what to write into its settings. Tools predict,
-    explain, describe, search and screen the structures that the assistant passes; they take no path and no address. `cryskit serve --mcp` offers
-    the same tools over HTTP. Needs the extra `mcp`.
+    They are offered by the Model Context Protocol, on standard input and output. The assistant starts this command and ends it; see "Tools for
+    assistants" in the documentation for what to write into its settings. Tools predict, explain, describe, search and screen the structures that
+    the assistant passes; they take no path and no address. `cryskit serve --mcp` offers the same tools over HTTP. Needs the extra `mcp`.
     """
     from cryskit.service.assistant import require_installed
 
@@ -29,7 +28,7 @@ def mcp(
     from cryskit.service.limits import Limits
     from cryskit.service.settings import Settings
 
-    default, own = named_models(model or [DEFAULT])
+    default, own = named_models(model)
     settings = Settings(
         default,
         own,

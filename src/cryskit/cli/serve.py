@@ -2,36 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cryskit.cli import options
 from cryskit.cli.output import note
-from cryskit.predict.published import DEFAULT
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from cryskit.cli.service_options import Memory, Models, Rows, Seconds, Workers, named_models
 
 TOKEN = "CRYSKIT_TOKEN"  # noqa: S105 - the name of a variable
 _SHORTEST = 16
 
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        metavar="NAME|FILE",
-        help="Model that answers where a request names none; further ones are model files that requests may name, too.",
-        show_default=DEFAULT,
-    ),
-]
-Rows = Annotated[int, typer.Option("--max-rows", min=1, metavar="N", help="Crystals of a request.")]
-Memory = Annotated[
-    float,
-    typer.Option("--memory", min=0.1, metavar="GB", help="Memory that models may take; the rest is loaded again."),
-]
-Workers = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Processes that read files.")]
-Seconds = Annotated[float, typer.Option("--max-seconds", min=1, metavar="S", help="Time that a request may take.")]
 Host = Annotated[
     str,
     typer.Option("--host", metavar="ADDRESS", help="Address to bind to; others need --token or --proxy-header."),
@@ -96,7 +77,7 @@ def serve(
     from cryskit.service.run import serve as run
     from cryskit.service.settings import Settings
 
-    default, own = named_models(model or [DEFAULT])
+    default, own = named_models(model)
     limits = Limits(int(body * 1e6), files, rows, limit, queue=queue, seconds=seconds)
     settings = Settings(
         default,
@@ -116,25 +97,6 @@ def serve(
     require_guarded(settings)
     note(f"cryskit serves {default} at http://{host}:{port}, SIGTERM or Ctrl-C ends it")
     run(settings)
-
-
-def named_models(given: "Sequence[str]") -> tuple[str, dict[str, Path]]:
-    """Return the name of the default model, and name to file of those that are not published.
-
-    Args:
-        given: Values of `--model`, the default first.
-    """
-    from cryskit.predict.card import read_card
-    from cryskit.predict.published import path_of, version_of
-
-    names, own = [], {}
-    for each in given:
-        path = path_of(each)
-        name = read_card(path).full_name
-        names.append(name)
-        if not version_of(path):
-            own[name] = path
-    return names[0], own
 
 
 def _secret(file: Path | None) -> str:

@@ -29,6 +29,7 @@ from cryskit.errors import (
     ElementError,
     LatticeError,
     UnreadableError,
+    one_line,
 )
 from cryskit.types import Crystal, Failure
 
@@ -151,7 +152,7 @@ def open_parquet(source: Path | str | IO[bytes], name: str, *, in_pieces: bool =
         return pq.ParquetFile(source, page_checksum_verification=True, **how)
     except _BROKEN as error:
         raise DataError(
-            f"{name} is no Parquet file ({error})", "Check that it is whole; convert other formats"
+            f"{name} is no Parquet file ({one_line(error)})", "Check that it is whole; convert other formats"
         ) from error
 
 

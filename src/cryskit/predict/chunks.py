@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cryskit.predict.outcome import Remarks
     from cryskit.types import Graph, GraphSpec
 
+    Build = Callable[[Sequence[Crystal], GraphSpec], tuple[Graph, dict[int, CrystalError]]]
     Complete = Callable[[Graph, Sequence[Crystal], GraphSpec], tuple[Graph, list[Remarks]]]
 
 
@@ -39,7 +40,9 @@ class Chunk(NamedTuple):
         return [item for i, item in enumerate(self.items) if i in self.remarks and isinstance(item, Crystal)]
 
 
-def chunks(items: Iterable[Crystal | Failure], size: int, spec: GraphSpec, complete: Complete) -> Iterator[Chunk]:
+def chunks(
+    items: Iterable[Crystal | Failure], size: int, spec: GraphSpec, complete: Complete, build: Build = build_usable
+) -> Iterator[Chunk]:
     """Yield items with their graph.
 
     Args:
@@ -47,12 +50,13 @@ def chunks(items: Iterable[Crystal | Failure], size: int, spec: GraphSpec, compl
         size: Items of a chunk.
         spec: Which graph.
         complete: Function that adds to a graph what is no part of a structure, and says what is to be said of each crystal.
+        build: Function that builds the graph, and says which crystals have none.
     """
     items = iter(items)
     while chunk := list(islice(items, size)):
         failures = {i: item.error for i, item in enumerate(chunk) if isinstance(item, Failure)}
         read_well = {i: item for i, item in enumerate(chunk) if isinstance(item, Crystal)}
-        graph, errors = build_usable(list(read_well.values()), spec)
+        graph, errors = build(list(read_well.values()), spec)
         positions = list(read_well)
         failures |= {positions[i]: error for i, error in errors.items()}
         usable = [position for i, position in enumerate(positions) if i not in errors]

@@ -16,6 +16,7 @@ from cryskit.data.read import from_files, read
 from cryskit.data.targets import one_or_many
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError, UnknownNameError
+from cryskit.graphs.build import build_usable
 from cryskit.predict.card import CARD
 from cryskit.predict.chunks import chunks
 from cryskit.predict.network import build_network
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cryskit.predict.card import Card
+    from cryskit.predict.chunks import Build
     from cryskit.predict.tensors import Frame
     from cryskit.types import Crystal, Encoding, Failure, Graph, Prediction
 
@@ -166,12 +168,15 @@ class Predictor(Shown, Readout):
             require_tensors(chosen)
         return prediction_schema(chosen, deviations=judges, intervals=judges, domain=domain, derive=derive)
 
-    def stream(self, items: Iterable[Crystal | Failure], interval: float = LEVEL) -> Iterator[Prediction]:
+    def stream(
+        self, items: Iterable[Crystal | Failure], interval: float = LEVEL, build: Build = build_usable
+    ) -> Iterator[Prediction]:
         """Predict for validated crystals as they come, with `chunk` of them in memory.
 
         Args:
             items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
             interval: Share of crystals whose labels the intervals should cover, from 0.5 to 0.99.
+            build: Function that builds the graph of crystals.
 
         Yields:
             One prediction per item, in order; failed ones with their reason.
@@ -183,7 +188,7 @@ class Predictor(Shown, Readout):
         self.require_heads()
         require_level(interval)
         judged, domain = partial(self.judged, interval=interval), self.reliability.domain if self.reliability else None
-        for chunk in chunks(items, self.chunk, self.card.spec, self.complete):
+        for chunk in chunks(items, self.chunk, self.card.spec, self.complete, build):
             numbers, remarks = self._run(chunk.graph, judged), [*chunk.remarks.values()]
             found = iter(predictions_of(self.card, chunk.usable, numbers, remarks, domain))
             for position, item in enumerate(chunk.items):

@@ -14,6 +14,7 @@ from torch import nn
 from cryskit.data.read import read
 from cryskit.data.validate import LIMIT
 from cryskit.errors import ModelError
+from cryskit.graphs.build import build_usable
 from cryskit.layers.hidden_states import encode_with_hidden_states
 from cryskit.predict.chunks import chunks
 from cryskit.predict.completed import completed
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from cryskit.layers.heads import PropertyHeads
     from cryskit.predict.card import Card
+    from cryskit.predict.chunks import Build
     from cryskit.predict.outcome import Remarks
     from cryskit.protocols import Encoder
     from cryskit.reliability.reliability import Reliability
@@ -122,13 +124,18 @@ class Readout(nn.Module):
         level = {"interval": interval} if interval and self.reliability is not None else {}
         return {"model": self.card.full_name, "units": units_of(schema), **level}
 
-    def stream_embeddings(self, items: Iterable[Crystal | Failure]) -> Iterator[dict[str, Any]]:
+    def stream_embeddings(
+        self, items: Iterable[Crystal | Failure], build: Build = build_usable
+    ) -> Iterator[dict[str, Any]]:
         """Yield the rows of the table that `embed` gives as crystals come.
 
         Args:
             items: Crystals and failures, as `cryskit.read` gives them; they are not validated again.
+            build: Function that builds the graph of crystals.
         """
-        for item, vector, reason in self._outcomes(items, lambda graph: self.encoder(graph).crystals, self.card.spec):
+        for item, vector, reason in self._outcomes(
+            items, lambda g: self.encoder(g).crystals, self.card.spec, build=build
+        ):
             yield {"id": item.id, "vector": vector, **outcome_of(vector, reason)}
 
     def stream_atom_embeddings(self, items: Iterable[Crystal | Failure], layers: int = 1) -> Iterator[dict[str, Any]]:
@@ -169,6 +176,7 @@ class Readout(nn.Module):
         spec: GraphSpec,
         *,
         per_atom: bool = False,
+        build: Build = build_usable,
     ) -> Iterator[tuple[Crystal | Failure, np.ndarray | None, str]]:
         """Yield each item in order with what is read out of its graph, and why it is None or what the crystal lacks.
 
@@ -177,8 +185,9 @@ class Readout(nn.Module):
             what: Function from a batch to a tensor with one row per crystal, or per atom.
             spec: Which graph.
             per_atom: Whether `what` gives one row per atom; then each crystal has the rows of its atoms.
+            build: Function that builds the graph of crystals.
         """
-        for chunk in chunks(items, self.chunk, spec, self.complete):
+        for chunk in chunks(items, self.chunk, spec, self.complete, build):
             values, graph = self._run(chunk.graph, what), chunk.graph
             sizes = np.bincount(graph.crystal_of_atom.numpy(), minlength=graph.crystals)
             found = iter(np.split(values, np.cumsum(sizes)[:-1]) if per_atom else values)

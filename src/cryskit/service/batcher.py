@@ -32,7 +32,8 @@ class Batcher(Generic[Item]):
         run: Function from a key and items to one result per item.
         cost: Function from a key and an item to what it costs, for example its edges.
         most: Cost of a run beyond which no more items are added to it.
-        wait: Seconds that a run waits for more items.
+        wait: Seconds that a run waits for more items, as long as any are on their way.
+        coming: Function that returns how many callers will submit soon.
         threads: Number of threads that run.
         seen: Function that is given the number of callers and of items of each run, for metrics.
     """
@@ -44,10 +45,11 @@ class Batcher(Generic[Item]):
         *,
         most: int,
         wait: float,
+        coming: Callable[[], int] = lambda: 0,
         threads: int = 1,
         seen: Callable[[int, int], object] = lambda _callers, _items: None,
     ) -> None:
-        self._run, self._cost, self._most, self._wait, self._seen = run, cost, most, wait, seen
+        self._run, self._cost, self._most, self._wait, self._coming, self._seen = run, cost, most, wait, coming, seen
         self._waiting: deque[_Asked[Item]] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -96,7 +98,8 @@ class Batcher(Generic[Item]):
             while True:
                 self._add(batch)
                 left = until - time.monotonic()
-                if sum(each.cost for each in batch) >= self._most or left <= 0 or self._closed:
+                is_full = sum(each.cost for each in batch) >= self._most
+                if is_full or left <= 0 or self._closed or not self._coming():
                     return batch
                 self._changed.wait(left)
 

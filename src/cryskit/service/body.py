@@ -27,6 +27,7 @@ Validated = TypeVar("Validated", bound=BaseModel)
 
 _FIELDS = 50  # fields of a form besides files
 _FIELD_BYTES = 1_000_000
+_SMALL = 50_000  # bytes of JSON that are read in less time than another thread needs to begin
 _LISTS = ("properties",)
 _PARTS = ("structures", "candidates")  # fields of a form that hold JSON
 
@@ -59,7 +60,7 @@ async def content_of(request: Request, form: type[Form], limits: Limits) -> Cont
         if kind == "multipart/form-data":
             options, files = await _multipart(limited, limits)
         elif kind == "application/json":
-            options, files = await asyncio.to_thread(_json, await limited.body()), []
+            options, files = await _parsed(await limited.body()), []
         else:
             raise ServiceError(
                 415,
@@ -91,9 +92,9 @@ def checked(
         ServiceError: The options cannot be, or there are too many crystals or none.
     """
     asked = validated(options, form, schema)
-    given = [*files, *_structures(asked.structures)]
-    limits.require_rows(len(given) or (1 if getattr(asked, "words", "") else 0))
+    limits.require_rows(len(files) + len(asked.structures) or (1 if getattr(asked, "words", "") else 0))
     limits.require_rows(1 + len(getattr(asked, "candidates", ())))
+    given = [*files, *_structures(asked.structures)]
     return Content(asked, given)
 
 
@@ -109,7 +110,7 @@ async def form_in(request: Request, form: type[Validated]) -> Validated:
     """
     with _whole(request) as limited:
         body = await limited.body()
-    return validated(await asyncio.to_thread(_json, body), form)
+    return validated(await _parsed(body), form)
 
 
 @contextmanager
@@ -136,6 +137,11 @@ def validated(options: Mapping[str, Any], form: type[Validated], schema: str = "
         return form.model_validate(options)
     except ValidationError as error:
         raise InvalidError(error, schema) from error
+
+
+async def _parsed(data: bytes) -> dict[str, Any]:
+    """Return the object of a JSON document, which is read in a thread where that may take long."""
+    return _json(data) if len(data) < _SMALL else await asyncio.to_thread(_json, data)
 
 
 def _json(data: bytes) -> dict[str, Any]:

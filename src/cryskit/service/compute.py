@@ -9,15 +9,15 @@ from cryskit.explain.atoms import Explainer
 from cryskit.explain.document import row as explanation_row
 from cryskit.predict.outcome import failed
 from cryskit.predict.tables import prediction_row
+from cryskit.service.graphs import builder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryskit.service.graphs import Ready
     from cryskit.service.models import Loaded
     from cryskit.types import Crystal, Failure
 
-EDGES_PER_ATOM = 30
-"""Edges of an atom, about, by which the size of a batch is judged before its graph is built."""
 _RAISED = (CryskitError, RuntimeError, MemoryError, ValueError, IndexError)  # what PyTorch raises for a batch
 _SHOWN = 200  # characters of an error
 
@@ -36,13 +36,13 @@ class Wanted(NamedTuple):
     option: float | str = ""
 
 
-def computed(loaded: Loaded, wanted: Wanted, items: list[Crystal | Failure]) -> list[dict[str, Any]]:
+def computed(loaded: Loaded, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
     """Return a row per crystal, in order; a crystal for which it fails is a failed row and costs no other its own.
 
     Args:
         loaded: The model.
         wanted: What is computed.
-        items: Crystals and failures.
+        items: Crystals with their graphs, and failures. An explanation needs no graph.
     """
     try:
         return _RUNS[wanted.kind](loaded, wanted, items)
@@ -50,7 +50,7 @@ def computed(loaded: Loaded, wanted: Wanted, items: list[Crystal | Failure]) -> 
         if len(items) > 1:
             middle = len(items) // 2
             return [*computed(loaded, wanted, items[:middle]), *computed(loaded, wanted, items[middle:])]
-        return [_failed(wanted, items[0], one_line(error)[:_SHOWN])]
+        return [_failed(wanted, items[0].item, one_line(error)[:_SHOWN])]
 
 
 def _failed(wanted: Wanted, item: Crystal | Failure, reason: str) -> dict[str, Any]:
@@ -58,20 +58,21 @@ def _failed(wanted: Wanted, item: Crystal | Failure, reason: str) -> dict[str, A
     return row if wanted.kind != "embed" else row | {"vector": None}
 
 
-def _predictions(loaded: Loaded, wanted: Wanted, items: list[Crystal | Failure]) -> list[dict[str, Any]]:
-    return [prediction_row(each) for each in loaded.predictor.stream(items, float(wanted.option))]
+def _predictions(loaded: Loaded, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
+    found = loaded.predictor.stream((each.item for each in items), float(wanted.option), builder(items))
+    return [prediction_row(each) for each in found]
 
 
-def _embeddings(loaded: Loaded, _wanted: Wanted, items: list[Crystal | Failure]) -> list[dict[str, Any]]:
-    return list(loaded.predictor.stream_embeddings(items))
+def _embeddings(loaded: Loaded, _wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
+    return list(loaded.predictor.stream_embeddings((each.item for each in items), builder(items)))
 
 
-def _explanations(loaded: Loaded, wanted: Wanted, items: list[Crystal | Failure]) -> list[dict[str, Any]]:
+def _explanations(loaded: Loaded, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
     explainer = Explainer(loaded.predictor, str(wanted.option) or None)
-    return [explanation_row(each) for each in explainer.stream(items)]
+    return [explanation_row(each) for each in explainer.stream(each.item for each in items)]
 
 
-_RUNS: dict[str, Callable[[Loaded, Wanted, list[Crystal | Failure]], list[dict[str, Any]]]] = {
+_RUNS: dict[str, Callable[[Loaded, Wanted, list[Ready]], list[dict[str, Any]]]] = {
     "predict": _predictions,
     "embed": _embeddings,
     "explain": _explanations,

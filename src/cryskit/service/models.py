@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cryskit.predict.card import Card
     from cryskit.predict.predictor import Predictor
     from cryskit.service.settings import Settings
+    from cryskit.types import GraphSpec
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Loaded:
     sha256: str
     predictor: Predictor
     bytes: int
+
+    @property
+    def spec(self) -> GraphSpec:
+        """Which graph it reads, without the descriptions that are added later."""
+        return replace(self.predictor.card.spec, text="")
 
     @property
     def facts(self) -> dict[str, Any]:

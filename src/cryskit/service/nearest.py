@@ -75,7 +75,7 @@ class ReferenceSets:
         return name, list(_bundled(name)) if name else sent
 
     def vectors_of(self, key: tuple[str, str], rows: Callable[[], list[dict[str, Any]]]) -> np.ndarray:
-        """Return the vectors of a set, (crystals, width), NaN where there is none.
+        """Return the vectors of a set, (crystals, width), NaN where there is none; (crystals, 1) if none has one.
 
         Args:
             key: Name of the model and of the set.
@@ -107,7 +107,8 @@ class ReferenceSets:
         """
         if wanted[0]["vector"] is None:
             raise ServiceError(422, f"The crystal cannot be used: {wanted[0]['reason']}", "Send another one")
-        similarity = _unit(vectors) @ _unit(np.asarray(wanted[0]["vector"], np.float32)[None])[0]
+        vector = np.asarray(wanted[0]["vector"], np.float32)
+        similarity = _unit(np.broadcast_to(vectors, (len(vectors), len(vector)))) @ _unit(vector[None])[0]
         order = np.argsort(np.where(np.isnan(similarity), np.inf, -similarity), kind="stable")
         return [_row(items[i], float(similarity[i])) for i in order.tolist()]
 

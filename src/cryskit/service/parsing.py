@@ -1,5 +1,7 @@
 """What clients send is read in processes with a limit on time and memory: one that dies costs a row, not the service.
 
+They build the graphs, too: it takes as long as the network does in a batch, and may take long for a strange crystal.
+
 Nothing that a client names is opened: the name of an upload tells its format alone, and a structure in JSON is a structure.
 """
 
@@ -15,23 +17,34 @@ from pathlib import PureWindowsPath
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import torch
+
 from cryskit.data.read import read
 from cryskit.data.readers.dictionaries import read_record
 from cryskit.data.readers.formats import with_path
 from cryskit.errors import CryskitError, UnreadableError, one_line, shortened
 from cryskit.parallel import Divided, Lost, Pool, restart_clock
-from cryskit.types import Failure
+from cryskit.service.graphs import Ready, with_graph
+from cryskit.types import Failure, GraphSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cryskit.types import Crystal
 
-    Rows = list[Crystal | Failure]
+    Rows = list[Ready]
 
-PIECE = 32
-"""Most files or structures that a process is given at a time."""
-
+PIECE = 16
+"""Most files, structures or crystals that a process is given at a time."""
+_READERS = ("csv_records", "frames", "from_ase", "from_pymatgen", "parquet", "poscar")
+PRELOADED = (
+    __name__,
+    "ase.io.extxyz",
+    "pyarrow.parquet",
+    "spglib",
+    *(f"cryskit.data.readers.{name}" for name in _READERS),
+)
+"""Modules that all processes share."""
 
 _SAMPLES = {
     "x.cif": b"data_x\n_cell_length_a 3\n_cell_length_b 3\n_cell_length_c 3\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
@@ -41,19 +54,19 @@ _SAMPLES = {
     "x.csv": b"id,structure\n1,2\n",
     "x.parquet": b"",
 }
-"""What a process reads before its limits hold, so that the libraries of readers are loaded."""
+"""What a process reads before its limits hold, so that whatever else readers need is loaded."""
 
 
 class Given(NamedTuple):
     """A file or a structure that a client sent.
 
     Attributes:
-        kind: "file", "structure" (a dictionary or a text), or "document" (a dictionary that holds several).
+        kind: "file", "structure" (a dictionary or a text), "document" (a dictionary that holds several), or "crystal" (one that was read).
         name: Name of the file, or id of a structure that has none.
-        content: Bytes of the file, or what JSON had.
+        content: Bytes of the file, or what JSON had, or the crystal.
     """
 
-    kind: Literal["file", "structure", "document"]
+    kind: Literal["file", "structure", "document", "crystal"]
     name: str
     content: Any
 
@@ -65,11 +78,17 @@ class Task(NamedTuple):
         given: Files and structures.
         atoms: Atoms that a cell may have.
         rows: Rows of each of them beyond which it is not read; one more is given, so that it shows.
+        spec: Which graph is built of structures and crystals; None for none. Files and documents may hold many crystals, whose graphs are asked for
+            some at a time.
     """
 
     given: tuple[Given, ...]
     atoms: int
     rows: int
+    spec: GraphSpec | None = None
+
+
+_MANY = ("file", "document")
 
 
 class _Upload(io.BytesIO):
@@ -98,12 +117,18 @@ def read_task(task: Task) -> list[Rows]:
     found = []
     for each in task.given:
         restart_clock()
-        found.append(list(islice(_rows(each, task.atoms), task.rows + 1)))
+        rows = islice(_rows(each, task.atoms), task.rows + 1)
+        if task.spec is None or each.kind in _MANY:
+            found.append([Ready(row) for row in rows])
+        else:
+            found.append([with_graph(row, task.spec) for row in rows])
     return found
 
 
 def _rows(given: Given, atoms: int) -> Iterator[Crystal | Failure]:
     """Return the rows of a file or a structure; what cannot be read as a whole is one failure."""
+    if given.kind == "crystal":
+        return iter([given.content])
     if given.kind == "structure":
         if not isinstance(given.content, dict | str):
             return iter([_failure(given, f"Something of the type {type(given.content).__name__} is no structure")])
@@ -118,7 +143,7 @@ def _rows(given: Given, atoms: int) -> Iterator[Crystal | Failure]:
 
 def _failure(given: Given, problem: str) -> Failure:
     cure = "Give a dictionary, or the text of a CIF, POSCAR or XYZ file"
-    return Failure(given.name, UnreadableError(problem, cure), given.name if given.kind == "file" else "")
+    return Failure(given.name, UnreadableError(problem, cure), _path(given))
 
 
 def divided(task: Task) -> list[Task]:
@@ -135,8 +160,10 @@ def limit_process(memory: int) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    torch.set_num_threads(1)
     for name, data in _SAMPLES.items():
-        list(_rows(Given("file", name, data), 10))
+        for row in _rows(Given("file", name, data), 10):
+            with_graph(row, GraphSpec())
     try:
         import resource  # noqa: PLC0415 - not on every system
     except ImportError:
@@ -169,36 +196,41 @@ class Parsers:
         self, processes: int, seconds: float, memory: int, work: Callable[[Task], list[Rows]] = read_task
     ) -> None:
         self._work = work
-        self._pools = [Pool(1, seconds, partial(limit_process, memory)) for _ in range(processes)]
+        self._pools = [Pool(1, seconds, partial(limit_process, memory), PRELOADED) for _ in range(processes)]
         self._free: SimpleQueue[Pool] = SimpleQueue()
         for pool in self._pools:
             self._free.put(pool)
 
-    def read(self, given: Sequence[Given], atoms: int, rows: int) -> list[Rows]:
+    def read(self, given: Sequence[Given], atoms: int, rows: int, spec: GraphSpec | None = None) -> list[Rows]:
         """Return the rows of each file and structure, in order.
 
         Args:
             given: Files and structures.
             atoms: Atoms that a cell may have.
             rows: Rows of each beyond which it is not read.
+            spec: Which graph is built of structures and crystals; None for none.
         """
         starts = range(0, len(given), PIECE)
-        tasks = [Task(tuple(given[start : start + PIECE]), atoms, rows) for start in starts]
+        tasks = [Task(tuple(given[start : start + PIECE]), atoms, rows, spec) for start in starts]
         pool = self._free.get()
         try:
-            return [found for result in pool.map_divisible(self._work, tasks, divided) for found in _results(result)]
+            return self._done(pool, tasks)
         finally:
             self._free.put(pool)
 
     def start(self) -> None:
         """Start the processes and load what they need."""
+        task = Task((Given("structure", "0", {}),), 1, 1)
         with ThreadPoolExecutor(len(self._pools)) as threads:
-            list(threads.map(lambda _: self.read([Given("structure", "0", {})], 1, 1), self._pools))
+            list(threads.map(lambda pool: self._done(pool, [task]), self._pools))
 
     def close(self) -> None:
         """End the processes."""
         for pool in self._pools:
             pool.__exit__(None, None, None)
+
+    def _done(self, pool: Pool, tasks: list[Task]) -> list[Rows]:
+        return [found for result in pool.map_divisible(self._work, tasks, divided) for found in _results(result)]
 
 
 def _results(found: list[Rows] | Lost[Task] | Divided[list[Rows], Task]) -> list[Rows]:
@@ -211,7 +243,9 @@ def _results(found: list[Rows] | Lost[Task] | Divided[list[Rows], Task]) -> list
     known = isinstance(error, CryskitError)
     problem = error.problem if isinstance(error, CryskitError) else f"Reading it failed ({shortened(one_line(error))})"
     cure = error.cure if known and isinstance(error, CryskitError) else "Check the file"
-    return [
-        [Failure(each.name, UnreadableError(problem, cure), each.name if each.kind == "file" else "")]
-        for each in found.item.given
-    ]
+    return [[Ready(Failure(each.name, UnreadableError(problem, cure), _path(each)))] for each in found.item.given]
+
+
+def _path(given: Given) -> str:
+    """Return the name of the file that a row is from, "" if it is from none."""
+    return given.content.path if given.kind == "crystal" else given.name if given.kind == "file" else ""

@@ -10,6 +10,7 @@ import uvicorn
 
 from cryskit.errors import PlanError
 from cryskit.service.app import build
+from cryskit.service.connection import Connection
 from cryskit.service.logs import LOG, JsonLines
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from cryskit.service.settings import Settings
 
 
-_SWITCH = (
-    0.0005  # seconds a thread may keep others waiting: a network is hundreds of short steps, each of which may wait
-)
+_SWITCH = 0.0005  # seconds that a thread may keep others waiting: a network is hundreds of short steps, each of which may wait
+_HEAD = 64 * 1024  # bytes of the head of a request
 
 
 class _Server(uvicorn.Server):
@@ -61,17 +61,15 @@ def serve(settings: Settings) -> None:
         PlanError: It could be reached by anybody.
     """
     require_guarded(settings)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    for log in (LOG, logging.getLogger("uvicorn.error")):
-        log.handlers, log.propagate = [handler], False
-        log.setLevel(logging.INFO)
+    _log()
     sys.setswitchinterval(_SWITCH)
     app = build(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
+        http=Connection,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -79,8 +77,18 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=int(settings.drain),
         timeout_keep_alive=15,
         limit_concurrency=1024,
-        h11_max_incomplete_event_size=64 * 1024,
+        h11_max_incomplete_event_size=_HEAD,
     )
     server = _Server(config)
     server.service = app.state.service
     server.run()
+
+
+def _log() -> None:
+    """Write what is to be known to stderr, a line of JSON each; what a parser of forms says of contents is not."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for log in (LOG, logging.getLogger("uvicorn.error")):
+        log.setLevel(logging.INFO)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)

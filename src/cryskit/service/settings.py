@@ -29,7 +29,7 @@ class Settings:
         proxy_header: Name of a header that a reverse proxy sets once it knows who asks; "" for none. Requests without it are refused.
         accelerator: Hardware to compute on.
         batch_edges: Edges that are computed at a time.
-        batch_wait: Seconds that a run waits for more requests.
+        batch_wait: Seconds that a run waits for requests that are being read: about what it takes anyway, however few crystals it has.
         processes: Processes that read.
         workers: Pieces of work that are done at a time.
         model_bytes: Bytes of models that are held in memory; the one that was not used for longest makes room.
@@ -46,7 +46,7 @@ class Settings:
     proxy_header: str = ""
     accelerator: str = "auto"
     batch_edges: int = 30_000
-    batch_wait: float = 0.004
+    batch_wait: float = 0.02
     processes: int = 2
     workers: int = 32
     model_bytes: int = 1_000_000_000

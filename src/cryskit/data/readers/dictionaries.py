@@ -17,7 +17,7 @@ from cryskit.data.readers.symbols import atomic_number
 from cryskit.data.row_labels import with_labels
 from cryskit.data.targets import known_id, known_text
 from cryskit.data.validate import make_row
-from cryskit.errors import CrystalError, DataError, SizeError, UnreadableError
+from cryskit.errors import CrystalError, DataError, SizeError, UnreadableError, one_line
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def from_value(value: Any, name: str, limit: int) -> Crystal:
     try:
         return compared(_from_dictionary(value, name), value)
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise UnreadableError(f"The structure is damaged ({repr(error)[:200]})", "Give it whole") from error
+        raise UnreadableError(f"The structure is damaged ({one_line(error)[:200]})", "Give it whole") from error
 
 
 def _from_dictionary(data: Mapping[str, Any], name: str) -> Crystal:

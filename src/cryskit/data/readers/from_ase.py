@@ -17,7 +17,7 @@ from ase.io import ParseError
 from cryskit.data.row_labels import with_labels
 from cryskit.data.targets import known_id
 from cryskit.data.validate import make_row, validate_size
-from cryskit.errors import CrystalError, UnreadableError
+from cryskit.errors import CrystalError, UnreadableError, one_line
 from cryskit.types import Crystal, Failure
 
 if TYPE_CHECKING:
@@ -144,5 +144,7 @@ def _parse(image: str | CrystalError, name: str) -> Crystal:
         try:
             atoms = ase.io.read(io.StringIO(image), format="extxyz")
         except PARSER_ERRORS as error:
-            raise UnreadableError(f"ASE cannot read the image ({error})", "Give a whole extended XYZ file") from error
+            raise UnreadableError(
+                f"ASE cannot read the image ({one_line(error)})", "Give a whole extended XYZ file"
+            ) from error
     return from_atoms(atoms, name)

@@ -9,7 +9,7 @@ from pymatgen.core import Structure
 
 from cryskit.data.row_labels import with_labels
 from cryskit.data.targets import known_id
-from cryskit.errors import UnreadableError
+from cryskit.errors import UnreadableError, one_line
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
@@ -60,5 +60,7 @@ def from_dictionary(data: Mapping[str, Any], name: str) -> Crystal:
         try:
             structure = Structure.from_dict(dict(data))
         except PARSER_ERRORS as error:
-            raise UnreadableError(f"pymatgen cannot read the structure ({error!r})", "Write it with as_dict") from error
+            raise UnreadableError(
+                f"pymatgen cannot read the structure ({one_line(error)})", "Write it with as_dict"
+            ) from error
     return from_structure(structure, name)

@@ -17,7 +17,7 @@ export class Problem extends Error {
   }
 }
 
-/** Say how a token is asked for: a function that returns a promise of it. */
+/** Say how a token is asked for: a function that returns a promise of it, and is told whether the last one was wrong. */
 export function onToken(ask) {
   askForToken = ask;
 }
@@ -62,7 +62,7 @@ async function followed(job, signal, progress) {
 
 async function send(path, options = {}) {
   for (let tries = 1; ; tries += 1) {
-    const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    const sent = token, headers = { ...options.headers, ...(sent ? { Authorization: `Bearer ${sent}` } : {}) };
     let answer;
     try {
       answer = await fetch(path, { ...options, headers });
@@ -72,7 +72,7 @@ async function send(path, options = {}) {
     }
     if (answer.ok) return answer;
     if (answer.status === 401 && tries < TRIES) {
-      token = await askForToken();
+      if (token === sent) token = await askForToken(Boolean(sent)); // another request may have asked meanwhile
       if (token) continue;
     }
     const after = Number(answer.headers.get("Retry-After"));

@@ -18,8 +18,10 @@ import { say } from "./work.js";
 
 const USUAL = ["rock-salt", "perovskite", "spinel", "wurtzite"];
 
-function tokenAsked() {
+function tokenAsked(isWrong) {
   const dialog = at("token");
+  fill(at("token-said"), isWrong ? "That is not the token." : "");
+  if (!dialog.open) at("secret").value = "";
   return new Promise((done) => {
     dialog.addEventListener("close", () => done(at("secret").value.trim()), { once: true });
     if (!dialog.open) dialog.showModal();
@@ -77,7 +79,7 @@ function clear() {
   changed("open");
   arrange();
   say("");
-  at("add").focus();
+  at("add-first").focus();
 }
 
 function dropping() {

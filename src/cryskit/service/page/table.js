@@ -10,8 +10,8 @@ const ROW = 44; // pixels, as in the style sheet
 const MORE = 8; // rows that are drawn above and below those in sight
 const WIDE = { first: 190, value: 132, domain: 104 };
 
-let first = -1;
 let drawn = "";
+let lines = new Map(); // index of a row in sight -> its line
 
 /** Begin to show the table. */
 export function start() {
@@ -74,21 +74,34 @@ function draw(anew) {
   const start = Math.max(0, Math.floor(scroller.scrollTop / ROW) - MORE);
   const end = Math.min(count, Math.ceil((scroller.scrollTop + scroller.clientHeight) / ROW) + MORE);
   const now = `${start} ${end}`;
-  if (!anew && now === drawn && first === start) return;
-  first = start;
+  if (!anew && now === drawn) return;
   drawn = now;
-  const columns = properties();
-  const lines = state.view.slice(start, end).map((row, i) => line(row, start + i, columns));
-  fill(at("rows"), space(start), ...lines, space(count - end));
+  const known = anew ? new Map() : lines, columns = properties();
+  lines = new Map();
+  for (let i = start; i < end; i += 1) lines.set(i, known.get(i) || line(state.view[i], i, columns));
+  if (anew || ![...lines.keys()].some((i) => known.has(i))) fill(at("rows"), space(), ...lines.values(), space());
+  else moved(known);
+  tall(at("rows").firstElementChild, start);
+  tall(at("rows").lastElementChild, count - end);
   at("table").setAttribute("aria-rowcount", count + 1);
   cursor();
 }
 
-function space(rows) {
-  if (rows <= 0) return null;
-  const made = el("tr", { "aria-hidden": "true", class: "space" });
-  made.style.height = `${rows * ROW}px`;
-  return made;
+/** Take away the lines that are out of sight, and put new ones where they belong; the others stay as they are. */
+function moved(known) {
+  for (const [i, each] of known) if (!lines.has(i)) each.remove();
+  let last = at("rows").firstElementChild;
+  for (const each of lines.values()) {
+    if (last.nextElementSibling !== each) last.after(each);
+    last = each;
+  }
+}
+
+const space = () => el("tr", { "aria-hidden": "true", class: "space" });
+
+function tall(line, rows) {
+  line.style.height = `${rows * ROW}px`;
+  line.hidden = rows <= 0;
 }
 
 function line(row, index, columns) {
