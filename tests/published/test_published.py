@@ -35,11 +35,10 @@ def test_the_file_is_the_one_whose_numbers_are_known(name: str) -> None:
 
 @pytest.mark.parametrize("name", PREDICTING)
 def test_predictions_are_the_known_numbers(name: str) -> None:
-    predictor = load(name)
-    table = predictor.predict(EXAMPLES).set_index("id")
+    table = load(name).predict(EXAMPLES).set_index("id")
     assert set(table.index) == set(GOLDEN[name]["predictions"])
     for crystal, values in GOLDEN[name]["predictions"].items():
-        found = table.loc[crystal, predictor.properties].to_dict()
+        found = table.loc[crystal, list(values)].to_dict()
         assert found == pytest.approx(values, rel=1e-3, abs=1e-3), crystal
 
 
@@ -67,7 +66,7 @@ def test_the_card_tells_where_it_comes_from(name: str) -> None:
 def test_the_card_tells_how_good_it_is(name: str) -> None:
     card = read_card(MODELS[name])
     assert len(card.split["hash"]) == 64
-    assert set(card.metrics) == {p.name for p in card.properties}
+    assert set(card.metrics) >= {p.name for p in card.properties}
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
