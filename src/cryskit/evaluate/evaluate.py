@@ -140,11 +140,12 @@ def _chosen(predictor: Predictor, properties: str | Sequence[str] | None) -> dic
 def _coverage(
     table: pd.DataFrame, wanted: Sequence[Property], items: Sequence[Crystal | Failure]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    found = {
-        p.name: tensor_coverage(table, p, items) if p.tensor else coverage(table, p, items)
-        for p in wanted
-        if f"{p.name}_{ERROR if p.tensor else 'lo'}" in table
-    }
+    found = {}
+    for p in wanted:
+        if p.tensor and (error := f"{p.name}_{ERROR}") in table:
+            found[error] = tensor_coverage(table, p, items)
+        elif f"{p.name}_lo" in table:
+            found[p.name] = coverage(table, p, items)
     return {name: kinds for name, kinds in found.items() if kinds}
 
 
