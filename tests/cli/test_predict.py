@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cryskit.data.interchange import write
-from cryskit.predict import chunks as chunks_module
-from cryskit.predict import writers
+from cryskit.predict import readout, writers
 from cryskit.predict.load import load
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ def test_an_interrupt_leaves_no_traceback_and_no_file(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(chunks_module, "build_usable", interrupt)
+    monkeypatch.setattr(readout, "compute", interrupt)
     result = cryskit("predict", *cifs, "--model", model, "--out", "out.csv")
     assert result.exit_code not in {0, 1, 2}
     assert "Traceback" not in result.output
