@@ -118,7 +118,7 @@ def run_page(page: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*treespec.*:FutureWarning")  # of Lightning
+@pytest.mark.filterwarnings("ignore:.*treespec.*:FutureWarning", "ignore::UserWarning:lightning")
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_page_does_what_it_shows(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
