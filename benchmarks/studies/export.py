@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     with TemporaryDirectory() as folder:
         for name in asked.model or models():
-            if not load_model(name).card.properties:
+            known = load_model(name).card.properties
+            if not known or any(each.tensor for each in known):
                 continue
             rows += [exported(name, kind, crystals, Path(folder)) for kind in FORMATS]
             print(rows[-2:])
