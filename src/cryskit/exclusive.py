@@ -29,10 +29,9 @@ def exclusive(folder: Path, otherwise: CryskitError) -> Iterator[None]:
     Of the processes of a run on several devices the first keeps it for all.
 
     Args:
-        folder: The folder; it is made if it is missing, and then removed again if nothing comes into it.
+        folder: The folder; it is made if it is missing.
         otherwise: Error that is raised if another process is in it.
     """
-    made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     if not is_main_process():
         yield
@@ -45,9 +44,4 @@ def exclusive(folder: Path, otherwise: CryskitError) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise otherwise from error
-        try:
-            yield
-        finally:
-            if made and [path.name for path in folder.iterdir()] == [LOCK]:
-                (folder / LOCK).unlink()
-                folder.rmdir()
+        yield

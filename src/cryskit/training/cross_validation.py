@@ -21,7 +21,7 @@ from cryskit.predict.card import digest
 from cryskit.predict.load import load
 from cryskit.predict.tables import arrow_table, records
 from cryskit.predict.writers import table_writer
-from cryskit.training.identity import Identity, claim, digest_of, flat
+from cryskit.training.identity import Identity, claim, digest_of, flat, training_in
 from cryskit.training.labels import labels_of, without_impossible
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def cross_validate(
 
     Raises:
         DataError: A property has no label in the training part of a fold, another part has none at all, or a file of an earlier call is damaged.
-        PlanError: The folder holds another run.
+        PlanError: The folder holds another run, or another process trains in it.
     """
     named, wanted = prepared(crystals, settled.plan.properties, settled.plan.kinds)
     divided = [fold.divide(named) for fold in folds]
@@ -170,11 +170,12 @@ def cross_validate(
     labels = digest_of(labels_of(named, wanted))
     texts = digest_of([crystal.text for crystal in named])
     data = {"data": folds[0].data, "labels": labels, "descriptions": texts, "folds": [fold.hash for fold in folds]}
-    claim(folder, Identity(flat(settled.plan.decisive) | data | {"intervals": judging}))
     documents: list[dict[str, Any]] = []
-    for number, (fold, parts) in enumerate(zip(folds, divided, strict=True)):
-        documents.append(_fold(number, fold, parts.test, wanted, folder, train_fold, f"{name}-fold-{number}"))
-        announce(f"fold {number + 1} of {len(folds)}: {_line(documents[-1]['metrics'])}")
+    with training_in(folder):
+        claim(folder, Identity(flat(settled.plan.decisive) | data | {"intervals": judging}))
+        for number, (fold, parts) in enumerate(zip(folds, divided, strict=True)):
+            documents.append(_fold(number, fold, parts.test, wanted, folder, train_fold, f"{name}-fold-{number}"))
+            announce(f"fold {number + 1} of {len(folds)}: {_line(documents[-1]['metrics'])}")
     table = _joined(named, folder, len(folds))
     units = {one.name: one.unit for one in wanted if not one.classes}
     place = table_of(out, folder)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryskit.atomic_write import remove_partial, write_json
 from cryskit.errors import PlanError, shortened
+from cryskit.exclusive import exclusive
 from cryskit.training.checkpoint import LAST, SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 NOTE = "identity.json"
@@ -37,6 +39,19 @@ class Identity(NamedTuple):
 
     facts: Mapping[str, Any]
     digest: str = ""
+
+
+def training_in(folder: Path) -> AbstractContextManager[None]:
+    """Keep other trainings out of a folder, which is made if it is missing.
+
+    Args:
+        folder: Folder of a run.
+
+    Raises:
+        PlanError: Another process trains in it.
+    """
+    busy = PlanError(f"Another process trains in {folder}", "Wait for it, or choose another --out or --folder")
+    return exclusive(folder, busy)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

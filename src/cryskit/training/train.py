@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from cryskit.data.classes import prepared
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import Split
-from cryskit.errors import DataError, PlanError
+from cryskit.errors import DataError
 from cryskit.evaluate.evaluate import evaluate
-from cryskit.exclusive import exclusive
 from cryskit.graphs.remembered import remembered
 from cryskit.plots.judged import plot_judged
 from cryskit.plots.loss_curves import plot_curves
@@ -22,7 +21,7 @@ from cryskit.training.calibrate import calibrate, calibrated
 from cryskit.training.class_calibration import class_calibrations
 from cryskit.training.cross_validation import cross_validate, splits_of
 from cryskit.training.fit import fit, seeded
-from cryskit.training.identity import claim, digest_of
+from cryskit.training.identity import claim, digest_of, training_in
 from cryskit.training.inputs import SPLIT, crystals_of, folder_of, plan_of, split_of
 from cryskit.training.labels import COUNT, labels_of, note_impossible, without_impossible
 from cryskit.training.log import LOG, read_log
@@ -159,18 +158,18 @@ def train(
     source = source or (str(crystals) if isinstance(crystals, str | Path) else "")
     cache, crystals, label = cache or folder, crystals_of(crystals), name or out.stem
     settings: dict[str, Any] = {"source": source, "cache": cache, "judging": judging, "progress": progress}
-    busy = PlanError(f"Another process trains in {folder}", "Wait for it, or choose another --out or --folder")
-    with exclusive(folder, busy):
-        if folds is None:
-            divided = split_of(split, crystals, settled.plan.optimisation.seed)
-            card = train_once(settled, crystals, divided, out, folder, name=label, **settings)
-            if not isinstance(split, Split):
-                divided.save(folder / SPLIT)
-            return card
+    crystals, _ = prepared(crystals, settled.plan.properties, settled.plan.kinds)
+    if folds is not None:
         every = splits_of(folds, split, crystals, settled.plan.optimisation.seed)
         train_fold = partial(train_once, settled, crystals, **settings)
         said: dict[str, Any] = {"name": label, "source": source, "judging": judging, "announce": announce}
         return cross_validate(settled, crystals, every, out, folder, train_fold, **said)
+    divided = split_of(split, crystals, settled.plan.optimisation.seed)
+    with training_in(folder):
+        card = train_once(settled, crystals, divided, out, folder, name=label, **settings)
+        if not isinstance(split, Split):
+            divided.save(folder / SPLIT)
+    return card
 
 
 def train_once(
