@@ -26,6 +26,7 @@ from cryskit.predict.card import Card
 from cryskit.predict.predictor import Predictor
 from cryskit.properties import get
 from cryskit.registry import ENCODERS
+from cryskit.small_data.regressors import KINDS, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,57 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def files(small: Path) -> dict[str, Path]:
     return {kind: exported(small, small.with_suffix(f".{kind}")) for kind in FORMATS}
+
+
+@pytest.fixture(scope="session")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model as `cryskit fit` writes it: an encoder, the composition, a regressor of every kind and a trained head."""
+    torch.manual_seed(0)
+    network = {"name": "steinhardt", "width": 8, "layers": 2, "channels": 4}
+    members = [{"encoder": network, "levels": 3}, {"composition": 5}, {"encoder": network, "levels": 0}]
+    encoder = ENCODERS.build(ENCODERS.complete({"name": "levels", "members": members})).eval()
+    encoder.members[1].table.copy_(torch.randn(encoder.members[1].table.shape))
+    graph = cryskit.build_graphs(CRYSTALS, encoder.needs)
+    with torch.no_grad():
+        vectors = encoder(graph).crystals.numpy()
+    read = encoder.width - 8
+    space = Space.of(vectors[:, :read])
+    points = space(vectors[:, :read])
+    labels = np.log10([crystal.targets["bulk_modulus"] for crystal in CRYSTALS])
+    parts, modules = [], []
+    for kind in KINDS.values():
+        config, module = kind.module(kind.fitted(kind.grid(points)[0], points, labels), space)
+        parts.append({**config, "start": 0, "stop": read, "share": 0.15})
+        modules.append(module)
+    parts.append({"name": "perceptrons", "start": read, "stop": encoder.width, "share": 1 - 0.15 * len(KINDS)})
+    card = Card(
+        name="fitted",
+        encoder=ENCODERS.complete({"name": "levels", "members": members}),
+        heads={"name": "regressors", "parts": parts},
+        spec=encoder.needs,
+        properties=[get("bulk_modulus")],
+        elements=[14],
+        data={},
+    )
+    predictor = Predictor.from_card(card)
+    predictor.encoder.load_state_dict(encoder.state_dict())
+    for part, module in zip(predictor.heads.parts, modules, strict=False):
+        part.load_state_dict(module.state_dict())
+    path = tmp_path_factory.mktemp("fitted") / "fitted.safetensors"
+    predictor.save(path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_fitted_model_predicts_the_same(kind: str, fitted: Path) -> None:
+    eager, found = cryskit.load(fitted), load(exported(fitted, fitted.with_suffix(f".{kind}")))
+    graph = cryskit.build_graphs(CRYSTALS, eager.card.spec)
+    values = eager.values(graph)
+    assert np.ptp(values) > 1
+    for size in (1, 9, 40):
+        part = cryskit.build_graphs(CRYSTALS[:size], eager.card.spec)
+        assert deviation(found.values(part), values[:size]) <= TOLERANCE
 
 
 @pytest.mark.slow
@@ -131,6 +183,10 @@ def test_models_that_cannot_be_exported_are_refused(small: Path) -> None:
     )
     card = card.model_copy(update={"spec": ENCODERS.needs(card.encoder)})
     with pytest.raises(ModelError, match="of the kind megnet cannot be exported yet"):
+        export(Predictor.from_card(card), "a.pt2")
+    outside = ENCODERS.complete({"name": "levels", "members": [{"outside": 3}]})
+    card = card.model_copy(update={"encoder": outside, "spec": ENCODERS.needs(outside)})
+    with pytest.raises(ModelError, match="vectors that another program made"):
         export(Predictor.from_card(card), "a.pt2")
     assert not Path("a.pt2").exists()
 

@@ -29,6 +29,8 @@ _CLASS_COLUMNS = {
 }
 _LOG = "_log10"
 _OF_INTERVALS = {"crystals": "crystals", "coverage": "coverage", "width": "width", "rank": "rank correlation"}
+_WIDTH_SHARE = "width_share"
+_OF_ERRORS = [_WIDTH_SHARE if key == "width" else key for key in _OF_INTERVALS]  # of a whole tensor
 
 
 def print_figures(metrics: Mapping[str, Mapping[str, float | str]], units: Mapping[str, str]) -> None:
@@ -64,6 +66,8 @@ def print_coverage(
     """
     rows = [
         [name, kind, *(found.get(key) for key in _OF_INTERVALS), units.get(name, "")]
+        if _WIDTH_SHARE not in found
+        else [name, kind, *(found.get(key) for key in _OF_ERRORS), "norm of the tensor"]
         for name, kinds in coverage.items()
         for kind, found in kinds.items()
     ]

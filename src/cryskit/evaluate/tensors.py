@@ -87,7 +87,8 @@ def tensor_coverage(
         items: The crystals and failures that were predicted, in the order of the rows.
 
     Returns:
-        Kind of crystals to figures, as `coverage` gives them: the width is the expected error. Empty if nothing has one.
+        Kind of crystals to figures, as `coverage` gives them, with width_share, the mean of the expected error, in place of width. Empty if nothing
+        has one.
     """
     expected = table[f"{wanted.name}_{ERROR}"].to_numpy(float)
     values, truth = mandel(table, wanted), mandel(table, wanted, "_true")
@@ -97,7 +98,7 @@ def tensor_coverage(
     if not known.any():
         return {}
     errors = differences / np.where(known, norms, 1.0)
-    return figures_by_kind(items, known, expected, errors, errors <= expected)
+    return figures_by_kind(items, known, expected, errors, errors <= expected, {"width_share": expected})
 
 
 def mandel(table: pd.DataFrame, wanted: Property, ending: str = "") -> np.ndarray:

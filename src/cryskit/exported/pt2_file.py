@@ -43,7 +43,7 @@ _SYMBOLS = re.compile(
 _SYMBOL = re.compile(r"[a-z]{1,2}\d+")
 _OPERATORS = re.compile(
     r"_operator\.getitem|torch\.ops\.aten\.("
-    r"_assert_tensor_metadata|_cdist_forward|_native_batch_norm_legit_no_training|_softmax|_to_copy|abs|add|addmm|alias|amax|any|arange|as_strided|"
+    r"_assert_tensor_metadata|_native_batch_norm_legit_no_training|_softmax|_to_copy|abs|add|addmm|alias|amax|any|arange|as_strided|"
     r"bitwise_and|bitwise_not|bmm|cat|clamp|clamp_min|clone|copy|detach|detach_|div|embedding|eq|erf|exp|"
     r"expand|floor|full|full_like|gather|ge|gelu|gt|index|index_put|index_select|isnan|le|lift_fresh_copy|"
     r"linalg_vector_norm|log|log1p|logical_and|logical_not|lt|max|mean|mm|mul|mv|native_layer_norm|ne|neg|"

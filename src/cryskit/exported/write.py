@@ -39,6 +39,7 @@ _DESCRIPTION = (
     "Si is bonded to four equivalent Si atoms to form corner-sharing SiSi4 tetrahedra."
 )
 _ENCODERS = ("steinhardt", "cgcnn", "fused")
+_JOINING = "levels"  # an encoder made of several, as `cryskit fit` writes it
 _NOT_EXPORTED = ("reliability", "calibration")
 
 
@@ -64,11 +65,7 @@ def export(model: str | Path | Predictor, out: str | Path, format: str = "") -> 
     predictor = load(model) if isinstance(model, str | Path) else model
     predictor.require_heads()
     refuse_tensors(predictor.card, "be exported")
-    if predictor.card.encoder["name"] not in _ENCODERS:
-        raise ModelError(
-            f"Networks of the kind {predictor.card.encoder['name']} cannot be exported yet",
-            f"Export a model whose encoder is {', '.join(_ENCODERS)}",
-        )
+    _require_exportable(predictor.card.encoder)
     golden = golden_graph(predictor)
     inputs, network = inputs_of(golden), Network(predictor).eval()
     expected = predictor.values(golden)
@@ -82,6 +79,27 @@ def export(model: str | Path | Predictor, out: str | Path, format: str = "") -> 
     with replacing(path) as temporary:
         FORMATS[kind].save(program, facts.model_dump_json(), temporary)
     return path
+
+
+def _require_exportable(encoder: Mapping[str, Any]) -> None:
+    """Refuse an encoder that cannot be traced, or whose input is no crystal.
+
+    Args:
+        encoder: Registry name and arguments of the encoder.
+    """
+    joined = encoder["name"] == _JOINING
+    members = encoder["members"] if joined else [{"encoder": encoder}]
+    if any("outside" in member for member in members):
+        raise ModelError(
+            "The model reads vectors that another program made of its crystals, so a file cannot predict crystals",
+            "Fit a model without --vectors",
+        )
+    for name in (member["encoder"]["name"] for member in members if "encoder" in member):
+        if name not in _ENCODERS:
+            raise ModelError(
+                f"Networks of the kind {name} cannot be exported yet",
+                f"Export a model whose encoder is {', '.join(_ENCODERS)}",
+            )
 
 
 def exported_program(network: Network, inputs: Mapping[str, Tensor]) -> ExportedProgram:

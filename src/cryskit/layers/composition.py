@@ -61,8 +61,7 @@ class Composition(nn.Module):
 
 def _most_frequent(graph: Graph) -> Tensor:
     """Return for each node whether no other element of its crystal has more atoms, (N,) bool."""
-    weight = graph.multiplicity
-    element = graph.crystal_of_atom * (elements.ELEMENTS + 1) + graph.numbers
-    counts = weight.new_zeros(graph.crystals * (elements.ELEMENTS + 1)).index_add(0, element, weight)[element]
+    weight, place = graph.multiplicity, (graph.crystal_of_atom, graph.numbers)
+    counts = weight.new_zeros(graph.crystals, elements.ELEMENTS + 1).index_put(place, weight, accumulate=True)[place]
     most = weight.new_zeros(graph.crystals).scatter_reduce(0, graph.crystal_of_atom, counts, "amax")
     return counts >= _ALIKE * most[graph.crystal_of_atom]

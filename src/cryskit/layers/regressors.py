@@ -109,9 +109,10 @@ class Kernel(nn.Module):
         Args:
             vectors: The section of the crystal vectors.
         """
-        exact = "donot_use_mm_for_euclid_dist"
-        distances = torch.cdist(self.projected(vectors), self.vectors.double(), compute_mode=exact)
-        return torch.exp(-self.gamma * distances.square()) @ self.coefficients + self.bias
+        projected, support = self.projected(vectors), self.vectors.double()
+        lengths = projected.square().sum(1)[:, None] + support.square().sum(1)
+        distances = (lengths - 2 * projected @ support.mT).clamp_min(0)  # squared
+        return torch.exp(-self.gamma * distances) @ self.coefficients + self.bias
 
 
 class Trees(nn.Module):
@@ -152,7 +153,7 @@ class Trees(nn.Module):
             vectors: The section of the crystal vectors.
         """
         found = self.projected(vectors)
-        node = self.roots.long().expand(len(found), -1)
+        node = self.roots.long().expand(found.shape[0], -1)
         for _ in range(self.depth):  # a leaf is its own child
             right = found.gather(1, self.component.long()[node]) > self.threshold[node]
             node = self.children_of.long()[node, right.long()]

@@ -9,7 +9,7 @@ Both read the vector of the crystal only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from cryskit.errors import DataError, PlanError
-from cryskit.layers.heads import Heads
 from cryskit.layers.tensor_basis import IRREPS
-from cryskit.layers.tensor_heads import TensorHeads, require_tensors
+from cryskit.layers.tensor_outputs import TensorOutputs
 from cryskit.layers.tensor_scale import TensorScale
 
 if TYPE_CHECKING:
@@ -28,30 +27,28 @@ if TYPE_CHECKING:
     from cryskit.types import Encoding, Graph, GraphSpec, Property
 
 
-class _OfCrystal(TensorHeads):
+class _CrystalHeads(TensorOutputs):
     """A perceptron on the vector of the crystal for the first coordinates of each tensor; the others are zero.
 
     Args:
         width: Width of the crystal vectors.
         properties: Tensor properties, and scalars that follow from them.
         hidden: Width of the hidden layer.
-        scale: The change between components and coordinates.
+
+    Raises:
+        PlanError: There is no tensor, or one of which nothing can be learned.
     """
 
-    def __init__(self, width: int, properties: Sequence[Property], hidden: int, scale: type[TensorScale]) -> None:
-        Heads.__init__(self)  # not that of `TensorHeads`, whose parts these heads lack
-        self.properties = tuple(properties)
-        require_tensors(self.properties)
-        tensors = [wanted for wanted in self.properties if wanted.tensor]
-        self.scales = nn.ModuleDict({wanted.name: scale(wanted) for wanted in tensors})
-        self.scalars = [wanted for wanted in self.properties if not wanted.tensor]
-        self.register_buffer("deviation", torch.ones(len(self.scalars)))
+    scale: ClassVar[type[TensorScale]] = TensorScale
+
+    def __init__(self, width: int, properties: Sequence[Property], hidden: int = 64) -> None:
+        super().__init__(properties, self.scale)
         self.parts = nn.ModuleDict(
             {
                 wanted.name: nn.Sequential(
                     nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, self.count_of(wanted))
                 )
-                for wanted in tensors
+                for wanted in self.tensor_properties
             }
         )
 
@@ -69,25 +66,13 @@ class _OfCrystal(TensorHeads):
         Args:
             encoding: What the encoder gives for the graph.
         """
-        sizes = [wanted.outputs for wanted in self.properties if wanted.tensor]
+        sizes = [wanted.outputs for wanted in self.tensor_properties]
         found = [part(encoding.crystals) for part in self.parts.values()]
         return torch.cat([pad(each, (0, n - each.shape[1])) for each, n in zip(found, sizes, strict=True)], dim=1)
 
 
-class IsotropicHeads(_OfCrystal):
-    """The isotropic parts of tensors alone.
-
-    Args:
-        width: Width of the crystal vectors.
-        properties: Tensor properties, and scalars that follow from them.
-        hidden: Width of the hidden layer.
-
-    Raises:
-        PlanError: There is no tensor, or one that has no isotropic part.
-    """
-
-    def __init__(self, width: int, properties: Sequence[Property], hidden: int = 64) -> None:
-        super().__init__(width, properties, hidden, TensorScale)
+class IsotropicHeads(_CrystalHeads):
+    """The isotropic parts of tensors alone; a tensor that has none is refused with a PlanError."""
 
     def count_of(self, wanted: Property) -> int:
         """Return the number of isotropic parts."""
@@ -95,22 +80,6 @@ class IsotropicHeads(_OfCrystal):
         if not count:
             raise PlanError(f"{wanted.name} has no isotropic part", "Learn it with heads called tensors")
         return count
-
-
-class ComponentHeads(_OfCrystal):
-    """Every component of a tensor as an output of its own.
-
-    Args:
-        width: Width of the crystal vectors.
-        properties: Tensor properties, and scalars that follow from them.
-        hidden: Width of the hidden layer.
-
-    Raises:
-        PlanError: There is no tensor.
-    """
-
-    def __init__(self, width: int, properties: Sequence[Property], hidden: int = 64) -> None:
-        super().__init__(width, properties, hidden, _ComponentScale)
 
 
 class _ComponentScale(TensorScale):
@@ -160,3 +129,9 @@ class _ComponentScale(TensorScale):
         self.mean.copy_(known.mean(0))
         spread = known.std(0)
         self.deviation.copy_(torch.where(spread > 1e-6 * spread.max(), spread, spread.max().clamp_min(1e-8)))
+
+
+class ComponentHeads(_CrystalHeads):
+    """Every component of a tensor as an output of its own."""
+
+    scale = _ComponentScale

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from cryskit.layers.tensor_heads import TensorHeads
+from cryskit.layers.tensor_outputs import TensorOutputs
 from cryskit.losses.supervised import LOSSES, ClassWeights, Loss, Supervision
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ class TensorSupervision(nn.Module):
         weights: Property name to the weight of its loss; 1 where absent.
     """
 
-    def __init__(self, heads: TensorHeads, loss: Loss = "absolute", weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, heads: TensorOutputs, loss: Loss = "absolute", weights: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
         self.heads = heads
         self._loss = LOSSES[loss]
@@ -59,7 +61,7 @@ class TensorSupervision(nn.Module):
 
 
 def supervision_of(
-    heads: PropertyHeads | TensorHeads, loss: Loss, weights: Mapping[str, float] | None, class_weights: ClassWeights
+    heads: PropertyHeads | TensorOutputs, loss: Loss, weights: Mapping[str, float] | None, class_weights: ClassWeights
 ) -> Supervision | TensorSupervision:
     """Return the losses that fit a kind of heads.
 
@@ -69,6 +71,6 @@ def supervision_of(
         weights: Property name to the weight of its loss; 1 where absent.
         class_weights: ClassWeights of the classes of a property.
     """
-    if isinstance(heads, TensorHeads):
+    if isinstance(heads, TensorOutputs):
         return TensorSupervision(heads, loss, weights)
     return Supervision(heads, loss, weights, class_weights)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cryskit.data.tensors import target_row
-from cryskit.layers.tensor_heads import TensorHeads, scalar
+from cryskit.layers.tensor_outputs import TensorOutputs, scalar
 from cryskit.layers.tensor_scalars import SCALARS
 from cryskit.tensors.kinds import tensor_kind
 from cryskit.tensors.notation import components_to_matrix, voigt_to_mandel
@@ -78,13 +78,13 @@ def judged_names(properties: Sequence[Property]) -> list[str]:
     ]
 
 
-def judge_of(heads: PropertyHeads | TensorHeads) -> Judge:
+def judge_of(heads: PropertyHeads | TensorOutputs) -> Judge:
     """Return what gives the quantities that have intervals.
 
     Args:
         heads: Heads of a model.
     """
-    return _OfTensors(heads) if isinstance(heads, TensorHeads) else _OfOutputs(heads)
+    return _OfTensors(heads) if isinstance(heads, TensorOutputs) else _OfOutputs(heads)
 
 
 class _OfOutputs:
@@ -120,7 +120,7 @@ class _OfTensors:
         heads: Heads of tensors.
     """
 
-    def __init__(self, heads: TensorHeads) -> None:
+    def __init__(self, heads: TensorOutputs) -> None:
         self._heads = heads
         self._scalars = judged_names(heads.properties)[len(heads.scales) :]
 
