@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -176,8 +175,7 @@ def _end_to_end(source: Path, options: argparse.Namespace, out: Path, *more: str
     noted = json.loads(notes.read_text()) if notes.exists() else {"sessions": 0, "seconds": 0.0, "points": []}
     before, points, start = noted["seconds"], noted["points"], time.perf_counter()
     noted["sessions"] += 1
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, env=environment) as run:
+    with subprocess.Popen(command) as run:
         while run.poll() is None:
             time.sleep(_PATIENCE)
             noted["seconds"] = before + time.perf_counter() - start

@@ -10,6 +10,7 @@ from cryskit.cli import options
 from cryskit.cli.crystals import counting
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import Column, exit_on_sigterm, note, print_table, require
+from cryskit.cli.threads import sleep_while_waiting
 from cryskit.errors import PlanError
 from cryskit.predict.published import DEFAULT
 
@@ -155,6 +156,7 @@ def screen(
     --known or --hull the folder gets a short list (top.csv, top.parquet, structures) and a report that works offline.
     """
     require(merge, MERGED)
+    sleep_while_waiting()
     from cryskit.screen.folder import Folder
 
     folder = Folder(out)
