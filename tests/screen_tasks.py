@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from cryskit.data.pieces import Items, read_piece
 from cryskit.data.read import read
 from cryskit.screen.prepare import prepare
 
@@ -19,19 +17,6 @@ if TYPE_CHECKING:
     from cryskit.data.pieces import Piece
     from cryskit.screen.prepare import Prepared, Recipe
     from cryskit.types import Crystal, Failure
-
-
-def hostile(piece: Piece, recipe: Recipe) -> Prepared:
-    """Prepare a piece, but crash, hang in compiled code or raise at crystals whose ids say so."""
-    rows = list(read_piece(piece, recipe.limit))
-    for row in rows:
-        if row.id.startswith("crash"):
-            os._exit(3)
-        if row.id.startswith("hang"):
-            re.match("(a+)+$", "a" * 60 + "b")
-        if row.id.startswith("raise"):
-            raise ZeroDivisionError("nobody expects this")
-    return prepare(Items(tuple(rows)), recipe)
 
 
 def noted(piece: Piece, recipe: Recipe) -> Prepared:

@@ -17,7 +17,6 @@ import ctypes
 import math
 import os
 import random
-import re
 import resource
 import shutil
 import signal
@@ -29,14 +28,14 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from benchmarks.speed import machine
+from benchmarks.studies.hostile_crystals import hostile
 from cryskit.atomic_write import write_json
 from cryskit.data.interchange import write
-from cryskit.data.pieces import Items, read_piece
 from cryskit.data.sources import open_source
 from cryskit.errors import DataError
 from cryskit.predict.load import load
@@ -44,13 +43,8 @@ from cryskit.screen.folder import Folder
 from cryskit.screen.local import LocalEngine
 from cryskit.screen.merge import merge
 from cryskit.screen.network import Networks
-from cryskit.screen.prepare import prepare
 from cryskit.screen.run import Asked, screen
 from cryskit.types import Crystal
-
-if TYPE_CHECKING:
-    from cryskit.data.pieces import Piece
-    from cryskit.screen.prepare import Prepared, Recipe
 
 _PART_ROWS = 64
 _LIMIT = 5.0  # seconds of a crystal that keeps its worker busy for ever
@@ -193,7 +187,7 @@ class _Study:
         every = enumerate(self._crystals)
         write(source, (Crystal(names.get(i, c.id), c.lattice, c.fractional, c.numbers) for i, c in every), [])
         asked = Asked((str(source),), (self._model,), part_rows=_PART_ROWS, timeout=_LIMIT)
-        screen(asked, Networks([load(self._model)]), Folder(out), LocalEngine(2, _LIMIT, _hostile))
+        screen(asked, Networks([load(self._model)]), Folder(out), LocalEngine(2, _LIMIT, hostile))
         path = self._work / "hostile-all.parquet"
         merge(Folder(out), path)
         found, whole = pq.read_table(path).to_pylist(), pq.read_table(self._work / "whole.parquet").to_pylist()
@@ -226,17 +220,6 @@ class _Study:
 
 
 _ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def _hostile(piece: Piece, recipe: Recipe) -> Prepared:
-    """Prepare a piece, but crash or never end at crystals whose ids say so."""
-    rows = list(read_piece(piece, recipe.limit))
-    for row in rows:
-        if row.id.startswith("crash"):
-            os._exit(3)
-        if row.id.startswith("hang"):
-            re.match("(a+)+$", "a" * 60 + "b")
-    return prepare(Items(tuple(rows)), recipe)
 
 
 def _alike(row: dict[str, Any], other: dict[str, Any]) -> bool:

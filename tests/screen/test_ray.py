@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from screen_tasks import hostile, noted
+from screen_tasks import noted
 
+from benchmarks.studies.hostile_crystals import hostile
 from cryskit.data.interchange import write
 from cryskit.predict.load import load
 from cryskit.screen.folder import Folder

@@ -14,8 +14,8 @@ import preloaded
 import pyarrow.parquet as pq
 import pytest
 from screen.conftest import tiny
-from screen_tasks import hostile
 
+from benchmarks.studies.hostile_crystals import hostile
 from cryskit.data.interchange import write
 from cryskit.errors import DataError, DiskFullError, PlanError
 from cryskit.predict.load import load

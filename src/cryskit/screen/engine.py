@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from cryskit.registry import Registry
+from cryskit.screen.prepare import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cryskit.data.pieces import Piece
     from cryskit.screen.prepare import Prepared, Recipe
@@ -17,9 +19,25 @@ ENGINES = Registry("engine", {"local": "cryskit.screen.local:LocalEngine", "ray"
 """The engines; each is made of the number of processes (None for all cores) and the time limit of a crystal in seconds."""
 
 
-class Engine(Protocol):
-    """Where pieces are prepared. All engines give the same, so the parts have the same bytes."""
+TIMEOUT = 60.0
+"""Seconds that reading, and building, one crystal may take unless the caller says otherwise."""
 
+
+class Engine(ABC):
+    """Where pieces are prepared. All engines give the same, so the parts have the same bytes.
+
+    Args:
+        workers: Number of processes, on each computer if there are several; None for one per core.
+        timeout: Seconds that reading, and building, one crystal may take.
+        work: Function of a module that prepares a piece.
+    """
+
+    def __init__(
+        self, workers: int | None = None, timeout: float = TIMEOUT, work: Callable[[Piece, Recipe], Prepared] = prepare
+    ) -> None:
+        self._workers, self._timeout, self._work = workers, timeout, work
+
+    @abstractmethod
     def prepared(self, pieces: Iterable[Piece], recipe: Recipe) -> Iterator[list[Prepared]]:
         """Prepare pieces.
 
@@ -31,4 +49,3 @@ class Engine(Protocol):
             For each piece, in order, what became of it: one `prepare` of the whole piece, or of its rows one by one where a process had
             ended with it. A row that no process can work on is a failure.
         """
-        ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cryskit.data.pieces import Items, divided, lost
 from cryskit.errors import DataError
 from cryskit.parallel import Divided, Lost, Pool, cores
+from cryskit.screen.engine import Engine
 from cryskit.screen.prepare import prepare, start
 
 if TYPE_CHECKING:
@@ -16,27 +17,12 @@ if TYPE_CHECKING:
     from cryskit.data.pieces import Piece
     from cryskit.screen.prepare import Prepared, Recipe
 
-TIMEOUT = 60.0
-"""Seconds that reading, and building, one crystal may take unless the caller says otherwise."""
 AHEAD = 3
 """Pieces per process that are given out before they are asked for: their graphs wait in memory."""
 
 
-class LocalEngine:
-    """An engine of processes; scripts that use it are guarded by `if __name__ == "__main__"`.
-
-    Args:
-        workers: Number of processes; None for one per core.
-        timeout: Seconds that reading, and building, one crystal may take.
-        work: Function of a module that prepares a piece.
-    """
-
-    def __init__(
-        self, workers: int | None = None, timeout: float = TIMEOUT, work: Callable[[Piece, Recipe], Prepared] = prepare
-    ) -> None:
-        self._workers = workers or cores()
-        self._timeout = timeout
-        self._work = work
+class LocalEngine(Engine):
+    """An engine of processes; scripts that use it are guarded by `if __name__ == "__main__"`."""
 
     def prepared(self, pieces: Iterable[Piece], recipe: Recipe) -> Iterator[list[Prepared]]:
         """Prepare pieces, as every engine does.
@@ -48,7 +34,7 @@ class LocalEngine:
         Raises:
             DataError: A source has vanished or changed.
         """
-        with Pool(self._workers, self._timeout, start) as pool:
+        with Pool(self._workers or cores(), self._timeout, start) as pool:
             yield from prepared_in(pool, pieces, recipe, self._work)
 
 

@@ -12,6 +12,7 @@ import os
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,12 @@ import numpy as np
 
 from cryskit.errors import CryskitError, PlanError, ProcessEndedError, counted, one_line
 from cryskit.parallel import Pool
-from cryskit.screen.local import AHEAD, TIMEOUT, prepared_in
-from cryskit.screen.prepare import prepare, start, versions
+from cryskit.screen.engine import Engine
+from cryskit.screen.local import AHEAD, prepared_in
+from cryskit.screen.prepare import start, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from cryskit.data.pieces import Piece
     from cryskit.screen.prepare import Prepared, Recipe
@@ -36,30 +38,18 @@ _STORE = 1 << 28  # bytes of the object store of a cluster that is started here
 _STATISTICS = "RAY_USAGE_STATS_ENABLED"
 
 
-class RayEngine:
+class RayEngine(Engine):
     """An engine of the nodes of a Ray cluster: the one at RAY_ADDRESS, or one that is started here.
 
     All nodes have to see the same files under the same names, and to have the same versions of what graphs depend on.
-
-    Args:
-        workers: Number of processes on each node; None for one per CPU of the node.
-        timeout: Seconds that reading, and building, one crystal may take.
-        work: Function of a module that prepares a piece.
 
     Raises:
         PlanError: Ray is not installed.
     """
 
-    def __init__(
-        self,
-        workers: int | None = None,
-        timeout: float = TIMEOUT,
-        work: Callable[[Piece, Recipe], Prepared] = prepare,
-    ) -> None:
-        self._ray = _library()
-        self._workers = workers
-        self._timeout = timeout
-        self._work = work
+    @cached_property
+    def _ray(self) -> Any:
+        return _library()
 
     def prepared(self, pieces: Iterable[Piece], recipe: Recipe) -> Iterator[list[Prepared]]:
         """Prepare pieces, as every engine does.

@@ -16,7 +16,7 @@ from cryskit.data.sources.resolve import is_named
 from cryskit.errors import PlanError
 from cryskit.predict.card import digest
 from cryskit.predict.published import path_of
-from cryskit.screen.local import TIMEOUT
+from cryskit.screen.engine import TIMEOUT
 from cryskit.screen.prepare import join, versions
 
 if TYPE_CHECKING:
