@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -73,7 +72,6 @@ def _plain(files: Sequence[Path]) -> int:
 def _screened(folder: Path, out: Path, model: str, workers: int) -> float:
     command = [sys.executable, "-m", "cryskit", "screen", str(folder), "--model", model, "--out", str(out)]
     start = time.perf_counter()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--workers", str(workers)], env=environment, check=False, stderr=subprocess.DEVNULL)
+    subprocess.run([*command, "--workers", str(workers)], check=False, stderr=subprocess.DEVNULL)
     Folder(out).whole()
     return time.perf_counter() - start
