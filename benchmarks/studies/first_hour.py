@@ -6,8 +6,8 @@ A clone of this repository is made, a virtual environment, and in it cryskit is 
 then runs in a copy of `examples/` with an empty home folder: first the pages that need no extra, then, extra by extra, the others. Every command is timed, and
 what it prints is compared with what the page shows. At the end `make demo` is given in another clone. pip's cache is not used. Blocks in ```sh and ```py are not run: they stand for data, computers and networks that the reader has.
 
-A killed run goes on with the same folder: what was installed and the pages that are done are not repeated. The clone is that of one commit; another one needs
-another folder. The card is `results/first-hour.json`.
+A killed run goes on with the same folder: what was installed and the pages that are done are not repeated. After a new commit a page is gone through again if it or
+`examples/` has changed, and all is done again if the package has. The card is `results/first-hour.json`.
 """
 
 from __future__ import annotations
@@ -62,11 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="folder to work in, and to go on in; a temporary one by default")
     parser.add_argument("--torch", default=TORCH, help="what pip installs first")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        help="threads of torch, which by default takes one a core: on a busy machine they wait for one another",
+    )
     parser.add_argument("--page", action="append", help="go through this page only, and write no card")
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
     with nullcontext(asked.folder) if asked.folder else tempfile.TemporaryDirectory() as folder:
-        hour = Hour(Path(folder).resolve(), asked.torch)
+        hour = Hour(Path(folder).resolve(), asked.torch, asked.threads)
         for page in asked.page or pages():
             hour.go_through(page)
         if not asked.page:
@@ -95,10 +100,12 @@ class Hour:
     Args:
         folder: The folder.
         torch: Arguments of the first `pip install`.
+        threads: Number of threads of torch; as many as it takes by default.
     """
 
-    def __init__(self, folder: Path, torch: str) -> None:
+    def __init__(self, folder: Path, torch: str, threads: int | None) -> None:
         self._folder = folder
+        self._threads = threads
         self._torch = torch.split()
         self._clone = folder / "cryskit"
         self._environment = folder / "environment"
@@ -118,34 +125,39 @@ class Hour:
             self._pip("-".join(("extra", *wanted)), f".[{','.join(wanted)}]")
             for extra in wanted:
                 self._keep(f"with-{extra}", {"extra": extra})
-        name = page.replace("/", "-")
-        if self._has(name):
+        name, of = page.replace("/", "-"), {"objects": self._objects(page, "examples"), "threads": self._threads}
+        if self._has(name) and of.items() <= self._kept(name).items():
             return
         print(page, flush=True)
         place = self._folder / "pages" / name
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(self._clone / "examples", place / "examples")
-        self._keep(name, run(self._clone / page, self._environment, place, self._home))
+        found = run(self._clone / page, self._environment, place, self._home, self._threads)
+        self._keep(name, of | found)
 
     def demo(self) -> None:
         """Give the first command of README, which makes an environment of its own, in another clone, unless that was done."""
         if not self._has("demo"):
             place = self._folder / "demo"
             shutil.rmtree(place, ignore_errors=True)
-            subprocess.run(["git", "clone", "--quiet", str(self._clone), str(place)], check=True)  # noqa: S607
+            _git(self._folder, "clone", "--quiet", str(self._clone), str(place))
             self._timed("demo", ["make", "demo"], place)
             self._keep("demo", self._kept("demo") | {"megabytes": _megabytes(place / ".venv")})
 
     def _install(self) -> None:
-        commit = _commit(machine.ROOT)
+        """Bring the clone to the commit of the repository, and install its package, unless that was done."""
         if not self._has("clone"):
             shutil.rmtree(self._clone, ignore_errors=True)
             self._timed("clone", ["git", "clone", "--quiet", str(machine.ROOT), self._clone.name], self._folder)
-        if _commit(self._clone) != commit:
-            raise SystemExit(f"{self._clone} is not of the commit {commit[:12]}: give another --folder, or remove this")
-        if not self._has("environment"):
+        _git(self._clone, "fetch", "--quiet")
+        _git(self._clone, "reset", "--quiet", "--hard", _git(machine.ROOT, "rev-parse", "HEAD"))
+        objects = self._objects("src", "pyproject.toml")
+        if not self._has("environment") or self._kept("environment")["objects"] != objects:
+            for record in {*self._records.glob("*.json")} - {self._records / "clone.json"}:
+                record.unlink()
             shutil.rmtree(self._environment, ignore_errors=True)
             self._timed("environment", [sys.executable, "-m", "venv", str(self._environment)], self._folder)
+            self._keep("environment", {"objects": objects, **self._kept("environment")})
         self._pip("torch", *self._torch)
         self._pip("package", ".")
         if not self._has("size"):
@@ -176,6 +188,10 @@ class Hour:
         command = [str(self._environment / "bin" / "python"), "-c", source]
         return timed(command, self._folder, plain_environment()).printed.strip()
 
+    def _objects(self, *paths: str) -> str:
+        """Return what git calls the contents of some files and folders of the clone."""
+        return _git(self._clone, "rev-parse", *(f"HEAD:{path}" for path in paths))
+
     def _has(self, name: str) -> bool:
         return (self._records / f"{name}.json").exists()
 
@@ -191,7 +207,11 @@ class Hour:
         every = [(page, step) for page, record in found.items() for step in record["steps"]]
         slowest = sorted(every, key=lambda one: -one[1]["wall_seconds"])[:SLOWEST]
         kept = [self._kept(path.stem) for path in sorted(self._records.glob("*.json"), key=os.path.getmtime)]
-        installs = [record for record in kept if record.get("command", "make demo") != "make demo"]
+        installs = [
+            {key: value for key, value in record.items() if key != "objects"}
+            for record in kept
+            if record.get("command", "make demo") != "make demo"
+        ]
         return {
             "title": "The first hour: every command of README, tutorials and how-to pages",
             "pages": [row(page, self._clone / page, record) for page, record in found.items()],
@@ -212,9 +232,8 @@ class Hour:
             "import importlib.metadata as m, json, torch; versions = {name: m.version(name) for name in "
             + json.dumps(list(facts["versions"]))
         )
-        return facts | json.loads(
-            self._python(source + "}; print(json.dumps({'versions': versions, 'threads': torch.get_num_threads()}))")
-        )
+        found = json.loads(self._python(source + "}; print(json.dumps([versions, torch.get_num_threads()]))"))
+        return facts | {"versions": found[0], "threads": self._threads or found[1]}
 
 
 def row(name: str, page: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -257,8 +276,8 @@ def _megabytes(folder: Path) -> int:
     return round(sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6)
 
 
-def _commit(folder: Path) -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
     return done.stdout.strip()
 
 

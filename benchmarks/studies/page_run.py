@@ -85,7 +85,7 @@ class Session:
             self._process.communicate()
 
 
-def run(page: Path, environment: Path, folder: Path, home: Path) -> dict[str, Any]:
+def run(page: Path, environment: Path, folder: Path, home: Path, threads: int | None = None) -> dict[str, Any]:
     """Go through a page and return a record of every step.
 
     Args:
@@ -93,12 +93,14 @@ def run(page: Path, environment: Path, folder: Path, home: Path) -> dict[str, An
         environment: The virtual environment whose `python` and commands are used.
         folder: The folder to work in, with what the page expects there.
         home: The home folder, where libraries keep their caches.
+        threads: Number of threads of torch; as many as it takes by default.
 
     Returns:
         `steps`, one record for each with its seconds, exit status, the end of what it printed, and whether that is what the page shows (None where
         it shows nothing); `others_cores`, how many cores other programs kept busy.
     """
     variables = plain_environment(home) | {"COLUMNS": "120"}
+    variables |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
     variables["PATH"] = os.pathsep.join((str(environment / "bin"), variables["PATH"]))
     others = machine.Others()
     session = Session(environment / "bin" / "python", folder, variables)
