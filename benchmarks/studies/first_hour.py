@@ -37,8 +37,8 @@ TORCH = "torch --index-url https://download.pytorch.org/whl/cpu"
 """What docs/install.md has a reader without a GPU install first."""
 EXTRAS: dict[str, tuple[str, ...]] = {
     "docs/howto/tune.md": ("tune",),
-    "docs/howto/assistants.md": ("mcp",),
     "docs/howto/other-libraries.md": ("baselines",),
+    "docs/howto/assistants.md": ("mcp", "explain"),
     "README.md": ("explain",),
     "docs/tutorials/explain.md": ("explain",),
     "docs/tutorials/few-labels.md": ("explain",),
