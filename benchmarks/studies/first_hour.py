@@ -111,6 +111,7 @@ class Hour:
         self._environment = folder / "environment"
         self._home = folder / "home"
         self._records = folder / "records"
+        self._commit = _git(machine.ROOT, "rev-parse", "HEAD")
         self._home.mkdir(parents=True, exist_ok=True)
 
     def go_through(self, page: str) -> None:
@@ -150,7 +151,7 @@ class Hour:
             shutil.rmtree(self._clone, ignore_errors=True)
             self._timed("clone", ["git", "clone", "--quiet", str(machine.ROOT), self._clone.name], self._folder)
         _git(self._clone, "fetch", "--quiet")
-        _git(self._clone, "reset", "--quiet", "--hard", _git(machine.ROOT, "rev-parse", "HEAD"))
+        _git(self._clone, "reset", "--quiet", "--hard", self._commit)
         objects = self._objects("src", "pyproject.toml")
         if not self._has("environment") or self._kept("environment")["objects"] != objects:
             for record in {*self._records.glob("*.json")} - {self._records / "clone.json"}:
