@@ -14,9 +14,11 @@ import tempfile
 from contextlib import chdir
 from pathlib import Path
 
+from page_steps import agree
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from docs import test_pages as pages  # noqa: E402 - the test that runs the pages knows how to read them
+from docs import test_pages as pages  # noqa: E402 - the test that runs the pages
 
 
 def rewritten(page: Path) -> str:
@@ -33,10 +35,9 @@ def rewritten(page: Path) -> str:
 
 def _replaced(text: str, shown: str, got: str, where: str) -> str:
     """Return the text with the output in place of what was shown, if they differ."""
-    lines, others = ([line for line in part.splitlines() if line.strip()] for part in (shown, got))
-    if pages.agrees(lines, others):
+    if agree(shown, got):
         return text
-    if "..." in (line.strip() for line in lines):
+    if "..." in (line.strip() for line in shown.splitlines()):
         print(f"{where} leaves lines out, mend it by hand. It shows\n{shown}\nbut the output is\n{got}")
         return text
     if text.count(shown) != 1:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cryskit.cli.figures import print_likeness
 from cryskit.data.interchange import write
 from cryskit.predict.load import load
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
     from typer.testing import Result
 
     from cryskit.types import Crystal
@@ -44,3 +46,8 @@ def test_a_column_of_two_classes_is_learned_as_a_class_and_said_to_be(
     scalar = cryskit(*call, "--accelerator", "cpu", "--kind", "scalar", "--out", "scalar.safetensors")
     assert "learned as a class" not in scalar.stderr
     assert load(tmp_path / "scalar.safetensors").card.properties[0].kind == "scalar"
+
+
+def test_crystals_are_counted_in_whole_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    print_likeness({"kind": {"new formula": {"n": 10.0, "accuracy": 0.9}}}, {})
+    assert capsys.readouterr().out.splitlines()[-1].split()[:5] == ["kind", "new", "formula", "10", "0.9000"]

@@ -300,6 +300,9 @@ def test_evaluate_says_when_it_judges_on_the_training_data(
     assert said("b.safetensors").startswith(
         "tiny was trained on a part of this data, so some of the 60 judged crystals may"
     )
+    fitted = said("d.safetensors", plan={"fit": {"seed": 0}})
+    assert fitted.startswith("tiny was fitted to this data, so the figures flatter it")
+    assert "--split" not in fitted, "a fit has no split"
     (tmp_path / "b.safetensors.run").mkdir()
     replace(own, name="by hand").save(tmp_path / "b.safetensors.run" / "split.json")
     found = said("b.safetensors", "--split", "other.json", split=folded)

@@ -25,6 +25,7 @@ from cryskit.errors import DataError, ModelError, PlanError
 from cryskit.evaluate.evaluate import evaluate
 from cryskit.evaluate.likeness import NEW_FORMULA, SAME_FORMULA
 from cryskit.exclusive import exclusive
+from cryskit.explain.atoms import Explainer
 from cryskit.small_data import tuning
 from cryskit.small_data.fit import Fitted, fit_table
 from cryskit.small_data.fit_scalars import _tuner
@@ -76,6 +77,17 @@ def test_a_fitted_model_has_intervals_that_cover_formulas_it_has_not_seen(done: 
     assert set(found.table["domain"]) <= {"in", "edge", "out"}
     assert set(found.likeness["bulk_modulus"]) <= {SAME_FORMULA, NEW_FORMULA}
     assert done.model.card.calibration == {"origin": ORIGIN, "crystals": {"bulk_modulus": len(CRYSTALS)}}
+
+
+def test_a_fitted_model_is_explained(done: Fitted) -> None:
+    pytest.importorskip("captum")
+    model = cryskit.load(done.path)
+    (crystal,) = cryskit.read(EXAMPLES / "MgO.cif")
+    found = Explainer(model, "bulk_modulus").explain(crystal)
+    predicted = model.predict(crystal)["bulk_modulus"][0]
+    assert found.learned == pytest.approx(np.log10(predicted), rel=1e-5)
+    assert found.mean + found.geometry + sum(found.blocks.values()) == pytest.approx(found.learned, abs=0.01)
+    assert found.mean == pytest.approx(float(done.model.heads.mean))
 
 
 def test_rows_are_judged_by_rows_of_other_folds() -> None:

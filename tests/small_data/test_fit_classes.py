@@ -56,6 +56,7 @@ def test_words_are_classes_that_are_told_apart_on_formulas_not_seen(done: Fitted
     assert all(spread is not None and spread >= 0 for _, spread in fit.values())
     assert done.errors["fit"] == fit["log_loss"]
     assert "All labels of feel are words (60 labels), so it is learned as a class, soft or stiff" in done.warnings[0]
+    assert "--kind scalar" not in done.warnings[0], "words are no numbers"
 
 
 def test_the_table_of_unseen_predictions_gives_the_figures(done: Fitted) -> None:

@@ -122,6 +122,12 @@ def _warn(
     seen = seen_in_training(card, crystals, judged, used, file)
     if seen is None:
         return
+    if card.was_fitted:
+        note(
+            f"{card.name} was fitted to this data, so the figures flatter it; its errors on formulas that it had not seen are those that `cryskit models show` prints, "
+            "and out-of-fold.csv in the folder of the fit has a prediction of every row by a model that had not seen it"
+        )
+        return
     cure = f"give the split of its run, --split {file if file.exists() else 'FILE'}"
     if seen.training is None:
         split = f"another split ({card.split['name']})" if used and "name" in card.split else "a part of this data"

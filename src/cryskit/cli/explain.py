@@ -32,8 +32,8 @@ def explain(
 ) -> None:
     """Explain predictions by element features and atoms.
 
-    It says which element features the model uses, and what each atom contributes.     Contributions of atoms add up to the prediction, in the space where the property is learned (log10 for moduli). The
-    completeness error says how nearly. What is explained is what `cryskit predict` says, by the same graph and description.
+    It says which element features the model uses, and what each atom contributes. Contributions of atoms add up to the prediction, in the
+    space where the property is learned (log10 for moduli). The completeness error says how nearly. What is explained is what `cryskit predict` says, by the same graph and description.
     """
     require(out, (".html", ".json"))
     keep_pages()

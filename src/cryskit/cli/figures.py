@@ -88,7 +88,7 @@ def print_likeness(likeness: Mapping[str, Mapping[str, Mapping[str, float]]], un
     typer.echo("\nApart, by what the model was trained on:\n")
     for columns in (_COLUMNS, _CLASS_COLUMNS):
         rows = [
-            [name, kind, *(found.get(key) for key in columns), units.get(name, "")]
+            [name, kind, *_values(found, "", columns), units.get(name, "")]
             for name, kinds in likeness.items()
             for kind, found in kinds.items()
             if ("accuracy" in found) is (columns is _CLASS_COLUMNS)

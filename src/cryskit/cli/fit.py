@@ -167,10 +167,12 @@ def _figures(found: "Fitted") -> dict[str, Any]:
 
 def _print_errors(found: "Fitted") -> None:
     """Print the errors of a scalar, the smallest first."""
+    from cryskit.small_data.judge import SAID
+
     rows = sorted(found.errors.items(), key=lambda one: one[1][0])
     print_table(
         ["model", Column("mean absolute error", found.unit), Column("deviation over folds", found.unit)],
-        [[name, f"{error:.4g}", f"{spread:.2g}"] for name, (error, spread) in rows],
+        [[SAID.get(name, name), f"{error:.4g}", f"{spread:.2g}"] for name, (error, spread) in rows],
     )
 
 

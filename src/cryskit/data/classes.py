@@ -232,5 +232,7 @@ def said(found: Found, crystals: Iterable[Crystal]) -> str:
         return ""
     why, classes = f"{found.reason} ({counted(count, 'label')})", " or ".join(found.property.classes)
     if classes:
-        return f"{why}, so it is learned as a class, {classes}; to learn it as a number, say --kind scalar"
+        numbers = set(found.property.classes) <= _NUMBERED.keys()
+        cure = "; to learn it as a number, say --kind scalar" if numbers else ""
+        return f"{why}, so it is learned as a class, {classes}{cure}"
     return f"{why}, and it is learned as a number; if these are codes of classes, say --kind class"

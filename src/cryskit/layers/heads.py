@@ -23,7 +23,23 @@ _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({"silu
 
 
 class Heads(nn.Module):
-    """What every kind of heads offers to those who do not know which kind it is."""
+    """What every kind of heads offers to those who do not know which kind it is.
+
+    Attributes:
+        properties: The properties that are predicted.
+        first: Position of the first output of each property.
+    """
+
+    properties: tuple[Property, ...]
+    first: tuple[int, ...]
+
+    def columns(self, position: int) -> slice:
+        """Return where the outputs of a property are.
+
+        Args:
+            position: Position of the property.
+        """
+        return slice(self.first[position], self.first[position] + self.properties[position].outputs)
 
     def needs(self, spec: GraphSpec) -> GraphSpec:
         """Return the graph that the heads need on an encoder that needs `spec`."""
@@ -86,14 +102,6 @@ class PropertyHeads(Heads):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.register_buffer("mean", torch.zeros(outputs))
         self.register_buffer("deviation", torch.ones(outputs))
-
-    def columns(self, position: int) -> slice:
-        """Return where the outputs of a property are.
-
-        Args:
-            position: Position of the property.
-        """
-        return slice(self.first[position], self.first[position] + self.properties[position].outputs)
 
     def forward(self, crystals: Float[Tensor, "crystals width"]) -> Float[Tensor, "crystals outputs"]:
         """Return standardised predictions of every scalar, and the logits of every class.

@@ -58,14 +58,6 @@ class LogisticHeads(Heads):
         self.register_buffer("mean", torch.zeros(outputs))
         self.register_buffer("deviation", torch.ones(outputs))
 
-    def columns(self, position: int) -> slice:
-        """Return where the outputs of a property are: here are those of no other.
-
-        Args:
-            position: Position of the property, 0.
-        """
-        return slice(position, self.properties[position].outputs)
-
     def forward(self, crystals: Float[Tensor, "crystals width"]) -> Float[Tensor, "crystals outputs"]:
         """Return the logits.
 

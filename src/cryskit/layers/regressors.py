@@ -208,6 +208,7 @@ class RegressorHeads(Heads):
         differentiable: Whether the prediction has a derivative that tells something; trees have none.
         mean: (1,) the mean of the transformed targets of the training rows.
         deviation: (1,) their standard deviation.
+        first: (0,), the position of the only output.
         shares: (parts,) the shares in the mean.
 
     Raises:
@@ -226,6 +227,7 @@ class RegressorHeads(Heads):
                 "Give one property, and one regressor or more",
             )
         self.properties = tuple(properties)
+        self.first = (0,)
         self.sections = [slice(int(part["start"]), int(part["stop"])) for part in parts]
         if not all(0 <= section.start < section.stop <= width for section in self.sections):
             raise PlanError("A regressor reads values that the crystal vector does not have", "Correct start and stop")

@@ -206,7 +206,7 @@ def _unusual(readings: Readings, usual: Sequence[float]) -> list[str]:
         expected = readings.volume * exp(-max(min(off, _MOST), -_MOST))
         sentences.append(
             f"The cell has {readings.volume:.3g} cubic angstrom per atom, {'less' if off < 0 else 'more'} than the "
-            f"{expected:.3g} usual for its composition: its density is too {'high' if off < 0 else 'low'}"
+            f"{expected:.3g} expected from training for its composition: judged by that, its density is too {'high' if off < 0 else 'low'}"
         )
     if readings.squeezed < squeezed and readings.pair[0]:
         one, other, found, wanted = readings.pair

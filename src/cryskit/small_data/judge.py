@@ -33,6 +33,14 @@ SIZES = (0.25, 0.5, 0.75)
 MEAN, FROZEN, TUNED, BOTH, FIT = "mean of the labels", "frozen", "fine-tuned", "mean of both", "fit"
 """Names of what is judged besides the candidates: the guess, the mean of the best on frozen vectors, fine-tuned networks, the mean of these
 two, and what `fit` decides for in each fold."""
+SAID = {
+    MEAN: "always guessing the mean of the labels",
+    FROZEN: "mean of the best on frozen vectors",
+    TUNED: "fine-tuned networks",
+    BOTH: "mean of frozen and fine-tuned",
+    FIT: "what `fit` decides for, which the model file holds",
+}
+"""What these names stand for, in words."""
 
 
 @dataclass(frozen=True)

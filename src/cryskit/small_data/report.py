@@ -12,7 +12,7 @@ import numpy as np
 from cryskit.atomic_write import replacing
 from cryskit.plots.learning_curves import Point, draw_learning
 from cryskit.plots.parity import draw_parity
-from cryskit.small_data.judge import BOTH, FIT, FROZEN, MEAN, TUNED
+from cryskit.small_data.judge import FIT, FROZEN, MEAN, SAID
 from cryskit.small_data.table import GUESS
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
     from cryskit.small_data.search import Choice
     from cryskit.small_data.table import Table
 
-_SAID = {
-    MEAN: "always guessing the mean of the labels",
-    FROZEN: "mean of the best on frozen vectors",
-    TUNED: "fine-tuned networks",
-    BOTH: "mean of frozen and fine-tuned",
-    FIT: "what `fit` decides for, which the model file holds",
-}
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#22272e;max-width:52rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}table{border-collapse:collapse}
 td,th{padding:.25rem .8rem .25rem 0;border-bottom:1px solid #e3e6ea;text-align:left}td.n{text-align:right;font-variant-numeric:tabular-nums}
@@ -115,7 +108,7 @@ def _verdict(table: Table, errors: Mapping[str, tuple[float, float]]) -> str:
 def _table(table: Table, errors: Mapping[str, tuple[float, float]]) -> str:
     rows = sorted(errors.items(), key=lambda one: one[1][0])
     cells = [
-        f"<tr{' class=fit' if name == FIT else ''}><td>{escape(_SAID.get(name, name))}</td>"
+        f"<tr{' class=fit' if name == FIT else ''}><td>{escape(SAID.get(name, name))}</td>"
         f'<td class="n">{error:.4g}</td><td class="n">{spread:.2g}</td></tr>'
         for name, (error, spread) in rows
     ]
