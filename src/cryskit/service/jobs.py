@@ -6,9 +6,9 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cryskit.service.problems import ServiceError, busy
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
+Found = TypeVar("Found")
+_LOOK = 0.2  # seconds between two looks at whether a job that waits was cancelled
 
 
 @dataclass(eq=False)
@@ -72,8 +74,25 @@ class Job:
         if time.monotonic() > self.until:
             raise ServiceError(503, "The work took too long", "Send fewer crystals at a time")
 
+    def awaited(self, future: Future[Found]) -> Found:
+        """Return a result that the job needs, and end here if it is cancelled or its time is up before.
+
+        Args:
+            future: What will hold the result; it is given up if the job ends.
+
+        Raises:
+            CancelledError: Somebody cancelled the job.
+            ServiceError: It takes too long.
+        """
+        try:
+            while not wait([future], _LOOK).done:
+                self.advance(0)
+            return future.result()
+        finally:
+            future.cancel()
+
     def cancel(self) -> None:
-        """End the work at the next crystal."""
+        """End the work at the next crystal, or while it waits for one that is explained."""
         self.stop.set()
         self.future.cancel()
 
