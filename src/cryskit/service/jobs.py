@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cryskit.service.problems import ServiceError, busy
@@ -144,7 +145,7 @@ class Jobs:
                 raise busy("The service has too much to do")
             self._jobs[job.id] = job
         job.future = self._executor.submit(work, job)
-        job.future.add_done_callback(lambda _: self._end(job))
+        job.future.add_done_callback(partial(self._end, job.id))  # not the job: it would hold itself and its result
         return job
 
     def keep(self, job: Job) -> None:
@@ -186,9 +187,10 @@ class Jobs:
             job.cancel()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _end(self, job: Job) -> None:
+    def _end(self, name: str, _future: Future[Any]) -> None:
         with self._lock:
-            job.ended = time.monotonic()
+            if name in self._jobs:
+                self._jobs[name].ended = time.monotonic()
             self._forget()
 
     def _forget(self) -> None:
