@@ -7,6 +7,7 @@ import json
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,6 +133,27 @@ def test_a_job_that_is_let_go_is_freed_at_once(jobs: Jobs) -> None:
         assert kept() is None, "its result waits for a search for garbage"
     finally:
         gc.enable()
+
+
+def test_a_job_that_failed_keeps_nothing_of_what_was_sent(jobs: Jobs) -> None:
+    def fail(sent: set[int], job: Job) -> None:
+        job.stop.wait(5)
+        raise ValueError(len(sent))
+
+    class Sent(set[int]):
+        pass
+
+    sent = Sent()
+    kept, job = weakref.ref(sent), jobs.start("x", partial(fail, sent))
+    del sent
+    job.stop.set()
+    assert isinstance(job.future.exception(5), ValueError)
+    for _ in range(100):
+        if kept() is None:
+            break
+        time.sleep(0.02)
+    assert kept() is None
+    assert job.state == "failed"
 
 
 def test_what_runs_is_finished_before_the_end() -> None:

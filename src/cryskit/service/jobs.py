@@ -9,6 +9,7 @@ from collections import OrderedDict
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cryskit.service.problems import ServiceError, busy
@@ -187,7 +188,11 @@ class Jobs:
             job.cancel()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _end(self, name: str, _future: Future[Any]) -> None:
+    def _end(self, name: str, future: Future[Any]) -> None:
+        error = None if future.cancelled() else future.exception()
+        while error is not None:
+            clear_frames(error.__traceback__)  # they hold what was sent
+            error = error.__cause__ or error.__context__
         with self._lock:
             if name in self._jobs:
                 self._jobs[name].ended = time.monotonic()
