@@ -30,10 +30,10 @@ IRON = "iron\n2.87\n1 0 0\n0 1 0\n0 0 1\nFe\n2\nDirect\n0 0 0\n0.5 0.5 0.5\n"
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[TestClient]:
-    from service_tasks import hostile
+    from service_tasks import WORK
 
     settings = Settings(processes=1, limits=LIMITS, accelerator="cpu", drain=5.0)
-    app = build(settings, Service(settings, hostile))
+    app = build(settings, Service(settings, WORK))
     with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as found:
         yield found
 

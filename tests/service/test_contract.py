@@ -210,3 +210,15 @@ def test_health_and_figures(client: TestClient) -> None:
     assert "cryskit_model_bytes 7" in text or "cryskit_model_bytes 8" in text or "cryskit_model_bytes" in text
     client.get("/v1/../../secret-name")
     assert "secret-name" not in client.get("/metrics").text
+
+
+def test_no_client_can_make_figures_without_end(client: TestClient) -> None:
+    before = client.get("/metrics").text.count("\n")
+    for i in range(20):
+        client.request(f"ODD{i}", "/v1/predict")
+        client.request("GET", f"/odd/{i}")
+        client.get(f"/v1/models/odd{i}")
+        client.get(f"/v1/jobs/odd{i}/result")
+    after = client.get("/metrics").text
+    assert "odd" not in after.lower()
+    assert after.count("\n") - before < 100

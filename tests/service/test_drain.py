@@ -73,3 +73,20 @@ def test_sigterm_lets_what_was_begun_finish(server: tuple[subprocess.Popen[str],
     assert "Traceback" not in errors
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{address}/healthz")
+
+
+STARTED = """
+import asyncio, gc, uvicorn
+from cryskit.service.run import _Server
+server = _Server(uvicorn.Config(lambda *_: None, port=0, lifespan="off", log_config=None))
+server.config.load()
+server.lifespan = server.config.lifespan_class(server.config)
+asyncio.run(server.startup())
+print(gc.get_freeze_count(), len(gc.get_objects()))
+"""
+
+
+def test_what_is_loaded_from_the_beginning_is_no_garbage_to_search() -> None:
+    run = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, check=True)
+    frozen, others = map(int, run.stdout.split())
+    assert frozen > 10 * others

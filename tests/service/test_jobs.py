@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,6 +116,44 @@ def test_results_are_kept_for_a_while_and_not_too_many(jobs: Jobs) -> None:
     time.sleep(0.3)
     with pytest.raises(CryskitError, match="no such job"):
         jobs.get(second.id)
+
+
+def test_a_job_that_is_let_go_is_freed_at_once(jobs: Jobs) -> None:
+    may = threading.Event()
+    gc.disable()
+    try:
+        job = jobs.start("x", lambda _: may.wait(5))
+        may.set()
+        job.future.result(5)
+        while job.ended is None:
+            time.sleep(0.001)
+        jobs.discard(job)
+        kept = weakref.ref(job)
+        del job
+        assert kept() is None, "its result waits for a search for garbage"
+    finally:
+        gc.enable()
+
+
+def test_a_job_that_failed_keeps_nothing_of_what_was_sent(jobs: Jobs) -> None:
+    def fail(sent: set[int], job: Job) -> None:
+        job.stop.wait(5)
+        raise ValueError(len(sent))
+
+    class Sent(set[int]):
+        pass
+
+    sent = Sent()
+    kept, job = weakref.ref(sent), jobs.start("x", partial(fail, sent))
+    del sent
+    job.stop.set()
+    assert isinstance(job.future.exception(5), ValueError)
+    for _ in range(100):
+        if kept() is None:
+            break
+        time.sleep(0.02)
+    assert kept() is None
+    assert job.state == "failed"
 
 
 def test_what_runs_is_finished_before_the_end() -> None:

@@ -72,7 +72,11 @@ def json_of(found: Table | Mapping[str, Any]) -> str:
         found: A table, or an object.
     """
     if not isinstance(found, Table):
-        return json.dumps(found, allow_nan=False)
+        rows = ", ".join(
+            json.dumps(row, allow_nan=False) for row in found["rows"]
+        )  # others get their turn between rows
+        named = json.dumps({name: value for name, value in found.items() if name != "rows"}, allow_nan=False)
+        return f'{named[:-1]}{", " if len(found) > 1 else ""}"rows": [{rows}]}}'
     file = io.StringIO()
     with json_rows(file, found.schema.names, found.facts) as write:
         for row in found.rows:

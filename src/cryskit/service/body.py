@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -12,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from cryskit.service.json_body import PARTS, joined, whole
 from cryskit.service.limits import MEASURED
 from cryskit.service.parsing import Given, plain_name
 from cryskit.service.problems import InvalidError, ServiceError
@@ -20,6 +20,7 @@ from cryskit.service.schemas import Asked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from cryskit.service.bodies import Bodies
     from cryskit.service.limits import Limits
 
 Form = TypeVar("Form", bound=Asked)
@@ -27,9 +28,7 @@ Validated = TypeVar("Validated", bound=BaseModel)
 
 _FIELDS = 50  # fields of a form besides files
 _FIELD_BYTES = 1_000_000
-_SMALL = 50_000  # bytes of JSON that are read in less time than another thread needs to begin
 _LISTS = ("properties",)
-_PARTS = ("structures", "candidates")  # fields of a form that hold JSON
 
 
 class Content(NamedTuple):
@@ -43,14 +42,30 @@ class Content(NamedTuple):
     asked: Any
     given: list[Given]
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Its options without crystals."""
+        return dict(self.asked.model_dump(exclude=set(PARTS)))
 
-async def content_of(request: Request, form: type[Form], limits: Limits) -> Content:
+    @property
+    def crystals(self) -> list[Given]:
+        """Its crystals, and those among which is searched."""
+        candidates = (Given("structure", "", each) for each in getattr(self.asked, "candidates", ()))
+        return [*self.given, *candidates]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its crystals."""
+        return sum(len(each.content) for each in self.crystals)
+
+
+async def content_of(request: Request, form: type[Form], bodies: Bodies) -> Content:
     """Read a request.
 
     Args:
         request: The request.
         form: Schema of its options.
-        limits: What a request may hold.
+        bodies: What parses JSON.
 
     Raises:
         ServiceError: It cannot be read, or holds too much.
@@ -58,9 +73,9 @@ async def content_of(request: Request, form: type[Form], limits: Limits) -> Cont
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     with _whole(request) as limited:
         if kind == "multipart/form-data":
-            options, files = await _multipart(limited, limits)
+            options, files = await _multipart(limited, bodies)
         elif kind == "application/json":
-            options, files = await _parsed(await limited.body()), []
+            options, files = await bodies.options(await limited.body()), []
         else:
             raise ServiceError(
                 415,
@@ -69,7 +84,7 @@ async def content_of(request: Request, form: type[Form], limits: Limits) -> Cont
                 given=repr(kind[:60]),
                 expected="application/json or multipart/form-data",
             )
-    return checked(options, form, limits, files)
+    return checked(options, form, bodies.limits, files)
 
 
 def checked(
@@ -82,7 +97,7 @@ def checked(
     """Return what a request holds, once it is what its schema says.
 
     Args:
-        options: Options and structures.
+        options: Options, and crystals as JSON.
         form: Schema of them.
         limits: What a request may hold.
         files: Files of the request.
@@ -98,19 +113,21 @@ def checked(
     return Content(asked, given)
 
 
-async def form_in(request: Request, form: type[Validated]) -> Validated:
-    """Read a request that holds options alone, as JSON.
+async def form_in(request: Request, form: type[Validated], bodies: Bodies) -> Validated:
+    """Read a request that holds no crystals, as JSON.
 
     Args:
         request: The request.
         form: Schema of its options.
+        bodies: What parses JSON.
 
     Raises:
         ServiceError: It cannot be read, or holds too much.
     """
     with _whole(request) as limited:
         body = await limited.body()
-    return validated(await _parsed(body), form)
+    options = await bodies.options(body)
+    return await asyncio.to_thread(lambda: validated(whole(options), form))
 
 
 @contextmanager
@@ -139,32 +156,11 @@ def validated(options: Mapping[str, Any], form: type[Validated], schema: str = "
         raise InvalidError(error, schema) from error
 
 
-async def _parsed(data: bytes) -> dict[str, Any]:
-    """Return the object of a JSON document, which is read in a thread where that may take long."""
-    return _json(data) if len(data) < _SMALL else await asyncio.to_thread(_json, data)
-
-
-def _json(data: bytes) -> dict[str, Any]:
-    """Return the object of a JSON document."""
-    try:
-        found = json.loads(data, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:100]
-        raise ServiceError(400, f"The body is no JSON that can be read ({why})", "Send one object in UTF-8") from error
-    if not isinstance(found, dict):
-        raise ServiceError(
-            422, "The body is no object", "Send {'structures': [...]}", given=type(found).__name__, expected="an object"
-        )
-    return found
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-async def _multipart(request: Request, limits: Limits) -> tuple[dict[str, Any], list[Given]]:
+async def _multipart(request: Request, bodies: Bodies) -> tuple[dict[str, Any], list[Given]]:
     """Return options and files of a form."""
     options: dict[str, Any] = {}
+    parts: dict[str, bytes] = {}
+    limits = bodies.limits
     files: list[Given] = []
     try:
         form = await request.form(max_files=limits.files, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
@@ -178,18 +174,20 @@ async def _multipart(request: Request, limits: Limits) -> tuple[dict[str, Any], 
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 files.append(Given("file", plain_name(value.filename or ""), await value.read()))
-            elif name in _PARTS:
-                options[name] = _json(b'{"value":' + value.encode("utf-8", "surrogatepass") + b"}")["value"]
+            elif name in PARTS:
+                parts[name] = value.encode("utf-8", "surrogatepass")
             elif name in _LISTS:
                 options.setdefault(name, []).extend(each.strip() for each in value.split(",") if each.strip())
             else:
                 options[name] = value
     finally:
         await form.close()
+    for name, part in parts.items():
+        options[name] = (await bodies.options(joined({name: part})))[name]
     return options, files
 
 
 def _structures(structures: list[Any] | dict[str, Any]) -> list[Given]:
     if isinstance(structures, dict):
-        return [Given("document", "structures.json", structures)] if structures else []
+        return [Given("document", "structures.json", joined(structures))] if structures else []
     return [Given("structure", str(i), each) for i, each in enumerate(structures)]

@@ -14,8 +14,8 @@ from cryskit.service.graphs import builder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryskit.predict.predictor import Predictor
     from cryskit.service.graphs import Ready
-    from cryskit.service.models import Loaded
     from cryskit.types import Crystal, Failure
 
 _RAISED = (CryskitError, RuntimeError, MemoryError, ValueError, IndexError)  # what PyTorch raises for a batch
@@ -36,20 +36,20 @@ class Wanted(NamedTuple):
     option: float | str = ""
 
 
-def computed(loaded: Loaded, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
+def computed(predictor: Predictor, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
     """Return a row per crystal, in order; a crystal for which it fails is a failed row and costs no other its own.
 
     Args:
-        loaded: The model.
+        predictor: The model.
         wanted: What is computed.
         items: Crystals with their graphs, and failures. An explanation needs no graph.
     """
     try:
-        return _RUNS[wanted.kind](loaded, wanted, items)
+        return _RUNS[wanted.kind](predictor, wanted, items)
     except _RAISED as error:
         if len(items) > 1:
             middle = len(items) // 2
-            return [*computed(loaded, wanted, items[:middle]), *computed(loaded, wanted, items[middle:])]
+            return [*computed(predictor, wanted, items[:middle]), *computed(predictor, wanted, items[middle:])]
         return [_failed(wanted, items[0].item, one_line(error)[:_SHOWN])]
 
 
@@ -58,21 +58,21 @@ def _failed(wanted: Wanted, item: Crystal | Failure, reason: str) -> dict[str, A
     return row if wanted.kind != "embed" else row | {"vector": None}
 
 
-def _predictions(loaded: Loaded, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
-    found = loaded.predictor.stream((each.item for each in items), float(wanted.option), builder(items))
+def _predictions(predictor: Predictor, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
+    found = predictor.stream((each.item for each in items), float(wanted.option), builder(items))
     return [prediction_row(each) for each in found]
 
 
-def _embeddings(loaded: Loaded, _wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
-    return list(loaded.predictor.stream_embeddings((each.item for each in items), builder(items)))
+def _embeddings(predictor: Predictor, _wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
+    return list(predictor.stream_embeddings((each.item for each in items), builder(items)))
 
 
-def _explanations(loaded: Loaded, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
-    explainer = Explainer(loaded.predictor, str(wanted.option) or None)
+def _explanations(predictor: Predictor, wanted: Wanted, items: list[Ready]) -> list[dict[str, Any]]:
+    explainer = Explainer(predictor, str(wanted.option) or None)
     return [explanation_row(each) for each in explainer.stream(each.item for each in items)]
 
 
-_RUNS: dict[str, Callable[[Loaded, Wanted, list[Ready]], list[dict[str, Any]]]] = {
+_RUNS: dict[str, Callable[[Predictor, Wanted, list[Ready]], list[dict[str, Any]]]] = {
     "predict": _predictions,
     "embed": _embeddings,
     "explain": _explanations,

@@ -11,8 +11,10 @@ import numpy as np
 from cryskit.predict.tables import EMBEDDINGS, traced
 from cryskit.reliability.intervals import require_level
 from cryskit.service.batcher import Batcher
+from cryskit.service.bodies import Bodies
 from cryskit.service.compute import Wanted, computed
 from cryskit.service.describing import DESCRIPTIONS, Describer
+from cryskit.service.explaining import Explaining
 from cryskit.service.graphs import Ready
 from cryskit.service.jobs import Job, Jobs
 from cryskit.service.metrics import Metrics
@@ -23,14 +25,14 @@ from cryskit.service.problems import ServiceError
 from cryskit.service.reading import Reading, pieces
 from cryskit.service.screening import Screening
 from cryskit.service.structures import structure_row
+from cryskit.service.work import Work
 from cryskit.types import Crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
-    from cryskit.service.parsing import Rows, Task
     from cryskit.service.schemas import Describe, Embed, Explain, Predict, Screen, Search, Structures
     from cryskit.service.settings import Settings
     from cryskit.types import Failure
@@ -58,16 +60,18 @@ class Service:
 
     Args:
         settings: How the service is set up.
-        work: Function of a module that reads what was sent, in a process of its own; `parsing.read_task` by default.
+        work: What its processes do.
     """
 
-    def __init__(self, settings: Settings, work: Callable[[Task], list[Rows]] | None = None) -> None:
+    def __init__(self, settings: Settings, work: Work = Work()) -> None:  # noqa: B008 - it is immutable
         limits = settings.limits
         self.settings, self.limits = settings, limits
         self.models = Models(settings)
         self.jobs = Jobs(settings.workers, limits.queue, limits.seconds, limits.kept, limits.held)
         self.metrics = Metrics(lambda: self.jobs.open, lambda: self.models.bytes)
-        self.reading = Reading(settings, work)
+        self.bodies = Bodies(limits, work.parse)
+        self.reading = Reading(settings, work.read)
+        self._explaining = Explaining(settings, work.explain)
         self._describer = Describer()
         self._sets = ReferenceSets()
         self._computing: Batcher[Ready] = Batcher(
@@ -78,7 +82,6 @@ class Service:
             coming=lambda: self.reading.callers,
             seen=self.metrics.batch,
         )
-        self._explaining = threading.Lock()
         self.ready = threading.Event()
 
     def start(self) -> None:
@@ -94,8 +97,10 @@ class Service:
         """Finish what was begun, and end all threads and processes."""
         self.ready.clear()
         self.jobs.close(self.settings.drain)
+        self.bodies.close()
         self.reading.close()
         self._computing.close()
+        self._explaining.close()
         self._describer.close()
 
     def predict(self, asked: Predict, given: Sequence[Given], job: Job) -> Table:
@@ -133,9 +138,8 @@ class Service:
         explainer = Explainer(loaded.predictor, asked.property or None)
         items = self._texts([Ready(item) for item in self._items(given, job, self.limits.explained)], loaded)
         job.total, rows = len(items), list[dict[str, Any]]()
-        for item in items:
-            with self._explaining:  # not with what others wait for: it takes long
-                rows += computed(loaded, Wanted("explain", loaded.name, asked.property), [item])
+        for each in items:
+            rows.append(self._explaining.row(loaded, asked.property, each.item, job))
             job.advance(1)
         self._count("explain", rows)
         found = document(explainer, rows, loaded.sha256)
@@ -206,7 +210,8 @@ class Service:
         rows: list[dict[str, Any]] = []
         job.total += len(items)
         for part in pieces(self.reading.with_graphs(items, loaded.spec), PIECE):
-            rows += self._computing.submit(wanted, part).result()
+            found: list[dict[str, Any]] = job.awaited(self._computing.submit(wanted, part))
+            rows += found
             job.advance(len(part))
         self._count(wanted.kind, rows)
         return rows
@@ -216,7 +221,7 @@ class Service:
             self.metrics.crystals.labels(kind, row["status"]).inc()
 
     def _compute_together(self, wanted: Any, items: list[Ready]) -> list[Any]:
-        return computed(self.models.get(wanted.model), wanted, items)
+        return computed(self.models.get(wanted.model).predictor, wanted, items)
 
 
 def _has_files(given: Sequence[Given]) -> bool:

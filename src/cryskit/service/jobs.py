@@ -6,9 +6,11 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from traceback import clear_frames
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cryskit.service.problems import ServiceError, busy
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
+Found = TypeVar("Found")
+_LOOK = 0.2  # seconds between two looks at whether a job that waits was cancelled
 
 
 @dataclass(eq=False)
@@ -72,8 +76,25 @@ class Job:
         if time.monotonic() > self.until:
             raise ServiceError(503, "The work took too long", "Send fewer crystals at a time")
 
+    def awaited(self, future: Future[Found]) -> Found:
+        """Return a result that the job needs, and end here if it is cancelled or its time is up before.
+
+        Args:
+            future: What will hold the result; it is given up if the job ends.
+
+        Raises:
+            CancelledError: Somebody cancelled the job.
+            ServiceError: It takes too long.
+        """
+        try:
+            while not wait([future], _LOOK).done:
+                self.advance(0)
+            return future.result()
+        finally:
+            future.cancel()
+
     def cancel(self) -> None:
-        """End the work at the next crystal."""
+        """End the work at the next crystal, or while it waits for one that is explained."""
         self.stop.set()
         self.future.cancel()
 
@@ -125,7 +146,7 @@ class Jobs:
                 raise busy("The service has too much to do")
             self._jobs[job.id] = job
         job.future = self._executor.submit(work, job)
-        job.future.add_done_callback(lambda _: self._end(job))
+        job.future.add_done_callback(partial(self._end, job.id))  # not the job: it would hold itself and its result
         return job
 
     def keep(self, job: Job) -> None:
@@ -167,9 +188,14 @@ class Jobs:
             job.cancel()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _end(self, job: Job) -> None:
+    def _end(self, name: str, future: Future[Any]) -> None:
+        error = None if future.cancelled() else future.exception()
+        while error is not None:
+            clear_frames(error.__traceback__)  # they hold what was sent
+            error = error.__cause__ or error.__context__
         with self._lock:
-            job.ended = time.monotonic()
+            if name in self._jobs:
+                self._jobs[name].ended = time.monotonic()
             self._forget()
 
     def _forget(self) -> None:

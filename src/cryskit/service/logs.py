@@ -64,8 +64,10 @@ class RequestLog:
             await self._app(scope, receive, watched)
         finally:
             seconds = time.monotonic() - begun
-            route = getattr(scope.get("route"), "path", UNKNOWN)
-            self._metrics.requests.labels(route, scope["method"] if route != UNKNOWN else "any", status).inc()
+            found = scope.get("route")
+            route = getattr(found, "path", UNKNOWN)
+            method = scope["method"] if scope["method"] in getattr(found, "methods", ()) else "any"
+            self._metrics.requests.labels(route, method, status).inc()
             self._metrics.seconds.labels(route).observe(seconds)
             facts = {
                 "request_id": scope.get("state", {}).get("request_id"),

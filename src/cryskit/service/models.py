@@ -36,12 +36,14 @@ class Loaded:
 
     Attributes:
         name: Name with the version.
+        path: Its file.
         sha256: SHA-256 of its file.
         predictor: The model.
         bytes: Bytes of its weights.
     """
 
     name: str
+    path: Path
     sha256: str
     predictor: Predictor
     bytes: int
@@ -125,7 +127,7 @@ class Models:
             raise ServiceError(503, problem, "Ask whoever runs the service to look at its log") from error
         predictor.requires_grad_(requires_grad=False)
         size = sum(tensor.numel() * tensor.element_size() for tensor in predictor.state_dict().values())
-        return Loaded(full, _digest(path), predictor, size)
+        return Loaded(full, path, _digest(path), predictor, size)
 
     def cards(self) -> Iterator[dict[str, Any]]:
         """Yield what is published of each model, the newest version of each name."""

@@ -76,14 +76,14 @@ def router(service: Service) -> APIRouter:
     @made.post("/v1/prototypes", openapi_extra=_body(Build))
     async def build(request: Request) -> Response:
         """Return a crystal of a structure type, with elements and lattice chosen."""
-        asked = await form_in(request, Build)
+        asked = await form_in(request, Build, service.bodies)
         return JSONResponse(await asyncio.to_thread(built, asked.prototype, asked.elements, asked.a, asked.ratio))
 
     @made.post("/v1/export", openapi_extra=_body(Export))
     async def export(request: Request) -> Response:
         """Return rows of predictions as a file, in the form that `format` names."""
         form = form_of(request.query_params.get("format", ""), request.headers.get("accept", ""))
-        asked = await form_in(request, Export)
+        asked = await form_in(request, Export, service.bodies)
         return await asyncio.to_thread(_exported, service, asked, form)
 
     return made

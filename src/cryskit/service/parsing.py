@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from itertools import islice
@@ -17,14 +16,13 @@ from pathlib import PureWindowsPath
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import torch
-
 from cryskit.data.read import read
 from cryskit.data.readers.dictionaries import read_record
 from cryskit.data.readers.formats import with_path
 from cryskit.errors import CryskitError, UnreadableError, one_line, shortened
 from cryskit.parallel import Divided, Lost, Pool, restart_clock
 from cryskit.service.graphs import Ready, with_graph
+from cryskit.service.processes import PRELOADED, limit_process, settle_process
 from cryskit.types import Failure, GraphSpec
 
 if TYPE_CHECKING:
@@ -36,16 +34,6 @@ if TYPE_CHECKING:
 
 PIECE = 16
 """Most files, structures or crystals that a process is given at a time."""
-_READERS = ("csv_records", "frames", "from_ase", "from_pymatgen", "parquet", "poscar")
-PRELOADED = (
-    __name__,
-    "ase.io.extxyz",
-    "pyarrow.parquet",
-    "spglib",
-    *(f"cryskit.data.readers.{name}" for name in _READERS),
-)
-"""Modules that all processes share."""
-
 _SAMPLES = {
     "x.cif": b"data_x\n_cell_length_a 3\n_cell_length_b 3\n_cell_length_c 3\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
     b"loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nFe 0 0 0\n",
@@ -63,7 +51,7 @@ class Given(NamedTuple):
     Attributes:
         kind: "file", "structure" (a dictionary or a text), "document" (a dictionary that holds several), or "crystal" (one that was read).
         name: Name of the file, or id of a structure that has none.
-        content: Bytes of the file, or what JSON had, or the crystal.
+        content: Bytes of the file, or of the structure or document as JSON, or the crystal.
     """
 
     kind: Literal["file", "structure", "document", "crystal"]
@@ -130,12 +118,12 @@ def _rows(given: Given, atoms: int) -> Iterator[Crystal | Failure]:
     if given.kind == "crystal":
         return iter([given.content])
     if given.kind == "structure":
-        if not isinstance(given.content, dict | str):
-            return iter([_failure(given, f"Something of the type {type(given.content).__name__} is no structure")])
-        record = given.content if isinstance(given.content, dict) else {"structure": given.content}
+        content = json.loads(given.content)
+        if not isinstance(content, dict | str):
+            return iter([_failure(given, f"Something of the type {type(content).__name__} is no structure")])
+        record = content if isinstance(content, dict) else {"structure": content}
         return iter([read_record(record, given.name, "structure", atoms)])
-    data = given.content if given.kind == "file" else json.dumps(given.content).encode()
-    upload = _Upload(data)
+    upload = _Upload(given.content)
     upload.name = given.name
     rows = read([upload], limit=atoms)
     return (with_path(row, given.name) for row in rows) if given.kind == "file" else rows
@@ -152,34 +140,17 @@ def divided(task: Task) -> list[Task]:
 
 
 @cache
-def limit_process(memory: int) -> None:
-    """Limit the memory of this process, and let signals that are meant for the service pass.
+def prepare_process(memory: int) -> None:
+    """Load what readers need, then limit the memory of this process.
 
     Args:
-        memory: Bytes that it may take on top of what it has now, when its libraries are loaded.
+        memory: Bytes that it may take on top of what it has then.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    settle_process()
     for name, data in _SAMPLES.items():
         for row in _rows(Given("file", name, data), 10):
             with_graph(row, GraphSpec())
-    try:
-        import resource  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return
-    most = resource.getrlimit(resource.RLIMIT_AS)[1]
-    wanted = _taken(resource.getpagesize()) + memory
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if most < 0 else min(wanted, most), most))
-
-
-def _taken(page: int) -> int:
-    """Return the bytes of the address space of this process, or a guess where the system does not say."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path of ours
-            return int(file.read().split()[0]) * page
-    except OSError:
-        return 2_000_000_000
+    limit_process(memory)
 
 
 class Parsers:
@@ -192,11 +163,9 @@ class Parsers:
         work: Function of a module that reads a task.
     """
 
-    def __init__(
-        self, processes: int, seconds: float, memory: int, work: Callable[[Task], list[Rows]] = read_task
-    ) -> None:
+    def __init__(self, processes: int, seconds: float, memory: int, work: Callable[[Task], list[Rows]]) -> None:
         self._work = work
-        self._pools = [Pool(1, seconds, partial(limit_process, memory), PRELOADED) for _ in range(processes)]
+        self._pools = [Pool(1, seconds, partial(prepare_process, memory), PRELOADED) for _ in range(processes)]
         self._free: SimpleQueue[Pool] = SimpleQueue()
         for pool in self._pools:
             self._free.put(pool)
@@ -220,7 +189,7 @@ class Parsers:
 
     def start(self) -> None:
         """Start the processes and load what they need."""
-        task = Task((Given("structure", "0", {}),), 1, 1)
+        task = Task((Given("structure", "0", b"{}"),), 1, 1)
         with ThreadPoolExecutor(len(self._pools)) as threads:
             list(threads.map(lambda pool: self._done(pool, [task]), self._pools))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,11 @@ class ServiceError(CryskitError):
         super().__init__(problem, cure)
         self.status, self.given, self.expected = status, given, expected
         self.headers = dict(headers or {})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what makes it anew where a process sends it to another."""
+        made = partial(ServiceError, given=self.given, expected=self.expected, headers=self.headers)
+        return made, (self.status, self.problem, self.cure)
 
 
 def busy(problem: str, seconds: int = 5, status: int = 429) -> ServiceError:

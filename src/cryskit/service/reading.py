@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryskit.service.batcher import Batcher
-from cryskit.service.parsing import PIECE, Given, Parsers
+from cryskit.service.parsing import PIECE, Given, Parsers, read_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,13 +30,12 @@ class Reading:
 
     Args:
         settings: How the service is set up.
-        work: Function of a module that reads what was sent, in a process of its own; `parsing.read_task` by default.
+        work: Function of a module that reads what was sent, in a process of its own.
     """
 
-    def __init__(self, settings: Settings, work: Callable[[Task], list[Rows]] | None = None) -> None:
+    def __init__(self, settings: Settings, work: Callable[[Task], list[Rows]] = read_task) -> None:
         self._limits = settings.limits
-        more = {} if work is None else {"work": work}
-        self.parsers = Parsers(settings.processes, self._limits.parsing, self._limits.memory, **more)
+        self.parsers = Parsers(settings.processes, self._limits.parsing, self._limits.memory, work)
         self._batcher: Batcher[Given] = Batcher(
             self._together, lambda _key, _given: 1, most=PIECE, wait=0.0, threads=settings.processes
         )

@@ -13,6 +13,7 @@ from starlette.responses import Response  # noqa: TC002
 
 from cryskit.service import schemas
 from cryskit.service.answers import TYPES, answer, form_of
+from cryskit.service.bodies import SMALL
 from cryskit.service.body import Content, content_of
 from cryskit.service.core import Table
 from cryskit.service.job_routes import accepted
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _CELL = 60  # bytes of a value in memory, about
 _ATOMS = 1000  # values in the explanation of a crystal, about
-_FEW = 8  # structures whose rows are written at once
+_FEW = 8  # rows that are written at once
 _AT_ONCE = 500  # files or structures beyond which a request is a job from the beginning
 
 
@@ -63,7 +64,7 @@ def router(service: Service) -> APIRouter:
 def _endpoint(service: Service, kind: str, form: type[schemas.Asked], work: Work) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         wanted = form_of(request.query_params.get("format", ""), request.headers.get("accept", ""))
-        content = await content_of(request, form, service.limits)
+        content = await content_of(request, form, service.bodies)
         job = service.jobs.start(kind, lambda job: _done(job, work(content.asked, content.given, job)))
         later = "respond-async" in request.headers.get("prefer", "") or len(content.given) > _AT_ONCE
         job.kept = later
@@ -75,10 +76,9 @@ def _endpoint(service: Service, kind: str, form: type[schemas.Asked], work: Work
             return accepted(job)
         service.jobs.discard(job)
         found = job.future.result()
-        headers = {"ETag": _tag(kind, content, found, wanted)}
-        if wanted == "json" and len(content.given) <= _FEW and all(each.kind == "structure" for each in content.given):
-            return answer(found, wanted, headers)  # in less time than another thread needs to begin
-        return await asyncio.to_thread(answer, found, wanted, headers)
+        if wanted == "json" and isinstance(found, Table) and len(found.rows) <= _FEW and content.size < SMALL:
+            return _answered(kind, content, found, wanted)  # in less time than another thread needs to begin
+        return await asyncio.to_thread(_answered, kind, content, found, wanted)
 
     return endpoint
 
@@ -103,11 +103,14 @@ async def _ended(job: Job, seconds: float) -> None:
             await ended.wait()
 
 
-def _tag(kind: str, content: Content, found: Any, form: str) -> str:
-    """Return a tag that is the same for the same question to the same model file."""
+def _answered(kind: str, content: Content, found: Any, form: str) -> Response:
+    """Return what was found, with a tag that is the same for the same question to the same model file."""
     facts = found.get("sha256") if isinstance(found, dict) else found.facts.get("sha256", found.facts)
-    digest = hashlib.sha256(repr((kind, form, facts, content)).encode("utf-8", "backslashreplace"))
-    return f'"{digest.hexdigest()[:32]}"'
+    digest = hashlib.sha256(repr((kind, form, facts, content.options)).encode("utf-8", "backslashreplace"))
+    for each in content.crystals:
+        digest.update(repr((each.kind, each.name, len(each.content))).encode("utf-8", "backslashreplace"))
+        digest.update(each.content)
+    return answer(found, form, {"ETag": f'"{digest.hexdigest()[:32]}"'})
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:

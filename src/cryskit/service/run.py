@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from cryskit.service.connection import Connection
 from cryskit.service.logs import LOG, JsonLines
 
 if TYPE_CHECKING:
+    from socket import socket
     from types import FrameType
 
     from cryskit.service.core import Service
@@ -28,6 +30,12 @@ class _Server(uvicorn.Server):
     """A server that takes no more work once it is asked to end."""
 
     service: Service
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to answer; what was loaded until now stays and is not searched for garbage, which would stop all answers for a while."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,7 +34,7 @@ class InSet(BaseModel):
     top: int = Field(10, ge=1, le=1000, description="Crystals that are returned.")
 
     def request(self) -> dict[str, Any]:
-        """Return the same as a request for `schemas.Search`."""
+        """Return the same as a request for `schemas.Search`, its crystals as JSON."""
         return self.model_dump()
 
 
@@ -49,8 +50,8 @@ class Nearest(InSet):
     )
 
     def request(self) -> dict[str, Any]:
-        """Return the same as a request for `schemas.Search`."""
-        return {**self.model_dump(exclude={"structure"}), "structures": [self.structure]}
+        """Return the same as a request for `schemas.Search`, its crystals as JSON."""
+        return {**self.model_dump(exclude={"structure"}), "structures": [json.dumps(self.structure).encode()]}
 
 
 class Words(InSet):

@@ -13,6 +13,7 @@ from mcp.server import Server
 
 from cryskit.errors import CryskitError, UnknownNameError
 from cryskit.service.assistant.tools import TOOLS
+from cryskit.service.json_body import in_pieces
 from cryskit.service.logs import LOG
 from cryskit.service.problems import ServiceError, details, unforeseen
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cryskit.service.assistant.tools import Tool
     from cryskit.service.core import Service
     from cryskit.service.jobs import Job
+    from cryskit.service.limits import Limits
 
     Report = Callable[[float, float | None], Awaitable[None]]
 
@@ -88,8 +90,8 @@ async def _called(
     try:
         if name not in tools:
             raise UnknownNameError("tool", name, tools)
-        await asyncio.to_thread(_require_size, arguments, core.limits.body)
-        work = tools[name].prepare(core, arguments, f"the schema of the tool {name}")
+        pieces = await asyncio.to_thread(_pieces, arguments, core.limits)
+        work = tools[name].prepare(core, pieces, f"the schema of the tool {name}")
         found = await _finished(core, name, work, report)
     except CryskitError as error:
         result = _problem(error)
@@ -128,16 +130,21 @@ async def _finished(core: Service, name: str, work: Callable[[Job], Any], report
     raise unforeseen() from error
 
 
-def _require_size(arguments: Mapping[str, Any], most: int) -> None:
-    """Refuse arguments that are too large, whichever way they came."""
-    try:
-        size = len(json.dumps(arguments))
-    except RecursionError as error:
-        raise ServiceError(400, "The arguments are nested too deeply", "Send flat structures") from error
-    if size > most:
+def _pieces(arguments: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """Return arguments with each crystal as JSON; refuse arguments that are too large, whichever way they came."""
+    found = in_pieces(arguments, limits.rows)
+    size = sum(map(_size, found.values()))
+    if size > limits.body:
         cure = "Send fewer crystals at a time, or use the command line"
-        expected = f"at most {most:,} bytes"
+        expected = f"at most {limits.body:,} bytes"
         raise ServiceError(413, "The arguments are too large", cure, given=f"{size:,} bytes", expected=expected)
+    return found
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, list) and all(isinstance(each, bytes) for each in value):
+        return sum(map(len, value))
+    return len(json.dumps(value))
 
 
 def _problem(error: CryskitError) -> types.CallToolResult:

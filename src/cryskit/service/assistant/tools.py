@@ -41,7 +41,7 @@ class Tool(NamedTuple):
         about: What it does, with units; limits are in braces.
         form: Schema of its arguments.
         result: Schema of what it returns.
-        prepare: Function from the core, the arguments and where their schema is, to the work; it raises errors of the arguments.
+        prepare: Function from the core, the arguments (crystals as JSON) and where their schema is, to the work; it raises errors of the arguments.
     """
 
     name: str

@@ -8,7 +8,7 @@ import { fixed, parsed, shown, signed } from "./numbers.js";
 import { plot } from "./plot.js";
 import { predict, request } from "./predict.js";
 import { add, rowOf, state } from "./state.js";
-import { span } from "./table.js";
+import { span } from "./line.js";
 import { arrange } from "./view.js";
 
 const MOST = 8; // percent of strain

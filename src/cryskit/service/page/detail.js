@@ -3,7 +3,8 @@
 import * as atoms from "./atoms.js";
 import * as change from "./change.js";
 import * as describe from "./describe.js";
-import { at, el, fill, formulaOf } from "./dom.js";
+import { at, el, fill } from "./dom.js";
+import { formulaOf } from "./formula.js";
 import * as nearest from "./nearest.js";
 import { fixed } from "./numbers.js";
 import { changed, on, state } from "./state.js";

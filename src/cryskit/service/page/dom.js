@@ -20,10 +20,12 @@ export function fill(parent, ...children) {
   parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
 }
 
-/** Return a formula with its numbers as subscripts. */
-export function formulaOf(text) {
-  const parts = (text || "").split(/(\d+(?:\.\d+)?)/).filter(Boolean);
-  return el("span", { class: "formula" }, ...parts.map((part) => (/^\d/.test(part) ? el("sub", {}, part) : part)));
+/** Return a text that changes, which `put` writes. */
+export const changing = () => document.createTextNode("");
+
+/** Write a text where it differs from what is there. */
+export function put(node, text) {
+  if (node.data !== text) node.data = text;
 }
 
 /** Return an option of a select. */

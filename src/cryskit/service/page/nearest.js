@@ -1,7 +1,8 @@
 // The tab with the known crystals that the model finds most alike.
 
 import { post } from "./api.js";
-import { el, fill, formulaOf, option } from "./dom.js";
+import { el, fill, option } from "./dom.js";
+import { formulaOf } from "./formula.js";
 import { fixed, grouped, shown } from "./numbers.js";
 import { words } from "./columns.js";
 import { state } from "./state.js";

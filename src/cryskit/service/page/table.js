@@ -1,17 +1,19 @@
 // The table: of any number of crystals only those in sight are drawn.
 
+import { Block, LINES } from "./block.js";
 import { properties } from "./columns.js";
-import { at, el, fill, formulaOf } from "./dom.js";
-import { grouped, shown } from "./numbers.js";
+import { at, el, fill } from "./dom.js";
+import { ROW } from "./line.js";
+import { grouped } from "./numbers.js";
 import { changed, on, state } from "./state.js";
 import { sortBy, wanted } from "./view.js";
 
-const ROW = 44; // pixels, as in the style sheet
-const MORE = 8; // rows that are drawn above and below those in sight
+const MORE = 4; // rows that are drawn above and below those in sight, if not more
 const WIDE = { first: 190, value: 132, domain: 104 };
+const REST = 500; // milliseconds without a change after which the blocks are put in order
 
-let drawn = "";
-let lines = new Map(); // index of a row in sight -> its line
+let blocks = []; // the rows of a place are shown by the block of the place modulo their number
+let rest = 0; // timer
 
 /** Begin to show the table. */
 export function start() {
@@ -23,7 +25,10 @@ export function start() {
     const line = event.target.closest("tr[data-index]");
     if (line) open(state.view[Number(line.dataset.index)]);
   });
-  on("model", head);
+  on("model", () => {
+    blocks = [];
+    head();
+  });
   on("view", () => {
     head();
     draw(true);
@@ -58,99 +63,55 @@ function head() {
     cell(["domain"], button("domain", "Domain", "", "Whether the model knows such crystals from its training"))
   );
   const widths = [WIDE.first, ...columns.map(() => WIDE.value), WIDE.domain];
-  fill(at("widths"), widths.map((width) => {
-    const column = el("col");
-    column.style.width = `${width}px`;
-    return column;
-  }));
-  at("table").style.minWidth = `${widths.reduce((sum, width) => sum + width, 0)}px`;
+  const { style } = at("table");
+  style.setProperty("--columns", widths.map((width) => `minmax(${width}px, ${width}fr)`).join(" "));
+  style.minWidth = `${widths.reduce((sum, width) => sum + width, 0)}px`;
   at("table").setAttribute("aria-colcount", widths.length);
   if (focused) at("head").querySelector(`[data-column="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** Draw the rows in sight; nothing is done if they are drawn already, unless `anew`. */
+/** Draw the rows in sight; those that are drawn already stay as they are, unless `anew`. */
 function draw(anew) {
-  const scroller = at("scroller"), count = state.view.length;
-  const start = Math.max(0, Math.floor(scroller.scrollTop / ROW) - MORE);
-  const end = Math.min(count, Math.ceil((scroller.scrollTop + scroller.clientHeight) / ROW) + MORE);
-  const now = `${start} ${end}`;
-  if (!anew && now === drawn) return;
-  drawn = now;
-  const known = anew ? new Map() : lines, columns = properties();
-  lines = new Map();
-  for (let i = start; i < end; i += 1) lines.set(i, known.get(i) || line(state.view[i], i, columns));
-  if (anew || ![...lines.keys()].some((i) => known.has(i))) fill(at("rows"), space(), ...lines.values(), space());
-  else moved(known);
-  tall(at("rows").firstElementChild, start);
-  tall(at("rows").lastElementChild, count - end);
-  at("table").setAttribute("aria-rowcount", count + 1);
-  cursor();
-}
-
-/** Take away the lines that are out of sight, and put new ones where they belong; the others stay as they are. */
-function moved(known) {
-  for (const [i, each] of known) if (!lines.has(i)) each.remove();
-  let last = at("rows").firstElementChild;
-  for (const each of lines.values()) {
-    if (last.nextElementSibling !== each) last.after(each);
-    last = each;
+  const scroller = at("scroller"), rows = at("rows"), count = state.view.length;
+  const first = Math.floor(scroller.scrollTop / ROW), seen = Math.ceil(scroller.clientHeight / ROW) + 1;
+  const start = Math.max(0, Math.floor((first - MORE) / LINES));
+  const end = Math.min(Math.ceil(count / LINES), Math.ceil((first + seen + MORE) / LINES));
+  const needed = Math.ceil((seen + 2 * MORE) / LINES) + 1;
+  if (blocks.length !== needed) {
+    const columns = properties();
+    blocks = Array.from({ length: needed }, (_, number) => new Block(number, columns));
+    fill(rows);
   }
+  for (let place = start; place < end; place += 1) {
+    const block = blocks[place % needed];
+    block.show(state.view, place, anew);
+    if (!block.element.isConnected) rows.append(block.element);
+  }
+  for (const { element, place } of blocks) if (place < start || place >= end) element.remove();
+  if (anew) {
+    rows.style.height = `${count * ROW}px`;
+    at("table").setAttribute("aria-rowcount", count + 1);
+  }
+  cursor();
+  clearTimeout(rest);
+  rest = setTimeout(order, REST);
 }
 
-const space = () => el("tr", { "aria-hidden": "true", class: "space" });
-
-function tall(line, rows) {
-  line.style.height = `${rows * ROW}px`;
-  line.hidden = rows <= 0;
-}
-
-function line(row, index, columns) {
-  const facts = { id: `row-${row.key}`, role: "row", "data-index": index, "aria-rowindex": index + 2, "aria-selected": String(row === state.open) };
-  const name = el("th", { scope: "row", role: "rowheader", title: row.path ? `${row.id} (${row.path})` : row.id },
-    row.formula ? formulaOf(row.formula) : el("span", { class: "formula none" }, "\u2014"), el("span", { class: "small" }, row.id));
-  return el("tr", { ...facts, class: row.status === "failed" ? "failed" : undefined }, name, ...cells(row, columns), mark(row));
-}
-
-function cells(row, columns) {
-  if (row.status === "failed")
-    return [el("td", { role: "gridcell", class: "reason", colspan: columns.length || 1, title: row.reason }, row.reason)];
-  return columns.map(({ name, isClass }) => {
-    const values = row.values;
-    if (!values) return el("td", { role: "gridcell", class: "number" }, el("span", { class: "wait" }, "\u00b7\u00b7\u00b7"));
-    if (isClass)
-      return el("td", { role: "gridcell" }, String(values[name] ?? ""), el("span", { class: "small" }, shownChance(values[`${name}_p`])));
-    return el("td", { role: "gridcell", class: "number" }, shown(values[name]), el("span", { class: "small" }, span(values, name)));
-  });
-}
-
-/** Return the interval of a value as text, its standard deviation if there is none. */
-export function span(values, name) {
-  const low = values[`${name}_lo`], high = values[`${name}_hi`], spread = values[`${name}_std`];
-  if (typeof low === "number" && typeof high === "number") return `${shown(low)} \u2026 ${shown(high)}`;
-  return typeof spread === "number" ? `\u00b1 ${shown(spread)}` : "";
-}
-
-/** Return the probability of a class as text. */
-export function shownChance(value) {
-  return typeof value === "number" ? `${Math.round(100 * value)} %` : "";
-}
-
-function mark(row) {
-  const domain = row.values?.domain;
-  const [kind, text] =
-    row.status === "failed" ? ["bad", "failed"]
-    : !row.values ? ["idle", row.structure ? "waiting" : ""]
-    : domain && domain !== "in" ? ["warn", `${domain === "out" ? "outside" : domain}`]
-    : row.status === "warned" ? ["warn", "doubtful"]
-    : domain ? ["good", "inside"] : ["idle", "ok"];
-  return el("td", { role: "gridcell", title: row.reason }, el("span", { class: `mark ${kind}` }, text));
+/** Put the blocks in the order of their rows, in which a screen reader reads them. */
+function order() {
+  const drawn = blocks.filter(({ element }) => element.isConnected).sort((one, other) => one.place - other.place);
+  if (drawn.some(({ element }, i) => at("rows").children[i] !== element)) fill(at("rows"), ...drawn.map(({ element }) => element));
 }
 
 function cursor() {
-  const table = at("table"), line = state.active && at(`row-${state.active.key}`);
-  for (const each of at("rows").querySelectorAll(".active")) each.classList.remove("active");
-  line?.classList.add("active");
-  if (line) table.setAttribute("aria-activedescendant", line.id);
+  const table = at("table");
+  let found = null;
+  for (const { element, row } of blocks.flatMap(({ lines }) => lines)) {
+    const isActive = Boolean(row) && row === state.active && element.isConnected;
+    element.classList.toggle("active", isActive);
+    if (isActive) found = element;
+  }
+  if (found) table.setAttribute("aria-activedescendant", found.id);
   else table.removeAttribute("aria-activedescendant");
 }
 

@@ -2,9 +2,9 @@
 
 import { properties } from "./columns.js";
 import { el, fill } from "./dom.js";
+import { shownChance, span } from "./line.js";
 import { shown } from "./numbers.js";
 import { state } from "./state.js";
-import { shownChance, span } from "./table.js";
 
 const DOMAIN = {
   edge: "At the edge of the domain: the model learned from few crystals like this one.",
