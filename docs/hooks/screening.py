@@ -41,7 +41,7 @@ def million(card: Mapping[str, Any]) -> str:
     return (
         f"{found['rows']:,} crystals, most of them strained copies, took {found['seconds'] / 60:.0f} minutes on the same computer, which did other things too: "
         f"{_rate(found)} a second; {found['failed']} rows failed. Memory of all processes together was {min(memory[1:-1]):,} to {max(memory):,} MiB from the first part to the last, and a row "
-        f"takes {found['bytes_a_row']:.0f} bytes on disk. {peers['files']:,} of the crystals as CIF files, crystals a second with the start of the programs: {rates}. The loop of "
+        f"takes {found['bytes_a_row']:.0f} bytes on disk. {peers['files']:,} of the crystals as CIF files, in crystals a second with the start of the programs: {rates}. The loop of "
         "pymatgen and CGCNN gives one number without interval, from random weights."
     )
 
