@@ -167,7 +167,7 @@ def screen(
     listed = bool(where or rank or known or hull or diverse or top is not None)
     _require_purpose(out, asked=bool(sources or merge or listed), marking=keep_known, known=bool(known))
     if sources:
-        from cryskit.screen.engine import ENGINES
+        from cryskit.screen.engines import ENGINES
         from cryskit.screen.run import Asked
 
         wanted_models, wanted = tuple(models or [DEFAULT]), tuple(properties) if properties else None

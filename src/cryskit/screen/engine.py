@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from cryskit.registry import Registry
 from cryskit.screen.prepare import prepare
 
 if TYPE_CHECKING:
@@ -13,11 +12,6 @@ if TYPE_CHECKING:
 
     from cryskit.data.pieces import Piece
     from cryskit.screen.prepare import Prepared, Recipe
-
-
-ENGINES = Registry("engine", {"local": "cryskit.screen.local:LocalEngine", "ray": "cryskit.screen.ray:RayEngine"})
-"""The engines; each is made of the number of processes (None for all cores) and the time limit of a crystal in seconds."""
-
 
 TIMEOUT = 60.0
 """Seconds that reading, and building, one crystal may take unless the caller says otherwise."""
