@@ -14,6 +14,7 @@ import pytest
 from service.conftest import SALT, stretched
 
 from cryskit.errors import CryskitError
+from cryskit.service.body import Content
 from cryskit.service.jobs import Job, Jobs
 from cryskit.service.problems import ServiceError
 
@@ -84,6 +85,14 @@ def jobs() -> Iterator[Jobs]:
     found = Jobs(workers=1, queue=2, seconds=60, kept=0.2, held=1000)
     yield found
     found.close(0)
+
+
+def test_a_request_that_failed_and_can_be_asked_for_holds_nothing_of_what_was_sent(client: TestClient) -> None:
+    body = {"structures": [SALT], "model": "no such model"}
+    assert ended(client, client.post("/v1/predict", json=body, headers=LATER).json())["state"] == "failed"
+    time.sleep(0.1)
+    gc.collect()
+    assert not [found for found in gc.get_objects() if type(found) is Content]
 
 
 def test_the_queue_is_as_long_as_it_may_be(jobs: Jobs) -> None:

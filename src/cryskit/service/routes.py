@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -61,11 +62,16 @@ def router(service: Service) -> APIRouter:
     return made
 
 
+def _worked(work: Work, content: Content, job: Job) -> Any:
+    """Do the work of a request; a function without a closure, of which a failed job would keep what was sent."""
+    return _done(job, work(content.asked, content.given, job))
+
+
 def _endpoint(service: Service, kind: str, form: type[schemas.Asked], work: Work) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         wanted = form_of(request.query_params.get("format", ""), request.headers.get("accept", ""))
         content = await content_of(request, form, service.bodies)
-        job = service.jobs.start(kind, lambda job: _done(job, work(content.asked, content.given, job)))
+        job = service.jobs.start(kind, partial(_worked, work, content))
         later = "respond-async" in request.headers.get("prefer", "") or len(content.given) > _AT_ONCE
         job.kept = later
         if not later:
