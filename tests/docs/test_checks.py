@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from docs_hooks import hook
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,12 +19,7 @@ PAGE = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def checks() -> ModuleType:
-    spec = spec_from_file_location("checks", ROOT / "docs" / "hooks" / "checks.py")
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return hook("checks")
 
 
 def test_the_figures_are_those_of_the_card(checks: ModuleType) -> None:

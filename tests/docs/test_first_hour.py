@@ -6,10 +6,10 @@ import json
 import re
 import sys
 import tomllib
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+from docs_hooks import hook
 
 from benchmarks.studies.first_hour import EXTRAS, NOT_RUN, pages, row
 from benchmarks.studies.page_run import run
@@ -90,12 +90,7 @@ def test_the_card_is_of_these_pages_and_nothing_went_wrong() -> None:
 
 @measured
 def test_the_page_on_installing_shows_the_card() -> None:
-    spec = spec_from_file_location("first_hour_hook", ROOT / "docs" / "hooks" / "first_hour.py")
-    assert spec
-    assert spec.loader
-    hook = module_from_spec(spec)
-    spec.loader.exec_module(hook)
-    shown = hook.on_page_markdown(INSTALL)
+    shown = hook("first_hour").on_page_markdown(INSTALL)
     card = json.loads(CARD.read_text(encoding="utf-8"))
     for found in card["pages"]:
         assert f"{found['commands']} | {found['wall_seconds']:.0f} | {found['cpu_seconds']:.0f} |" in shown

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from docs_hooks import hook
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,12 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def generated() -> ModuleType:
-    spec = spec_from_file_location("generated", ROOT / "docs" / "hooks" / "generated.py")
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return hook("generated")
 
 
 def test_a_result_card_becomes_a_section(

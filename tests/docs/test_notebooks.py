@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from docs.test_pages import compare
+from docs_hooks import hook
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("nbclient")
@@ -58,14 +59,7 @@ def test_a_notebook_is_kept_with_its_outputs_and_without_traces_of_a_run(path: P
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_its_page_shows_code_and_outputs(path: Path) -> None:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("notebook_pages", ROOT / "docs" / "hooks" / "notebooks.py")
-    assert spec
-    assert spec.loader
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
-    page = hook.markdown(path)
+    page = hook("notebooks").markdown(path)
     assert page.startswith("# ")
     for cell in nbformat.read(path, as_version=4).cells:
         assert cell.source in page

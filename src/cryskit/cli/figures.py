@@ -29,8 +29,6 @@ _CLASS_COLUMNS = {
 }
 _LOG = "_log10"
 _OF_INTERVALS = {"crystals": "crystals", "coverage": "coverage", "width": "width", "rank": "rank correlation"}
-_WIDTH_SHARE = "width_share"
-_OF_ERRORS = [_WIDTH_SHARE if key == "width" else key for key in _OF_INTERVALS]  # of a whole tensor
 
 
 def print_figures(metrics: Mapping[str, Mapping[str, float | str]], units: Mapping[str, str]) -> None:
@@ -65,9 +63,10 @@ def print_coverage(
         level: Share of labels that the intervals should cover.
     """
     rows = [
-        [name, kind, *(found.get(key) for key in _OF_INTERVALS), units.get(name, "")]
-        if _WIDTH_SHARE not in found
-        else [name, kind, *(found.get(key) for key in _OF_ERRORS), "norm of the tensor"]
+        [
+            *(name, kind, *(found.get(key, found.get(f"{key}_share")) for key in _OF_INTERVALS)),
+            "norm of the tensor" if "width_share" in found else units.get(name, ""),
+        ]
         for name, kinds in coverage.items()
         for kind, found in kinds.items()
     ]
