@@ -230,8 +230,8 @@ def test_a_killed_tuning_ends_with_the_trials_of_an_undisturbed_one(tmp_path: Pa
     call = ["tune", "plan.yaml", "--data", "data.parquet", "--space", "space.yaml", "--trials", "4", "--out"]
 
     def start(out: str, *command: str | Path) -> subprocess.Popen[bytes]:
-        sink = subprocess.DEVNULL
-        return subprocess.Popen([*command, *call, out], cwd=tmp_path, stdout=sink, stderr=sink, start_new_session=True)
+        with (tmp_path / "said.txt").open("w") as said:
+            return subprocess.Popen([*command, *call, out], cwd=tmp_path, stdout=said, stderr=said, start_new_session=True)
 
     killed = (sys.executable, "-m", "cryskit")
 
@@ -242,7 +242,7 @@ def test_a_killed_tuning_ends_with_the_trials_of_an_undisturbed_one(tmp_path: Pa
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert start("killed.yaml", preloaded.command()).wait(300) == 0
+    assert start("killed.yaml", preloaded.command()).wait(300) == 0, (tmp_path / "said.txt").read_text()
     assert (tmp_path / "killed.yaml").read_text() == (tmp_path / "whole.yaml").read_text()
     whole, killed = (pd.read_csv(tmp_path / f"{name}.yaml.tune" / "trials.csv") for name in ("whole", "killed"))
     pd.testing.assert_frame_equal(killed.drop(columns="trial"), whole.drop(columns="trial"))
