@@ -67,5 +67,13 @@ def test_how_many_batches_there_are_does_not_depend_on_the_order() -> None:
     assert len(counts) == 1
 
 
+def test_crystals_of_few_elements_are_repeated_and_others_are_not() -> None:
+    found = batching.repeated(GRAPH, {1: 3, 2: 2})
+    times = [{1: 3, 2: 2}.get(len(np.unique(crystal.numbers)), 1) for crystal in CRYSTALS]
+    assert {1, 2, 3} <= set(times)
+    assert same(found, BATCHER.take(np.repeat(np.arange(len(CRYSTALS)), times)))
+    assert batching.repeated(GRAPH, {}) is GRAPH
+
+
 def test_moving_keeps_every_field() -> None:
     assert same(batching.to(GRAPH, "cpu"), GRAPH)

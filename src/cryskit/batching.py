@@ -166,6 +166,21 @@ class Batcher:
         return [batch for batch in np.split(order, cuts) if len(batch)]
 
 
+def repeated(graph: Graph, times: Mapping[int, int]) -> Graph:
+    """Return the graph with crystals of few elements, of which there are few, several times.
+
+    Args:
+        graph: The graph of B crystals.
+        times: Number of distinct elements of a crystal to how often it occurs in the result; 1 where absent.
+    """
+    if not times:
+        return graph
+    occurs = torch.zeros(graph.crystals, int(graph.numbers.max()) + 1, dtype=torch.bool)
+    occurs[graph.crystal_of_atom, graph.numbers.long()] = True
+    counts = np.array([times.get(count, 1) for count in occurs.sum(1).tolist()])
+    return Batcher(graph).take(np.repeat(np.arange(graph.crystals), counts))
+
+
 class TextBatcher(Batcher):
     """A batcher that adds the text vectors of the crystals, which are not stored with their graphs.
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import LightningDataModule
 
-from cryskit.batching import Batcher
+from cryskit.batching import Batcher, repeated
 from cryskit.data.classes import prepared
 from cryskit.data.interchange import manifest
 from cryskit.errors import PlanError
@@ -115,9 +115,10 @@ class CrystalData(LightningDataModule):
         wanted, needs = self.predictor.card.properties, self.objective.needs
         usable = [without_impossible(part, wanted)[0] for part in self.parts[:2]]
         training, validation = (built(with_labels(part, wanted), needs, self._cache) for part in usable)
-        self._graphs = graphs_of(self.predictor, training, validation)
+        graphs = graphs_of(self.predictor, training, validation)
         heads = start_heads(self.plan, self.predictor)
-        self.objective.prepare(self._graphs[0])
+        self.objective.prepare(graphs[0])
+        self._graphs = repeated(graphs[0], self.plan.repeats), graphs[1]
         facts = {
             "elements": sorted({int(number) for crystal in training.crystals for number in crystal.numbers}),
             "rows": {"training": len(training.crystals), "validation": len(validation.crystals)},

@@ -29,11 +29,12 @@ def test_a_file_to_start_from_counts_by_its_content() -> None:
     assert left.hash == right.hash
     others = [BARE, begin(), begin(digest="2"), begin(digest="1", freeze=1), begin(digest="1", decay=0.5)]
     others.append(begin(digest="1", parts="convolutions"))
-    assert len({plan.hash for plan in [left, *others]}) == 7
+    others.append(left.model_copy(update={"repeats": {1: 8}}))
+    assert len({plan.hash for plan in [left, *others]}) == 8
 
 
 def test_plans_survive_their_file(tmp_path: Path) -> None:
-    for plan in (BARE, begin(freeze=2, decay=0.5), Plan(objective={"name": "crysae"})):
+    for plan in (BARE, begin(freeze=2, decay=0.5), Plan(repeats={1: 8}), Plan(objective={"name": "crysae"})):
         path = tmp_path / "plan.yaml"
         path.write_text(plan.to_yaml(), encoding="utf-8")
         assert Plan.from_yaml(path) == plan

@@ -22,6 +22,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isi
 
 Kinds = dict[str, Literal["scalar", "class"]]
 
+Repeats = dict[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=100)]]
+
 _FILES = ("start", "teacher")  # keys of a plan that name a file
 
 
@@ -139,6 +141,8 @@ class Plan(BaseModel):
     Attributes:
         properties: Registry names (or columns of the data) to learn, one or many; absent where no labels are read.
         encoder: Its registry name and constructor arguments, {"name": "cgcnn", "width": 64}.
+        repeats: Number of distinct elements of a training crystal to how often a pass shows it, {1: 8, 2: 2}; 1 where absent. Elements and
+            binaries are few among known crystals.
         kinds: Name of a property to "scalar" or "class", or one of the two for all: how they are learned, where that is not to
             follow from the registry and the labels (`data.classes`).
         objective: Its registry name and constructor arguments besides encoder and heads.
@@ -159,6 +163,7 @@ class Plan(BaseModel):
 
     properties: Annotated[Names, Field(min_length=1)] = ()
     kinds: Kinds = Field(default_factory=dict)
+    repeats: Repeats = Field(default_factory=dict)
     encoder: dict[str, Any] = Field(default_factory=lambda: {"name": "cgcnn"})
     objective: dict[str, Any] = Field(default_factory=lambda: {"name": "property"})
     start: Start | None = None
@@ -195,6 +200,8 @@ class Plan(BaseModel):
             del decisive["objective"]["class_weights"]  # so that runs go on that began before there were classes
         if not decisive["kinds"]:
             del decisive["kinds"]  # so that plans keep the hash they had before there were classes
+        if not decisive["repeats"]:
+            del decisive["repeats"]  # so that plans keep the hash they had before crystals were repeated
         for name in _FILES:
             if decisive[name] is None:
                 del decisive[name]  # so that plans keep the hash they had before there were starts and teachers
@@ -204,7 +211,7 @@ class Plan(BaseModel):
 
     def to_yaml(self) -> str:
         """Return the plan as a file that `from_yaml` reads."""
-        absent = {name for name in ("properties", "kinds", *_FILES) if not getattr(self, name)}
+        absent = {name for name in ("properties", "kinds", "repeats", *_FILES) if not getattr(self, name)}
         return yaml.safe_dump(self.model_dump(mode="json", exclude=absent), sort_keys=False)
 
     @classmethod

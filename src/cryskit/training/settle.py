@@ -89,6 +89,8 @@ def _check(name: str, plan: Plan, *, labels: bool) -> None:
         )
         others = ", ".join(other for other in OBJECTIVES if OBJECTIVES[other].supervised == labels)
         raise PlanError(f"The objective {name} {learns}", f"Use `cryskit {verb}`, or one of {others}")
+    if plan.repeats and not labels:
+        raise PlanError("A pre-training repeats no crystals", "Leave out `repeats`")
     if labels and not plan.properties:
         raise PlanError("The plan names no property to learn", "Name at least one")
     if objective.learns_from_teacher and plan.teacher is None:

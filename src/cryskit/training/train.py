@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
+from cryskit.batching import repeated
 from cryskit.data.classes import prepared
 from cryskit.data.interchange import manifest
 from cryskit.data.splits import Split
@@ -256,6 +257,7 @@ def _learn(
     if teacher and objective.teacher_layers:
         graphs = taught(graphs[0], teacher.of(training.crystals, objective.teacher_layers, cache)), graphs[1]
     objective.prepare(graphs[0])
+    graphs = repeated(graphs[0], plan.repeats), graphs[1]
     texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
     seen = [manifest(unlabelled[0])] if unlabelled else []
     identity = _identity(settled, split, [*chain(*parts)], seen, text_hash(predictor, texts), wanted)

@@ -177,7 +177,7 @@ def _study(path: Path) -> Iterator[Any]:
         pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=_FIRST, reduction_factor=_BETTER)
         yield optuna.create_study(storage=storage, study_name="tune", load_if_exists=True, pruner=pruner)
     except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
-        raise DataError(f"{path} is damaged ({error})", "Delete the folder to begin anew") from error
+        raise DataError(f"{path} is damaged ({error.__cause__ or error})", "Delete the folder to begin anew") from error
     finally:
         optuna.logging.set_verbosity(level)
         if storage is not None:
