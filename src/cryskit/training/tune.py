@@ -48,6 +48,7 @@ _STEPS = 1000  # steps of a whole run; runs of different lengths are compared at
 _FIRST = 250  # steps after which a trial has to be among the better ones, again after twice as many
 _BETTER = 2  # of so many trials, one goes on
 _RANDOM = 8  # trials that are drawn at random before earlier ones are learned from
+_PATIENCE = 60.0  # seconds to wait for the file while something else reads it, a backup for instance
 _SETTINGS, _REASON, _ERROR = "settings", "reason", "error"  # what a trial notes of itself
 
 
@@ -173,7 +174,8 @@ def _study(path: Path) -> Iterator[Any]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage: Any = None
     try:
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+        waiting = {"connect_args": {"timeout": _PATIENCE}}
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=waiting)
         pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=_FIRST, reduction_factor=_BETTER)
         yield optuna.create_study(storage=storage, study_name="tune", load_if_exists=True, pruner=pruner)
     except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
