@@ -222,6 +222,23 @@ def test_values_are_laid_over_the_plan() -> None:
     assert suggested(space_of(SPACE, Plan.make(PLAN)), fixed) == fixed.params
 
 
+def test_a_tuning_that_ended_while_it_made_its_file_goes_on(tmp_path: Path) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def end(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("CREATE UNIQUE INDEX"):
+            raise KeyboardInterrupt
+
+    event.listen(Engine, "before_cursor_execute", end)
+    with pytest.raises(KeyboardInterrupt):
+        tune(PLAN, CRYSTALS, SPLIT, tmp_path / "best.yaml", space=QUICK, trials=1)
+    event.remove(Engine, "before_cursor_execute", end)
+    for trials in (1, 2, 3):
+        found = tune(PLAN, CRYSTALS, SPLIT, tmp_path / "best.yaml", space=QUICK, trials=trials)
+        assert len(found.table) == trials
+
+
 @pytest.mark.slow
 def test_a_killed_tuning_ends_with_the_trials_of_an_undisturbed_one(tmp_path: Path) -> None:
     write(tmp_path / "data.parquet", CRYSTALS)

@@ -162,7 +162,7 @@ def require_optuna() -> None:
 
 @contextmanager
 def _study(path: Path) -> Iterator[Any]:
-    """Open the study in a file, and close the file in the end.
+    """Open the study in a file, which is made if it is missing, and close the file in the end.
 
     Raises:
         DataError: The file is damaged.
@@ -172,19 +172,32 @@ def _study(path: Path) -> Iterator[Any]:
 
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage: Any = None
     try:
-        waiting = {"connect_args": {"timeout": _PATIENCE}}
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs=waiting)
-        pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=_FIRST, reduction_factor=_BETTER)
-        yield optuna.create_study(storage=storage, study_name="tune", load_if_exists=True, pruner=pruner)
+        if (
+            not path.exists()
+        ):  # its tables and their indexes are made one after the other, and a kill between them would be lasting
+            with replacing(path) as temporary, _opened(temporary):
+                pass
+        with _opened(path) as study:
+            yield study
     except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
         raise DataError(f"{path} is damaged ({error.__cause__ or error})", "Delete the folder to begin anew") from error
     finally:
         optuna.logging.set_verbosity(level)
-        if storage is not None:
-            storage.remove_session()
-            storage.engine.dispose()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open the study in a file; tables that are missing are made."""
+    import optuna  # noqa: PLC0415
+
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
+    try:
+        pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=_FIRST, reduction_factor=_BETTER)
+        yield optuna.create_study(storage=storage, study_name="tune", load_if_exists=True, pruner=pruner)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 @dataclass(frozen=True)
