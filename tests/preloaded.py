@@ -6,10 +6,11 @@ the arguments, environment, folder, input and outputs of whoever calls, and runs
 cryskit itself is not loaded before the fork, so its own imports happen in each command.
 
 What differs from a command that is started for itself: what the libraries read from the environment as they are loaded is
-that of the tests, a name that cryskit forgot to import from a library's submodule is there, and a signal to the command does
-not reach the copy, which only ends with it. Tests of installation, imports, threads and signals start the real command.
+that of the tests, a name that cryskit forgot to import from a library's submodule is there, the objects of an
+interpreter are not taken down one by one at its end, and a signal to the command does not reach the copy, which is killed when
+the command ends. Tests of installation, imports, threads and signals start the real one.
 
-`command()` gives the path of the command, which is called `cryskit`, too.
+`command()` gives the path of the command, which is called `cryskit`, too; `run` and `kill` call it.
 """
 
 from __future__ import annotations
@@ -25,18 +26,27 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+import warnings
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 TRAINING = {"train", "pretrain", "tune", "benchmark"}
 DESCRIBING = {"describe", "search", "crysmmnet"}
 LIBRARIES: dict[str, set[str]] = {
+    "typer": set(),
+    "pydantic": set(),
     "torch": set(),
+    "jaxtyping": set(),
+    "safetensors.torch": set(),
     "pandas": set(),
     "pyarrow.dataset": set(),
+    "pyarrow.parquet": set(),
+    "gemmi": set(),
     "pymatgen.symmetry.analyzer": set(),
     "ase.io": set(),
     "sklearn.linear_model": set(),
@@ -46,6 +56,10 @@ LIBRARIES: dict[str, set[str]] = {
     "lightning.pytorch": TRAINING,
     "transformers": TRAINING | DESCRIBING,
     "robocrys": DESCRIBING,
+    "torch.export._trace": {"export"},
+    "torch.onnx": {"export"},
+    "onnxscript.function_libs.torch_lib.ops": {"export"},
+    "onnxruntime": {"export"},
 }
 """Each library with the words in a call that tell that it will be of use; those without such words are always loaded."""
 SCRIPT = Path(sys.executable).with_name("cryskit")
@@ -79,6 +93,23 @@ def command() -> Path:
     atexit.register(place.cleanup)
     atexit.register(server.communicate)
     return caller
+
+
+def run(*arguments: str | Path, folder: Path) -> None:
+    """Run the command in a folder; if it fails, what it said is the message."""
+    done = subprocess.run([command(), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def kill(*arguments: str | Path, folder: Path, when: Path) -> None:
+    """Start the command in a folder, kill it as soon as there is a file, and wait until the copy that worked is gone."""
+    call, end = [command(), *arguments], time.monotonic() + 120
+    with subprocess.Popen(call, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as caller:
+        while not (there := when.exists()) and time.monotonic() < end:
+            time.sleep(0.01)
+        caller.kill()
+        said, _ = caller.communicate()  # the end of the pipe, which the copy holds, too
+    assert there, f"{when} was not written: {said.decode()}"
 
 
 class Call(NamedTuple):
@@ -146,10 +177,28 @@ def become(call: Call) -> None:
     os.chdir(call.folder)
     os.environ.clear()
     os.environ.update(call.environment)
+    for choice in filter(None, os.environ.get("PYTHONWARNINGS", "").split(",")):
+        warnings._setoption(choice)  # type: ignore[attr-defined]
     sys.argv[:] = [str(SCRIPT), *call.arguments]
     sys.path[0] = str(SCRIPT.parent)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # as in a process that is started, numbers are new each time
+
+
+def play() -> NoReturn:
+    """Run the installed script and end with its status, after its threads and exit functions, without taking the interpreter down."""
+    status = 0
+    try:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        status = end.code
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def main() -> None:
@@ -158,7 +207,7 @@ def main() -> None:
     call = serve(socket.socket(fileno=int(sys.argv[1])))
     assert "cryskit" not in sys.modules, "a library loads cryskit"
     become(call)
-    runpy.run_path(str(SCRIPT), run_name="__main__")
+    play()
 
 
 if __name__ == "__main__":

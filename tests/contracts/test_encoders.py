@@ -20,6 +20,8 @@ from cryskit.objectives.property import PropertyObjective
 from cryskit.registry import ENCODERS
 from cryskit.types import Crystal, Encoding, Graph, Property
 
+pytestmark = pytest.mark.usefixtures("graphs_built_once")
+
 CRYSTALS = list(read(Path(__file__).parents[2] / "examples"))
 FAR = Crystal("far", np.eye(3) * 30.0, np.zeros((1, 3)), np.array([26]))
 CUBE = Crystal("cube", np.eye(3) * 3.3, np.zeros((1, 3)), np.array([84]))

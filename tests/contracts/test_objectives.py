@@ -28,6 +28,8 @@ from cryskit.types import Crystal, Graph, Property
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.usefixtures("graphs_built_once")
+
 CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstance(c, Crystal)]
 TEACHER = 5
 QUICK = Optimisation(epochs=3, edges=400, accelerator="cpu", averaging=0.9)

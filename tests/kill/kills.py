@@ -1,8 +1,8 @@
 """Kill commands at random moments, again and again, and compare what comes out in the end with an undisturbed run.
 
-python tests/kill/kills.py COMMAND COUNT SEED prints a JSON object: how many kills hit the running command, and how many of the
-runs after them did not end as the undisturbed one, left a half-written file, or left a process behind; all but the first must be 0.
-With "all" for COMMAND each command is killed so often, in a process of its own, and a result card is written. The commands run in forks of this process, so that a kill hits their work and not the imports.
+python tests/kill/kills.py COMMAND COUNT SEED prints a JSON object, for a command or, with "each" for COMMAND, for every one: how many
+kills hit the running command, and how many of the runs after them did not end as the undisturbed one, left a half-written file, or left
+a process behind; all but the first must be 0. With "all" for COMMAND they are written into a result card. The commands run in forks of this process, so that a kill hits their work and not the imports.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import platform
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -220,28 +219,29 @@ def _prepare() -> None:
     Path("plan.yaml").write_text(PLAN, encoding="utf-8")
 
 
-def _write_card(count: str, seed: str) -> bool:
-    """Kill every command, write the card, and return whether all ended as undisturbed ones."""
-    found = {}
-    for name in TASKS:
-        done = subprocess.run(
-            [sys.executable, __file__, name, count, seed], stdout=subprocess.PIPE, text=True, check=True
-        )
-        found[name] = json.loads(done.stdout.splitlines()[-1])
-        sys.stdout.write(f"{name}: {found[name]}\n")
+def _apart(name: str, count: int, seed: int) -> dict[str, int]:
+    """Kill a command in a folder of its own."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        _prepare()
+        found = kills(name, count, seed)
+        os.chdir(before)
+    return found
+
+
+def _write_card(found: dict[str, dict[str, int]], seed: int) -> bool:
+    """Write the card, and return whether all commands ended as undisturbed ones."""
     versions = {"python": platform.python_version(), "cryskit": version("cryskit"), "torch": version("torch")}
-    card = {"title": "Killed commands", "seed": int(seed), "commands": found, "versions": versions}
+    card = {"title": "Killed commands", "seed": seed, "commands": found, "versions": versions}
     _CARD.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return not any(count for each in found.values() for what, count in each.items() if what != "kills")
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "all":
-        raise SystemExit(not _write_card(*sys.argv[2:]))
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as place:
-        os.chdir(place)
-        _prepare()
-        result = kills(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-        os.chdir(before)
-    sys.stdout.write(json.dumps(result) + "\n")
+    asked, number, start = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    names = TASKS if asked in {"each", "all"} else [asked]
+    every = {name: _apart(name, number, start) for name in names}
+    sys.stdout.write(json.dumps(every) + "\n")
+    if asked == "all":
+        raise SystemExit(not _write_card(every, start))

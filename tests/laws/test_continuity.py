@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from cryskit.types import Crystal
 
 if TYPE_CHECKING:
     from cryskit.protocols import Encoder
+
+pytestmark = pytest.mark.usefixtures("graphs_built_once")
 
 EXAMPLES = {crystal.id: crystal for crystal in read(Path(__file__).parents[2] / "examples")}
 THIRD = 1 / 3
@@ -65,6 +68,7 @@ MOST = 10.0
 """Largest relative change of a vector per relative change of the crystal, for small networks with random weights."""
 
 
+@cache
 def encoder(name: str) -> Encoder:
     torch.manual_seed(0)
     return ENCODERS.build({"name": name, **SMALL[name]}).eval()

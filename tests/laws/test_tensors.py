@@ -28,7 +28,10 @@ from cryskit.tensors.rotate import rotate_matrix
 from cryskit.types import Crystal, Property
 
 # pymatgen calls spglib, with which the other descriptions are made, in its old way
-pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("graphs_built_once"),
+    pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning"),
+]
 
 EXAMPLES = {crystal.id: crystal for crystal in read(Path(__file__).parents[2] / "examples")}
 BUNDLED = [

@@ -23,6 +23,8 @@ from cryskit.training.fit import fit
 from cryskit.training.plan import Optimisation
 from cryskit.types import Crystal, Graph, Property
 
+pytestmark = pytest.mark.usefixtures("graphs_built_once")
+
 CRYSTALS = [c for c in read(Path(__file__).parents[2] / "examples") if isinstance(c, Crystal)]
 WIDTH = 5
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -158,21 +153,11 @@ def test_a_killed_run_ends_with_the_numbers_of_an_undisturbed_one(tmp_path: Path
     (tmp_path / "plan.yaml").write_text(json.dumps(PLAN | {"optimisation": {"epochs": 4, "accelerator": "cpu"}}))
     call = ["train", "--data", str(data), "--config", "plan.yaml", "--folds", "3", "--out"]
 
-    def start(out: str, *command: str | Path) -> subprocess.Popen[bytes]:
-        sink = subprocess.DEVNULL
-        return subprocess.Popen([*command, *call, out], cwd=tmp_path, stdout=sink, stderr=sink, start_new_session=True)
-
-    killed = (sys.executable, "-m", "cryskit")
-
-    assert start("whole.csv", preloaded.command()).wait(300) == 0
+    preloaded.run(*call, "whole.csv", folder=tmp_path)
     for waited in ("fold-0/log.jsonl", "fold-0.json", "fold-1/log.jsonl"):
-        process, end = start("killed.csv", *killed), time.monotonic() + 120
-        while not (tmp_path / "killed.csv.run" / waited).exists() and time.monotonic() < end:
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        preloaded.kill(*call, "killed.csv", folder=tmp_path, when=tmp_path / "killed.csv.run" / waited)
         assert not (tmp_path / "killed.csv").exists()
-    assert start("killed.csv", preloaded.command()).wait(300) == 0
+    preloaded.run(*call, "killed.csv", folder=tmp_path)
     assert (tmp_path / "killed.csv").read_text() == (tmp_path / "whole.csv").read_text()
     summaries = [
         json.loads((tmp_path / f"{name}.csv.run" / "summary.json").read_text()) for name in ("whole", "killed")

@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +42,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command(data: Path, out: Path, *more: str, edges: int = 600) -> list[str]:
+def command(data: Path, out: Path, *more: str, edges: int = 600) -> list[str | Path]:
     plan = out.with_name("plan.yaml")
     plan.write_text(f"optimisation: {{edges: {edges}}}")
     return [
-        *(sys.executable, "-m", "cryskit", "train", "--data", str(data), "--out", str(out), "--json"),
+        *(preloaded.command(), "train", "--data", str(data), "--out", str(out), "--json"),
         *("--config", str(plan)),
         *OPTIONS.split(),
         *more,
@@ -73,8 +72,7 @@ def assert_same(out: Path, one: Path) -> None:
 @pytest.fixture(scope="module")
 def one(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("one") / "model.safetensors"
-    call = [preloaded.command(), *command(data, out)[3:]]
-    subprocess.run(call, check=True, capture_output=True, timeout=300)
+    subprocess.run(command(data, out), check=True, capture_output=True, timeout=300)
     return out
 
 

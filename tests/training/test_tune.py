@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -246,22 +243,10 @@ def test_a_killed_tuning_ends_with_the_trials_of_an_undisturbed_one(tmp_path: Pa
     (tmp_path / "space.yaml").write_text(json.dumps(QUICK | {"optimisation.epochs": [8]}))
     call = ["tune", "plan.yaml", "--data", "data.parquet", "--space", "space.yaml", "--trials", "4", "--out"]
 
-    def start(out: str, *command: str | Path) -> subprocess.Popen[bytes]:
-        with (tmp_path / "said.txt").open("w") as said:
-            return subprocess.Popen(
-                [*command, *call, out], cwd=tmp_path, stdout=said, stderr=said, start_new_session=True
-            )
-
-    killed = (sys.executable, "-m", "cryskit")
-
-    assert start("whole.yaml", preloaded.command()).wait(300) == 0
+    preloaded.run(*call, "whole.yaml", folder=tmp_path)
     for waited in ("trials.sqlite", "trial-0/log.jsonl", "trial-1/log.jsonl", "trial-2"):
-        process, end = start("killed.yaml", *killed), time.monotonic() + 120
-        while not (tmp_path / "killed.yaml.tune" / waited).exists() and time.monotonic() < end:
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert start("killed.yaml", preloaded.command()).wait(300) == 0, (tmp_path / "said.txt").read_text()
+        preloaded.kill(*call, "killed.yaml", folder=tmp_path, when=tmp_path / "killed.yaml.tune" / waited)
+    preloaded.run(*call, "killed.yaml", folder=tmp_path)
     assert (tmp_path / "killed.yaml").read_text() == (tmp_path / "whole.yaml").read_text()
     whole, killed = (pd.read_csv(tmp_path / f"{name}.yaml.tune" / "trials.csv") for name in ("whole", "killed"))
     pd.testing.assert_frame_equal(killed.drop(columns="trial"), whole.drop(columns="trial"))

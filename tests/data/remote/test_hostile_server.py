@@ -111,11 +111,11 @@ def test_a_wait_that_is_too_long_is_said_and_not_waited_for(tmp_path: Path) -> N
 
 
 def drip(handler: BaseHTTPRequestHandler, _: Scripted) -> None:
-    """Send a byte now and then, for ever."""
+    """Send a byte now and then, for longer than a whole page may take."""
     handler.send_response(200)
     handler.send_header("Content-Length", "100000")
     handler.end_headers()
-    for _place in range(200):
+    for _place in range(60):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.05)
