@@ -231,7 +231,9 @@ def test_a_killed_tuning_ends_with_the_trials_of_an_undisturbed_one(tmp_path: Pa
 
     def start(out: str, *command: str | Path) -> subprocess.Popen[bytes]:
         with (tmp_path / "said.txt").open("w") as said:
-            return subprocess.Popen([*command, *call, out], cwd=tmp_path, stdout=said, stderr=said, start_new_session=True)
+            return subprocess.Popen(
+                [*command, *call, out], cwd=tmp_path, stdout=said, stderr=said, start_new_session=True
+            )
 
     killed = (sys.executable, "-m", "cryskit")
 
