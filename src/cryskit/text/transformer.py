@@ -26,6 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cryskit.errors import ModelError, PlanError
 from cryskit.registry import configured
+from cryskit.text.bert import LanguageModel, plain
 from cryskit.text.normalise import VERSION, normalised
 
 if TYPE_CHECKING:
@@ -69,11 +70,9 @@ class TextTransformer(nn.Module):
     def __init__(self, folder: Path, *, pooling: Literal["mean", "cls"] = "mean", max_length: int = TOKENS) -> None:
         super().__init__()
         self.pooling = pooling
-        self._tokenizer, self.model = _loaded(folder)
-        self._tokenizer.truncation_side = "right"  # a description begins with what is true of the whole crystal
-        longest = getattr(self.model.config, "max_position_embeddings", max_length)
-        self.max_length = min(max_length, longest, self._tokenizer.model_max_length)
-        self.width = int(self.model.config.hidden_size)
+        self._loaded = _loaded(folder)
+        self.model, self.width = self._loaded.model, self._loaded.width
+        self.max_length = min(max_length, self._loaded.longest)
         self.requires_grad_(requires_grad=False).eval()
 
     def tokens(self, texts: Sequence[str]) -> list[Tensor]:
@@ -83,8 +82,7 @@ class TextTransformer(nn.Module):
             texts: Any texts; they are normalised here.
         """
         spelled = [normalised(text) for text in texts]
-        cut = self._tokenizer(spelled, truncation=True, max_length=self.max_length, return_attention_mask=False)
-        return [torch.tensor(each) for each in cut["input_ids"]]
+        return [torch.tensor(each) for each in self._loaded.tokens(spelled, self.max_length)]
 
     def forward(self, tokens: Sequence[Tensor]) -> Float[Tensor, "texts width"]:
         """Return a vector for each text.
@@ -93,8 +91,9 @@ class TextTransformer(nn.Module):
             tokens: Tokens of each text, (tokens,) int64, on any device.
         """
         device = next(self.parameters()).device
-        filler = int(self._tokenizer.pad_token_id)
-        ids: Int[Tensor, "texts tokens"] = pad_sequence(list(tokens), batch_first=True, padding_value=filler).to(device)
+        ids: Int[Tensor, "texts tokens"] = pad_sequence(
+            list(tokens), batch_first=True, padding_value=self._loaded.filler
+        ).to(device)
         lengths = torch.tensor([len(each) for each in tokens], device=device)
         real: Bool[Tensor, "texts tokens"] = torch.arange(ids.shape[1], device=device) < lengths[:, None]
         last: Float[Tensor, "texts tokens width"] = self.model(input_ids=ids, attention_mask=real.long())[0]
@@ -252,21 +251,25 @@ def _from_hub(name: str, revision: str | None, *, download: bool) -> Path:
         ) from error
 
 
-def _loaded(folder: Path) -> tuple[Any, nn.Module]:
-    """Return tokenizer and model; the generator of random numbers is left as it was."""
+def _loaded(folder: Path) -> LanguageModel:
+    """Return tokenizer and model, by transformers unless they are plain; the generator of random numbers is left as it was."""
     try:
-        from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
+        return plain(folder) or _by_transformers(folder)
     except ImportError as error:
         raise ModelError("Text encoders need transformers", "pip install 'cryskit[text]'") from error
-    local = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        with _quiet(), torch.random.fork_rng(devices=[]):
-            tokenizer = AutoTokenizer.from_pretrained(folder, **local)
-            model, report = AutoModel.from_pretrained(
-                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **local
-            )
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder} holds no text encoder that can be read ({error})", f"Give {_OTHERS}") from error
+
+
+def _by_transformers(folder: Path) -> LanguageModel:
+    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415 - takes seconds to import
+
+    local = {"local_files_only": True, "trust_remote_code": False}
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        tokenizer = AutoTokenizer.from_pretrained(folder, **local)
+        model, report = AutoModel.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **local
+        )
     if model.config.is_encoder_decoder or tokenizer.pad_token_id is None:
         kind = model.config.model_type
         raise ModelError(
@@ -279,7 +282,16 @@ def _loaded(folder: Path) -> tuple[Any, nn.Module]:
         )
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # unused, and in many files without weights
-    return tokenizer, model
+    tokenizer.truncation_side = "right"  # a description begins with what is true of the whole crystal
+
+    def tokens(texts: Sequence[str], most: int) -> list[list[int]]:
+        cut = tokenizer(list(texts), truncation=True, max_length=most, return_attention_mask=False)
+        found: list[list[int]] = cut["input_ids"]
+        return found
+
+    most = tokenizer.model_max_length
+    longest = min(getattr(model.config, "max_position_embeddings", most), most)
+    return LanguageModel(tokens, int(tokenizer.pad_token_id), int(longest), int(model.config.hidden_size), model)
 
 
 @contextmanager
