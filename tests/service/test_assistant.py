@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -347,7 +348,7 @@ def test_http_under_serve_with_a_token(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_a_call_that_would_stop_all_answers_while_it_is_parsed_is_refused(client: TestClient) -> None:
+def test_a_call_that_would_stop_all_answers_while_it_is_parsed_is_refused() -> None:
     from fastapi import FastAPI, Request
     from fastapi.testclient import TestClient as Asking
 
@@ -358,7 +359,7 @@ def test_a_call_that_would_stop_all_answers_while_it_is_parsed_is_refused(client
         assert isinstance(error, ServiceError)
         return response(error, "")
 
-    tools = HttpTools(client.app.state.service)  # type: ignore[attr-defined]
+    tools = HttpTools(SimpleNamespace(limits=Limits()))  # type: ignore[arg-type] - no tool is called
     app = FastAPI(lifespan=lambda _: tools.running(), exception_handlers={ServiceError: problem})
     app.router.routes.append(tools.route)
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
