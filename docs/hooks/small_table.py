@@ -1,4 +1,8 @@
-"""Fill the page on small tables with the nested errors that its result card holds, at `<!-- small tables -->`."""
+"""Fill pages on small tables with what result cards hold.
+
+At `<!-- small tables -->` the nested errors of `cryskit fit`, at `<!-- pre-trained start -->` the errors of networks that a hundred
+measured labels trained, from random weights and from published models.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MARK = "<!-- small tables -->"
+START_MARK = "<!-- pre-trained start -->"
+_STARTS = {
+    "scratch": "random weights",
+    "start crysae": "`crysae`, which has learned from structures without labels",
+    "start cryskit-mp": "`cryskit-mp`, which has learned DFT values, of these properties among others",
+}
+_LABELS = {
+    "band gap, eV, 100 labels": "band gap, eV",
+    "formation enthalpy, eV/atom, 100 labels": "enthalpy of formation, eV/atom",
+}
 _APART = {"fit", "mean of the labels", "Magpie, boosted trees"}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the mark of a page (called by MkDocs for each page)."""
-    return filled(markdown, MARK, "fit", errors)
+    return filled(filled(markdown, MARK, "fit", errors), START_MARK, "experiment", starts)
+
+
+def starts(card: Mapping[str, Any]) -> str:
+    """Return the errors on the first draw of networks that a hundred measured labels trained, by what they started from."""
+    found = {row["predicted by"]: row for row in card["first draw only"]}
+    rows = [[start, *(found[name][column] for column in _LABELS)] for name, start in _STARTS.items()]
+    return table(["network that starts from", *_LABELS.values()], rows)
 
 
 def errors(card: Mapping[str, Any]) -> str:

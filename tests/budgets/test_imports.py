@@ -66,7 +66,11 @@ LEVEL = {unit: level for level, units in enumerate(ORDER) for unit in units}
 REGISTRY_FOLDERS = ("cryskit.encoders", "cryskit.objectives", "cryskit.data.sources")
 FRONT_DOORS = {"cryskit.data.sources.resolve"}  # no part itself: decides which part is meant
 PART = re.compile(r"cryskit(\.\w+)+:\w+")
-BY_NAME = {"cryskit", "cryskit.registry"}  # where names become modules, when they are first asked for
+BY_NAME = {  # where names become modules, when they are first asked for
+    "cryskit",
+    "cryskit.registry",
+    "cryskit.text.postponed",  # modules of other packages
+}
 
 
 def upwards(module: Module) -> dict[str, int]:

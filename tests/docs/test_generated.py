@@ -65,3 +65,14 @@ def test_a_part_without_its_card_says_so(
 ) -> None:
     monkeypatch.setattr(sys.modules["cards"], "RESULTS", tmp_path)
     assert generated.on_page_markdown("<!-- generated: retrieval -->") == "*The run has not been made yet.*"
+
+
+def test_the_page_on_small_tables_opens_with_three_starts_from_the_card() -> None:
+    page = (ROOT / "docs" / "tutorials" / "small-table.md").read_text(encoding="utf-8")
+    filled = hook("small_table").on_page_markdown(page)
+    lines = [line for line in filled.splitlines() if line.startswith("|")][:5]
+    card = json.loads((ROOT / "benchmarks" / "results" / "experiment.json").read_text(encoding="utf-8"))
+    errors = {row["predicted by"]: row["band gap, eV, 100 labels"] for row in card["first draw only"][:7]}
+    for line, name in zip(lines[2:], ("scratch", "start crysae", "start cryskit-mp"), strict=True):
+        assert f" {errors[name]:.4g} |" in line
+    assert errors["start cryskit-mp"] <= errors["scratch"] / 2, "as the page says"

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -345,6 +346,32 @@ def test_http_under_serve_with_a_token(tmp_path: Path) -> None:
     assert "/mcp" in {line["route"] for line in lines if line["event"] == "request"}
     assert token not in errors
     assert "Traceback" not in errors
+
+
+def test_a_call_that_would_stop_all_answers_while_it_is_parsed_is_refused() -> None:
+    from fastapi import FastAPI, Request
+    from fastapi.testclient import TestClient as Asking
+
+    from cryskit.service.assistant.transports import LARGEST, HttpTools
+    from cryskit.service.problems import ServiceError, response
+
+    async def problem(_request: Request, error: Exception) -> Any:
+        assert isinstance(error, ServiceError)
+        return response(error, "")
+
+    tools = HttpTools(SimpleNamespace(limits=Limits()))  # type: ignore[arg-type] - no tool is called
+    app = FastAPI(lifespan=lambda _: tools.running(), exception_handlers={ServiceError: problem})
+    app.router.routes.append(tools.route)
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+    fits, large = (json.dumps(asked | {"x": "y" * size}).encode() for size in (LARGEST - 200, LARGEST))
+    with Asking(app) as asking:
+        assert "jsonrpc" in asking.post("/mcp", content=fits, headers=headers).json(), "it was read"
+        for content in (large, iter([large[:1000], large[1000:]])):  # of a stated length, and in chunks
+            refused = asking.post("/mcp", content=content, headers=headers)
+            assert refused.status_code == 413
+            assert refused.json()["expected"] == "at most 1,000,000 bytes"
+            assert "/v1/predict" in refused.text
 
 
 def test_without_the_flag_there_is_no_address(client: TestClient) -> None:

@@ -166,6 +166,33 @@ def test_a_job_that_failed_keeps_nothing_of_what_was_sent(jobs: Jobs) -> None:
     assert job.state == "failed"
 
 
+def test_a_job_that_is_asked_for_later_logs_its_traceback_and_lets_go_of_it(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(job: Job) -> None:
+        job.stop.wait(5)
+        try:
+            {}["inner"]
+        except KeyError as error:
+            raise ValueError("outer") from error
+
+    job = jobs.start("x", fail)
+    jobs.keep(job)
+    job.stop.set()
+    error = job.future.exception(5)
+    for _ in range(100):
+        if job.ended is not None:
+            break
+        time.sleep(0.02)
+    assert isinstance(error, ValueError)
+    assert error.__traceback__ is None
+    assert error.__cause__ is not None
+    assert error.__cause__.__traceback__ is None
+    (record,) = (record for record in caplog.records if record.exc_info)
+    assert record.exc_info[1] is error  # type: ignore[index]
+    assert record.exc_info[2] is not None, "it was logged before"  # type: ignore[index]
+
+
 def test_what_runs_is_finished_before_the_end() -> None:
     jobs = Jobs(workers=1, queue=5, seconds=60, kept=5, held=1000)
     done = jobs.start("x", lambda _: time.sleep(0.2) or "done")

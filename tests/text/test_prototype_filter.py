@@ -46,3 +46,20 @@ def test_counts_are_those_of_the_primitive_cell() -> None:
         "Pm-3m", Lattice.cubic(3.9), ["Sr", "Ti", "O"], [[0, 0, 0], [0.5] * 3, [0.5, 0.5, 0]]
     )
     assert counts(reduced(perovskite * (2, 1, 1))) == (1, 1, 3)
+
+
+def test_only_those_of_the_same_stoichiometry_are_reduced(
+    structures: dict[str, Structure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    known = PrototypeFilter({name: s * (2, 1, 1) for name, s in structures.items()})
+    halite, corundum = reduced(structures["NaCl"]), reduced(structures["Al2O3"])
+    monkeypatch.setattr(
+        "cryskit.text.prototype_filter.reduced", lambda s: asked.append(s.composition.reduced_formula) or reduced(s)
+    )
+    assert [label for label, _ in known.possible(halite, structures)] == ["CsCl", "GaAs", "MgO", "NaCl"]
+    assert {"CsCl", "NaCl"} <= set(asked)
+    assert not {"Si", "SrTiO3", "Al2O3"} & set(asked)
+    known.possible(halite, structures)
+    assert len(asked) == len(set(asked)), "each is reduced once"
+    assert [label for label, _ in known.possible(corundum, structures)] == ["Al2O3"]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cryskit.text.quick_import import without_needless_checks
+from cryskit.text.quick_import import without_needless_work
 
 provenance = pytest.importorskip("pymatgen.util.provenance")
 pytest.importorskip("robocrys")
@@ -15,7 +15,7 @@ pytest.importorskip("robocrys")
 
 def test_checks_are_left_out_within_the_context_only() -> None:
     before = provenance.is_valid_bibtex
-    with without_needless_checks():
+    with without_needless_work():
         assert provenance.is_valid_bibtex is not before
         assert provenance.is_valid_bibtex("@article{a}")
         assert not provenance.is_valid_bibtex("no reference")

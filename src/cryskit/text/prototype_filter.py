@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Prototype(NamedTuple):
-    """A prototype that was made ready for matching.
+    """A prototype, as it comes or made ready for matching.
 
     Attributes:
-        counts: Numbers of atoms of each element in the primitive cell, ascending.
-        cell: Primitive cell, Niggli-reduced, which is what is matched; a pymatgen structure.
+        counts: Numbers of atoms of each element in the cell, ascending.
+        cell: The cell, a pymatgen structure; what is matched is primitive and Niggli-reduced.
     """
 
     counts: tuple[int, ...]
@@ -39,18 +39,27 @@ def counts(cell: Any) -> tuple[int, ...]:
     return tuple(sorted(Counter(cell.species).values()))
 
 
+def repeats(many: tuple[int, ...], few: tuple[int, ...]) -> bool:
+    """Return whether counts can be those of a cell that holds a primitive one several times, or once.
+
+    Args:
+        many: Counts of atoms per element of any cell.
+        few: Those of the primitive cell.
+    """
+    times = sum(many) // sum(few)
+    return many == tuple(times * count for count in few)
+
+
 class PrototypeFilter:
-    """Prototypes, reduced once, and found by their counts of atoms.
+    """Prototypes, found by their counts of atoms; each is reduced once, when a crystal first has its stoichiometry.
 
     Args:
         structures: Label of each prototype to its ordered pymatgen structure.
     """
 
     def __init__(self, structures: Mapping[Hashable, Any]) -> None:
+        self._given = {label: Prototype(counts(structure), structure) for label, structure in structures.items()}
         self._known: dict[Hashable, Prototype] = {}
-        for label, structure in structures.items():
-            cell = reduced(structure)
-            self._known[label] = Prototype(counts(cell), cell)
 
     def possible(self, cell: Any, labels: Iterable[Hashable]) -> list[tuple[Hashable, Any]]:
         """Return the prototypes that a crystal can match.
@@ -63,4 +72,11 @@ class PrototypeFilter:
             Label and reduced primitive cell of each.
         """
         wanted = counts(cell)
-        return [(label, self._known[label].cell) for label in labels if self._known[label].counts == wanted]
+        alike = [(label, self._reduced(label)) for label in labels if repeats(self._given[label].counts, wanted)]
+        return [(label, known.cell) for label, known in alike if known.counts == wanted]
+
+    def _reduced(self, label: Hashable) -> Prototype:
+        if label not in self._known:
+            cell = reduced(self._given[label].cell)
+            self._known[label] = Prototype(counts(cell), cell)
+        return self._known[label]

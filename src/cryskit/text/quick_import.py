@@ -1,22 +1,39 @@
-"""Importing Robocrystallographer without checks that cost seconds and change nothing.
+"""Importing Robocrystallographer without what costs seconds and changes nothing.
 
-Two of them make up most of its start: pymatgen parses the BibTeX reference of each of its 288 structure prototypes to see whether it is
+Left out is what makes up most of its start: pymatgen parses the BibTeX reference of each of its 288 structure prototypes to see whether it is
 BibTeX, and inflect rewrites its methods so that the types of their arguments are checked at each call. Both packages come with these data
-and calls themselves. Where a version has no such check, nothing is changed.
+and calls themselves. pymatgen's tables of bond valences and colours are YAML files, which a parser in Python reads; here PyYAML's in C does.
+Packages that matminer and pymatgen import for the sake of functions that no description calls are loaded when one is called. Where a version
+has nothing of this, nothing is changed.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from cryskit.text.postponed import postponed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_UNUSED = (
+    "matplotlib",
+    "palettable",
+    "pymatgen.analysis.chemenv",
+    "pymatgen.analysis.diffraction",
+    "pymatgen.io.ase",
+    "scipy.interpolate",
+    "scipy.stats",
+    "sympy",
+)
+"""Packages of which no description uses anything."""
+
 
 @contextmanager
-def without_needless_checks() -> Iterator[None]:
-    """Import within the context what reads its own references and instruments its own methods."""
+def without_needless_work() -> Iterator[None]:
+    """Import within the context what reads its own references, instruments its own methods and imports what it does not use."""
     with ExitStack() as stack:
         with suppress(ImportError):
             from pymatgen.util import provenance  # noqa: PLC0415 - not before it is needed
@@ -26,6 +43,13 @@ def without_needless_checks() -> Iterator[None]:
             import typeguard  # noqa: PLC0415 - as above
 
             stack.enter_context(_replaced(typeguard, "typechecked", _unchanged))
+        with suppress(ImportError):
+            from monty import serialization  # noqa: PLC0415 - as above
+
+            from cryskit.text.quick_yaml import load  # noqa: PLC0415 - not everywhere
+
+            stack.enter_context(_replaced(serialization, "loadfn", partial(load, serialization.loadfn)))
+        stack.enter_context(postponed(*_UNUSED))
         yield
 
 

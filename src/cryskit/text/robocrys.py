@@ -3,7 +3,7 @@
 The words are the same, many times sooner. This is the only file that imports it. What is saved, each by an extension of its own
 classes:
 
-- Only those of its 180 prototypes are matched that can match (see `prototype_filter`), each reduced once and not for every crystal.
+- Only those of its 180 prototypes are matched that can match (see `prototype_filter`), each reduced once, when a crystal has its stoichiometry, and not for every crystal.
 - The neighbours of an atom and its fingerprint are found once and not three and two times, for mineral, bonds and sites alike.
 - Atoms bonded to an atom, and the atoms next to these, are remembered while a crystal is described.
 - The table of molecule names is not read. It is of use with Open Babel only, and then version 0.2.13 fails on the names that it
@@ -21,7 +21,7 @@ import numpy as np
 
 from cryskit.errors import CryskitError, DescriptionError
 from cryskit.text.prototype_filter import PrototypeFilter, reduced
-from cryskit.text.quick_import import without_needless_checks
+from cryskit.text.quick_import import without_needless_work
 from cryskit.text.short import kind_and_text
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cryskit.types import Crystal
 
 try:
-    with warnings.catch_warnings(), without_needless_checks():
+    with warnings.catch_warnings(), without_needless_work():
         warnings.simplefilter("ignore")
         from matminer.featurizers.site import CrystalNNFingerprint
         from matminer.featurizers.structure import SiteStatsFingerprint

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from cryskit.service.assistant.server import build
 from cryskit.service.limits import MEASURED
+from cryskit.service.problems import ServiceError
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 PATH = "/mcp"
 """Address of the tools over HTTP."""
+LARGEST = 1_000_000
+"""Most bytes of a call over HTTP: it is parsed where all requests are answered, which one of 4 MB would stop for a second or more."""
 
 
 def serve_stdio(core: Service) -> None:
@@ -54,6 +57,7 @@ class HttpTools:
     """
 
     def __init__(self, core: Service) -> None:
+        self._largest = min(LARGEST, core.limits.body)
         # Who may ask, hosts and other sites are settled before: by `security.Guard`
         self._manager = StreamableHTTPSessionManager(
             build(core), json_response=True, stateless=True, max_request_body_size=core.limits.body
@@ -65,14 +69,32 @@ class HttpTools:
         return self._manager.run()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a call, its body measured."""
+        """Answer a call, its body measured.
+
+        Raises:
+            ServiceError: It is too large.
+        """
         scope["route"] = self.route  # by which the log names the request
-        measured, is_whole = scope.get(MEASURED, receive), False
+        measured, is_whole, size = scope.get(MEASURED, receive), False, 0
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        self._require(int(declared[:20]) if declared.isdigit() else 0)
 
         async def limited() -> Message:
-            nonlocal is_whole
+            nonlocal is_whole, size
             message = await (receive if is_whole else measured)()
             is_whole = is_whole or not message.get("more_body", False)
+            size += len(message.get("body", b""))
+            self._require(size)
             return message
 
         await self._manager.handle_request(scope, limited, send)
+
+    def _require(self, size: int) -> None:
+        if size > self._largest:
+            raise ServiceError(
+                413,
+                "The call is too large",
+                "Call with fewer crystals at a time, or send them to /v1/predict and the like, which take more",
+                given=f"{size:,} bytes or more",
+                expected=f"at most {self._largest:,} bytes",
+            )
