@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--model", nargs="+", default=("crysgnn", "crysae"))
+    parser.add_argument("--model", nargs="+", default=("crysgnn", "crysgnn@2026.11", "crysae"))
     parser.add_argument("--count", type=int, default=6000, help="training crystals of the probes")
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if weights == _RANDOM:
                 torch.manual_seed(0)
                 predictor = Predictor.from_card(predictor.card)
-            probe = {"model": name, "weights": weights, "digest": digest(path_of(name)), **probed(predictor, parts)}
+            probe = {"model": predictor.card.full_name, "weights": weights, "digest": digest(path_of(name)), **probed(predictor, parts)}
             card["probes"].append(probe)
             print(probe, flush=True)
     write_json(card, asked.out / "probe.json")
