@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     facts = machine.facts(torch.get_num_threads())
     predictor = load(options.model)
     split = Split.load(options.split)
-    _, _, test = split.divide([item for item in read(options.data) if isinstance(item, Crystal)])
+    test = split.divide([item for item in read(options.data) if isinstance(item, Crystal)]).test
     card: dict[str, Any] = {
         "title": f"Explanations of {predictor.card.name}, checked on test crystals",
         **facts,

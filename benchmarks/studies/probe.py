@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     crystals = [item for item in read(asked.data) if isinstance(item, Crystal)]
     split = Split.load(asked.split)
-    train, _, test = split.divide(crystals)
+    train, _, test, *_ = split.divide(crystals)
     chosen = np.random.default_rng(0).permutation(len(train))[: asked.count]
     parts = [train[row] for row in chosen], test
     card = {

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     crystals = [item for item in read(asked.data) if isinstance(item, Crystal)]
     split = Split.load(asked.split)
-    _, validation, test = split.divide(crystals)
+    _, validation, test, *_ = split.divide(crystals)
     chosen = [*test, *validation][:AMONG]
     predictor = load(asked.model, asked.model.parent)
     card = {
