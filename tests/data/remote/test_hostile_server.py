@@ -115,7 +115,7 @@ def drip(handler: BaseHTTPRequestHandler, _: Scripted) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "100000")
     handler.end_headers()
-    for _place in range(60):
+    for _place in range(600):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.05)

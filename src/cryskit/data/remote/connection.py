@@ -242,11 +242,11 @@ class Connection:
             seconds: Time that it may take, None for any.
             cure: What to do about one that is too large.
         """
-        problems = self._library.exceptions
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
+
         host = require_allowed(answer.url, self._hosts).netloc
         announced = answer.headers.get("Content-Length", "")
         size, end = int(announced) if announced.isdecimal() else 0, time.monotonic() + (seconds or 0.0)
-        pieces = answer.iter_content(_PIECE)
         total = 0
         while True:
             if max(size, total) > most:
@@ -254,10 +254,10 @@ class Connection:
             if seconds is not None and time.monotonic() > end:
                 raise PassingError(f"no whole page within {seconds:g} seconds")
             try:
-                piece = next(pieces, None)
-            except (problems.RequestException, OSError) as error:
+                piece = answer.raw.read1(_PIECE, decode_content=True)  # what is there: a whole piece may be long in coming
+            except (HTTPError, OSError) as error:
                 raise PassingError(_shown(error)) from error
-            if piece is None:
+            if not piece:
                 return
             total += len(piece)
             yield piece
