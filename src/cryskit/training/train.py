@@ -257,7 +257,6 @@ def _learn(
     if teacher and objective.teacher_layers:
         graphs = taught(graphs[0], teacher.of(training.crystals, objective.teacher_layers, cache)), graphs[1]
     objective.prepare(graphs[0])
-    graphs = repeated(graphs[0], plan.repeats), graphs[1]
     texts = [crystal.text for part in (training, validation) for crystal in part.crystals]
     seen = [manifest(unlabelled[0])] if unlabelled else []
     identity = _identity(settled, split, [*chain(*parts)], seen, text_hash(predictor, texts), wanted)
@@ -266,7 +265,7 @@ def _learn(
     note_plan(plan, start, unusable, folder)
     note_impossible([*chain(*impossible)], folder)
     loop: dict[str, Any] = {"identity": identity, "rates": start.rates, "progress": progress, "watch": watch}
-    epoch = fit(objective, *graphs, plan.optimisation, folder, **loop)
+    epoch = fit(objective, repeated(graphs[0], plan.repeats), graphs[1], plan.optimisation, folder, **loop)
     rows |= {"unusable": len(unusable), COUNT: sum(map(len, impossible))}
     rows["unlabelled"] = len(unlabelled[0]) if unlabelled else 0
     rows["without text"] = texts.count(None) if predictor.text_input else 0
