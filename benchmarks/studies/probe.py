@@ -71,7 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if weights == _RANDOM:
                 torch.manual_seed(0)
                 predictor = Predictor.from_card(predictor.card)
-            probe = {"model": predictor.card.full_name, "weights": weights, "digest": digest(path_of(name)), **probed(predictor, parts)}
+            probe = {
+                "model": predictor.card.full_name,
+                "weights": weights,
+                "digest": digest(path_of(name)),
+                **probed(predictor, parts),
+            }
             card["probes"].append(probe)
             print(probe, flush=True)
     write_json(card, asked.out / "probe.json")

@@ -16,6 +16,7 @@ from cryskit.evaluate.evaluate import evaluate
 from cryskit.exclusive import exclusive
 from cryskit.graphs import build
 from cryskit.predict.load import load
+from cryskit.training.log import read_log
 from cryskit.training.plan import Plan
 from cryskit.training.train import train
 from cryskit.types import Crystal, GraphSpec
@@ -71,6 +72,17 @@ def test_a_crystal_is_built_once_for_all_folds(tmp_path: Path, monkeypatch: pyte
     given = {crystal.fingerprint for crystal in CRYSTALS[:40]}
     assert {built[one] for one in given} == {1}
     assert built.keys() > given, "crystals that cannot be are built for the domain"
+
+
+def test_repeated_crystals_lengthen_a_pass_and_count_once(tmp_path: Path) -> None:
+    steps = {}
+    for times in (1, 5):
+        asked = plan("bulk_modulus", epochs=1).model_copy(update={"repeats": {2: times}})
+        card = train(asked, CRYSTALS, SPLIT, tmp_path / f"{times}.safetensors", tmp_path / str(times), judging=False)
+        assert card.rows["training"] == len(SPLIT.train)
+        (epoch,) = read_log(tmp_path / str(times) / "log.jsonl")
+        steps[times] = epoch["step"]
+    assert steps[5] > steps[1]
 
 
 def test_a_folder_in_which_another_process_trains_is_refused(tmp_path: Path) -> None:
