@@ -96,8 +96,8 @@ def test_crystals_that_crash_or_hang_on_a_node_cost_the_rows_that_they_cost_here
     ids = {5: "crash", 12: "hang"}
     path = tmp_path / "set.parquet"
     write(path, [replace(crystal, id=ids.get(i, crystal.id)) for i, crystal in enumerate(crystals[:24])])
-    found = run(tmp_path / "ray", model, path, RayEngine(timeout=3, work=hostile))
-    assert found == run(tmp_path / "local", model, path, LocalEngine(1, 3, hostile))
+    found = run(tmp_path / "ray", model, path, RayEngine(timeout=6, work=hostile))
+    assert found == run(tmp_path / "local", model, path, LocalEngine(1, 6, hostile))
 
 
 def _raylet(node: Any) -> int:
