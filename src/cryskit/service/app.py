@@ -19,8 +19,8 @@ from cryskit.errors import CryskitError
 from cryskit.service import job_routes, page_routes, routes
 from cryskit.service.core import Service
 from cryskit.service.limits import BodyLimit
-from cryskit.service.logs import LOG, RequestLog
-from cryskit.service.problems import of_http, response, status_of, unforeseen
+from cryskit.service.logs import RequestLog, log_error
+from cryskit.service.problems import of_http, response, unforeseen
 from cryskit.service.security import HEADERS, REQUEST_ID, Guard
 
 if TYPE_CHECKING:
@@ -90,11 +90,9 @@ async def _problem(request: Request, error: Exception) -> Response:
     request_id = getattr(request.state, "request_id", "")
     if isinstance(error, HTTPException):
         error = of_http(error)
+    log_error(error, request_id=request_id)
     if not isinstance(error, CryskitError):
-        LOG.error("error", exc_info=error, extra={"facts": {"request_id": request_id}})
         return response(unforeseen(), request_id, HEADERS | {REQUEST_ID: request_id})  # no middleware adds them
-    if status_of(error) >= 500 and error.__cause__ is not None:
-        LOG.warning("error", exc_info=error.__cause__, extra={"facts": {"request_id": request_id}})
     return response(error, request_id)
 
 

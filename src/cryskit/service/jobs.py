@@ -12,9 +12,8 @@ from functools import partial
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from cryskit.errors import CryskitError
-from cryskit.service.logs import LOG
-from cryskit.service.problems import ServiceError, busy, status_of
+from cryskit.service.logs import log_error
+from cryskit.service.problems import ServiceError, busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,8 +194,8 @@ class Jobs:
         with self._lock:
             asked_later = name in self._jobs and self._jobs[name].kept
             kind = self._jobs[name].kind if asked_later else ""
-        if asked_later and error is not None:
-            _log(error, kind)
+        if asked_later and error is not None and not isinstance(error, CancelledError):
+            log_error(error, job=kind)
         while error is not None:
             clear_frames(error.__traceback__)  # they hold what was sent
             if asked_later:  # or else it is raised, and logged, where the answer is awaited
@@ -216,16 +215,3 @@ class Jobs:
             if now - (job.ended or now) > self._kept or size > self._held:
                 del self._jobs[job.id]
                 size -= job.size
-
-
-def _log(error: BaseException, kind: str) -> None:
-    """Log the error of a job that nobody foresaw, or that is the fault of the service, as its traceback is not kept.
-
-    Args:
-        error: How it ended.
-        kind: What was done.
-    """
-    if not isinstance(error, CryskitError | CancelledError):
-        LOG.error("error", exc_info=error, extra={"facts": {"job": kind}})
-    elif isinstance(error, CryskitError) and status_of(error) >= 500 and error.__cause__ is not None:
-        LOG.warning("error", exc_info=error.__cause__, extra={"facts": {"job": kind}})

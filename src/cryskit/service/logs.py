@@ -8,6 +8,9 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from cryskit.errors import CryskitError
+from cryskit.service.problems import status_of
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +20,19 @@ LOG = logging.getLogger("cryskit.service")
 """The log of the service."""
 UNKNOWN = "unknown"
 """Route of requests that no route answers: what a client asked for is no label and not logged."""
+
+
+def log_error(error: BaseException, **facts: str) -> None:
+    """Log an error that nobody foresaw, or the cause of one that is the fault of the service; others are answers, and no lines of the log.
+
+    Args:
+        error: The error.
+        facts: What is said with it.
+    """
+    if not isinstance(error, CryskitError):
+        LOG.error("error", exc_info=error, extra={"facts": facts})
+    elif status_of(error) >= 500 and error.__cause__ is not None:
+        LOG.warning("error", exc_info=error.__cause__, extra={"facts": facts})
 
 
 class JsonLines(logging.Formatter):
