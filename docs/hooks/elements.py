@@ -35,8 +35,8 @@ def compared(card: Mapping[str, Any]) -> str:
     first = card["models"][0]
     return (
         "Formation energies are counted from the elements, whose ground states have zero by definition. The mean error at "
-        f"{first['ground_states']['crystals']} ground states, nearly all of which trained, the share of them within intervals of 90 %, predictions of some, and the mean error at "
-        f"the {first['held_out']['crystals']} elemental crystals that did not train (card `elements`):\n\n{table(columns, rows)}"
+        f"{first['ground_states']['crystals']} ground states of the training part, some of which an earlier version has not seen, the share of them within intervals of 90 %, predictions of some, and the mean error at "
+        f"the {first['held_out']['crystals']} elemental crystals that the split holds out (card `elements`):\n\n{table(columns, rows)}"
     )
 
 
