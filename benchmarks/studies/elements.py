@@ -31,6 +31,8 @@ from cryskit.types import Crystal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cryskit.predict.predictor import Predictor
+
 PROPERTY = "formation_energy_per_atom"
 NAMED = ("C", "N", "O", "F", "Cl", "Si", "Fe", "Xe")
 """Elements whose ground states the card lists one by one."""
@@ -56,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         **facts,
         "data": {"file": Path(options.data).name, "manifest": manifest(crystals), "elemental": len(known)},
         "models": [
-            {"model": load(model).card.full_name, "sha256": digest(path_of(model))}
-            | {name: _judged(model, part) for name, part in parts.items()}
-            for model in options.model
+            {"model": predictor.card.full_name, "sha256": digest(path_of(model))}
+            | {name: _judged(predictor, part) for name, part in parts.items()}
+            for model, predictor in ((name, load(name)) for name in options.model)
         ],
     }
     write_json(card, options.out / "elements.json")
@@ -75,9 +77,9 @@ def _ground_states(crystals: Sequence[Crystal]) -> list[Crystal]:
     return [lowest[element] for element in sorted(lowest) if abs(lowest[element].targets[PROPERTY]) < 1e-3]
 
 
-def _judged(model: str, crystals: Sequence[Crystal]) -> dict[str, Any]:
+def _judged(predictor: Predictor, crystals: Sequence[Crystal]) -> dict[str, Any]:
     """Return errors in eV/atom, the share of labels within the 90 % interval, and predictions of named elements."""
-    table = load(model).predict(list(crystals), [PROPERTY])
+    table = predictor.predict(list(crystals), [PROPERTY])
     labels, predictions = np.array([one.targets[PROPERTY] for one in crystals]), table[PROPERTY].to_numpy(float)
     sizes = np.abs(predictions - labels)
     found: dict[str, Any] = {

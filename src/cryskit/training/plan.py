@@ -141,10 +141,10 @@ class Plan(BaseModel):
     Attributes:
         properties: Registry names (or columns of the data) to learn, one or many; absent where no labels are read.
         encoder: Its registry name and constructor arguments, {"name": "cgcnn", "width": 64}.
-        repeats: Number of distinct elements of a training crystal to how often a pass shows it, {1: 8, 2: 2}; 1 where absent. Elements and
-            binaries are few among known crystals.
         kinds: Name of a property to "scalar" or "class", or one of the two for all: how they are learned, where that is not to
             follow from the registry and the labels (`data.classes`).
+        repeats: Number of distinct elements of a training crystal to how often a pass shows it, {1: 8, 2: 2}; 1 where absent. Elements and
+            binaries are few among known crystals.
         objective: Its registry name and constructor arguments besides encoder and heads.
         start: The model whose weights the encoder begins with; None for random ones. Where it is given, the arguments of the encoder
             that are not given are those of the file.
@@ -198,10 +198,9 @@ class Plan(BaseModel):
             del decisive["optimisation"]["nodes"]  # so that plans keep the hash they had before there were nodes
         if decisive["objective"].get("class_weights") == "balanced":
             del decisive["objective"]["class_weights"]  # so that runs go on that began before there were classes
-        if not decisive["kinds"]:
-            del decisive["kinds"]  # so that plans keep the hash they had before there were classes
-        if not decisive["repeats"]:
-            del decisive["repeats"]  # so that plans keep the hash they had before crystals were repeated
+        for name in ("kinds", "repeats"):
+            if not decisive[name]:
+                del decisive[name]  # so that plans keep the hash they had before there were such settings
         for name in _FILES:
             if decisive[name] is None:
                 del decisive[name]  # so that plans keep the hash they had before there were starts and teachers

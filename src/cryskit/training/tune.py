@@ -173,9 +173,8 @@ def _study(path: Path) -> Iterator[Any]:
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        if (
-            not path.exists()
-        ):  # its tables and their indexes are made one after the other, and a kill between them would be lasting
+        if not path.exists():
+            # Tables and indexes are made one after the other; a file with some of them would be damaged for good
             with replacing(path) as temporary, _opened(temporary):
                 pass
         with _opened(path) as study:

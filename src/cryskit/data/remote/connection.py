@@ -254,9 +254,8 @@ class Connection:
             if seconds is not None and time.monotonic() > end:
                 raise PassingError(f"no whole page within {seconds:g} seconds")
             try:
-                piece = answer.raw.read1(
-                    _PIECE, decode_content=True
-                )  # what is there: a whole piece may be long in coming
+                # What is there: a whole piece may be long in coming
+                piece = answer.raw.read1(_PIECE, decode_content=True)
             except (HTTPError, OSError) as error:
                 raise PassingError(_shown(error)) from error
             if not piece:
