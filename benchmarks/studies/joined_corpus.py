@@ -100,7 +100,7 @@ def main(data: Path, split: Path, out: Path, kept: Path, seed: int) -> None:
     write(out / "labelled.parquet", table)
     write(out / "unlabelled.parquet", [replace(c, targets={}) for c in train if not c.targets])
     ordered = {part: tuple(c.id for c in judged if c.id in names[part]) for part in names}
-    choosing, calibrating = _divided([c for c in judged if c.id in names["validation"]], seed)
+    choosing, calibrating = choosing_and_calibrating([c for c in judged if c.id in names["validation"]], seed)
     train_ids = tuple(labelled[i].id for i in order)
     whole = Split(kept.stem, "formula", seed, train_ids, choosing, ordered["test"], manifest(table), calibrating)
     whole.save(kept)
@@ -135,7 +135,7 @@ def _labelled(crystal: Crystal, additions: dict[str, dict[str, float]]) -> Cryst
     return replace(crystal, targets=wanted)
 
 
-def _divided(crystals: list[Crystal], seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def choosing_and_calibrating(crystals: list[Crystal], seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the ids of the validation crystals that choose the epoch and of those that calibrate intervals."""
     found = make(crystals, "formula", fractions=(CHOOSING, 1 - CHOOSING, 0), seed=seed)
     return found.train, found.validation

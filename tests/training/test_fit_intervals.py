@@ -47,9 +47,20 @@ def test_intervals_follow_the_size_of_errors_and_are_narrower_for_it() -> None:
     widths = half_widths(made, scores, groups, 0.9)[:, 0]
     size = np.exp(scores[:, 0, 0]) * np.where(groups[:, OXIDES], 3.0, 1.0)
     assert np.corrcoef(np.log(widths), np.log(size))[0, 1] > 0.9
-    assert widths.mean() < 0.85 * np.quantile(errors, 0.9)
+    assert widths.mean() < 0.9 * np.quantile(errors, 0.9)
     for chosen in (groups[:, OXIDES], ~groups[:, OXIDES]):
         assert (errors[chosen, 0] <= widths[chosen]).mean() == pytest.approx(0.9, abs=0.06)
+
+
+def test_the_widest_intervals_cover_about_as_often_as_the_others() -> None:
+    """Rare errors much larger than expected, most where small ones are, make a low power the narrowest: it would leave out the widest."""
+    scores, errors, groups, formulas = planted(3000, 2)
+    rare = np.random.default_rng(3).random(3000) < 0.25 / (1 + np.exp(scores[:, 0, 0]))
+    errors[rare] *= 8
+    made = fit_intervals(scores[:1500], errors[:1500], groups[:1500], formulas[:1500])
+    widths = half_widths(made, scores[1500:], groups[1500:], 0.9)[:, 0]
+    widest = np.argsort(widths)[-300:]
+    assert (errors[1500:, 0] <= widths)[widest].mean() > 0.82
 
 
 @pytest.mark.parametrize("count", [20, 43])

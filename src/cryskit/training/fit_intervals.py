@@ -28,9 +28,14 @@ OF_A_GROUP = 60
 
 _FOLDS = 5
 _PENALTY = 10.0  # of the ridge regression, on standardised scores
+_LEVEL = 0.9  # of the intervals by whose widths the power of the expected errors is chosen
 _POWERS = np.linspace(0.2, 1.0, 9)
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of what its own errors say that a group is given: more makes intervals wider
 _SHORT = 0.025  # share of a group by which its coverage may fall short of the level
+_WIDEST, _WIDEST_SHORT = (
+    0.2,
+    0.05,
+)  # share of crystals with the widest intervals, and by how much their coverage may fall short
 _NOTHING = 1e-9
 _TINY = 1e-3  # of a standard deviation of labels: an error below this is as good as none
 
@@ -96,13 +101,22 @@ def _line(scores: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def _power(expected: np.ndarray, errors: np.ndarray) -> float:
     """Return the power of the expected errors whose multiples cover nine tenths of the errors with the narrowest intervals.
 
+    A low power saves width at the crystals with the largest expected errors, which are then covered less often than the others. Powers
+    by which the widest intervals fall short are passed over; where all do, the one by which they fall short least is taken.
+
     Args:
         expected: (n,) logarithms of the expected errors.
         errors: (n,) sizes of the errors.
     """
-    widths = [np.exp(power * expected) for power in _POWERS]
-    means = [width.mean() * np.quantile(errors / width, 0.9) for width in widths]
-    return float(_POWERS[int(np.argmin(means))])
+    widest = np.argsort(expected)[-max(1, round(_WIDEST * len(expected))) :]
+    judged = []
+    for power in _POWERS:
+        widths = np.exp(power * expected)
+        ratios = errors / widths
+        factor = np.quantile(ratios, _LEVEL)
+        short = max(0.0, _LEVEL - _WIDEST_SHORT - float((ratios[widest] <= factor).mean()))
+        judged.append((short, widths.mean() * factor, power))
+    return float(min(judged)[2])
 
 
 def _factors(ratios: np.ndarray, groups: np.ndarray) -> np.ndarray:
