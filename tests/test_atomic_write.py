@@ -47,7 +47,7 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
 
 
 def test_files_of_other_machines_and_of_earlier_versions_wait_a_week(tmp_path: Path) -> None:
-    names = [f".a.{'0' * 8}-1-{'1' * 12}.partial", f".a.{'2' * 32}.partial"]
+    names = [f".a.{'0' * 8}-1-{'1' * 12}.partial", f".a.{'2' * 32}.partial", f".a.{'3' * 12}.partial-journal"]
     others = [tmp_path / name for name in (*names, "a.partial", ".partial", "notes.partial.txt")]
     for file in others:
         file.touch()
@@ -56,5 +56,5 @@ def test_files_of_other_machines_and_of_earlier_versions_wait_a_week(tmp_path: P
     for file in others:
         os.utime(file, (0, 0))
     remove_partial(tmp_path)
-    assert [file.exists() for file in others] == [False, False, True, True, True]
+    assert [file.exists() for file in others] == [False, False, False, True, True, True]
     remove_partial(tmp_path / "absent")

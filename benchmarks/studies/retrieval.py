@@ -1,4 +1,4 @@
-"""How often a description finds its own crystal, and a crystal its own description, among 1,000.
+"""How often a description finds its own crystal, a crystal its own description, and a phrase crystals that it is true of, among 1,000.
 
     cryskit pretrain contrast --data runs/words/mp-small.parquet --split benchmarks/splits/mp-small-0-80.json \
         --text runs/words/mp-small-texts.parquet --config benchmarks/plans/training/contrast-steinhardt.yaml --out runs/words/contrast-steinhardt.safetensors
@@ -7,7 +7,8 @@
 
 The crystals are those of the test part; where it has fewer than 1,000, validation crystals, which chose the epoch, fill it up. More
 tables of descriptions (`benchmarks/studies/description_controls.py`) say how much hangs on what they leave out: the model is the same. A description that
-several crystals share is found with any of them.
+several crystals share is found with any of them. Phrases are as people type them, "cubic oxide" or "spinel": of those that are true of at least
+ten of the crystals the share of true ones among the first ten is given, beside that among all.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from pymatgen.core import Element
 from torch.nn.functional import normalize
 
 from benchmarks.speed import machine
@@ -27,6 +29,7 @@ from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
+from cryskit.symmetry import SYSTEMS, space_group
 from cryskit.text.table import read_texts
 from cryskit.types import Crystal
 
@@ -39,6 +42,31 @@ if TYPE_CHECKING:
 
 AMONG = 1000
 _AT = (1, 10)
+KINDS = {
+    "oxide": "O",
+    "fluoride": "F",
+    "chloride": "Cl",
+    "bromide": "Br",
+    "iodide": "I",
+    "sulfide": "S",
+    "selenide": "Se",
+    "telluride": "Te",
+    "nitride": "N",
+    "hydride": "H",
+}
+"""Names of compounds in phrases, and the elements that they have."""
+STRUCTURES = (
+    "perovskite",
+    "rock salt",
+    "spinel",
+    "heusler",
+    "fluorite",
+    "zincblende",
+    "half-heusler",
+    "elpasolite",
+    "caesium chloride",
+)
+"""Structure types in phrases; a crystal is of one whose name its own description has."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,8 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "model": {"digest": digest(asked.model), "encoder": predictor.card.encoder, "text": predictor.card.text},
         "rows": {"test": min(len(test), AMONG), "validation": len(chosen) - min(len(test), AMONG)},
         "recall": {table.stem: recall(predictor, chosen, read_texts(table)) for table in asked.text},
+        "phrases": phrases(predictor, chosen, read_texts(asked.text[0])),
     }
-    print(card["recall"])
+    print(card["recall"], card["phrases"])
     write_json(card, asked.out / "retrieval.json")
 
 
@@ -85,6 +114,43 @@ def recall(predictor: Predictor, crystals: Sequence[Crystal], texts: dict[str, s
         "descriptions": len(set(words)),
         "crystal by words": {f"at {most}": _share(similar, same, most) for most in _AT},
         "words by crystal": {f"at {most}": _share(similar.T, same.T, most) for most in _AT},
+    }
+
+
+def phrases(predictor: Predictor, crystals: Sequence[Crystal], texts: dict[str, str]) -> dict[str, Any]:
+    """Return how many of the first ten crystals phrases are true of, by kind of phrase.
+
+    Args:
+        predictor: Model that a contrast has trained.
+        crystals: Crystals among which is searched.
+        texts: Crystal id to description, which names the structure type.
+    """
+    systems = np.array([SYSTEMS[space_group(crystal)[1]] for crystal in crystals])
+    elements = {kind: _has(crystals, symbol) for kind, symbol in KINDS.items()}
+    named = {name: np.array([name in texts[c.id].split("\n")[0].lower() for c in crystals]) for name in STRUCTURES}
+    both = {f"{s} {kind}": (systems == s) & has for s in SYSTEMS for kind, has in elements.items()}
+    graphs = normalize(_of_graphs(predictor, crystals))
+    return {
+        "crystal system and anion": _true_of(predictor, graphs, both),
+        "anion": _true_of(predictor, graphs, elements),
+        "structure type": _true_of(predictor, graphs, named),
+    }
+
+
+def _has(crystals: Sequence[Crystal], symbol: str) -> np.ndarray:
+    return np.array([Element(symbol).Z in crystal.numbers for crystal in crystals])
+
+
+def _true_of(predictor: Predictor, graphs: Tensor, truths: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return the mean share of the crystals that a phrase is true of, among the first ten and among all."""
+    asked = {words: truth for words, truth in truths.items() if truth.sum() >= _AT[-1]}
+    first = (normalize(_project_text(predictor, list(asked))) @ graphs.T).topk(_AT[-1], dim=1).indices.numpy()
+    right = {words: float(truth[rows].mean()) for (words, truth), rows in zip(asked.items(), first, strict=True)}
+    return {
+        "phrases": len(asked),
+        "among the first 10": round(float(np.mean(list(right.values()))), 3),
+        "among all": round(float(np.mean([truth.mean() for truth in asked.values()])), 3),
+        "each": right,
     }
 
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PARTIAL = re.compile(
-    r"\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-)?[0-9a-f]{12,32}\.partial", re.DOTALL
+    r"\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-)?[0-9a-f]{12,32}\.partial(?:-journal)?", re.DOTALL
 )
+"""Names of half-written files, and of the journals that SQLite keeps beside those that it writes."""
 _FORSAKEN = (
     7 * 24 * 3600.0
 )  # seconds after which a file of another machine, whose processes are not seen from here, is given up
@@ -60,7 +61,7 @@ def remove_partial(folder: Path, name: str | None = None) -> None:
     """
     with suppress(OSError):
         for file in list(os.scandir(folder)):
-            found = _PARTIAL.fullmatch(file.name) if file.name.endswith(".partial") else None
+            found = _PARTIAL.fullmatch(file.name) if ".partial" in file.name else None
             if found is not None and name in {None, found["name"]} and _is_forsaken(file, found):
                 Path(file.path).unlink(missing_ok=True)
 

@@ -9,12 +9,15 @@ from cryskit.cli import options
 from cryskit.cli.crystals import bar
 from cryskit.cli.memory import keep_pages
 from cryskit.cli.output import TABLES, output_rows, require
+from cryskit.predict.published import SEARCHING
 
 
 def search(
     words: Annotated[str, typer.Argument(metavar="WORDS", help="Description of what is looked for, in quotes.")],
     data: options.Data,
-    model: Annotated[Path, typer.Option("--model", metavar="FILE", help="A model of `cryskit pretrain contrast`.")],
+    model: Annotated[
+        Path, typer.Option("--model", metavar="NAME|FILE", help="A model of `cryskit pretrain contrast`.")
+    ] = Path(SEARCHING),
     top: Annotated[int, typer.Option("--top", min=1, metavar="N", help="Number of crystals to show.")] = 10,
     out: options.Table = None,
     limit: options.Limit = options.LIMIT,

@@ -9,8 +9,8 @@
 z_G is the vector of the crystal and v_i are those of its atoms by any graph network. w are the vectors of the two parts of its
 description, on the whole crystal and on its sites, by a text encoder that is frozen or trained with the rest; each is brought
 to mean 0 and variance 1, for language models differ in scale. In `attention` every atom attends to u: a linear map of each
-part, and a learned vector for neither. A learned vector stands in for a missing part, and in training some descriptions are
-left out, so that crystals without descriptions can be predicted, too. Dropout is applied to the text vectors, for a
+part, and a learned vector for neither. A learned vector stands in for a missing part, and in training some descriptions, or one of
+their parts, are left out, so that crystals without descriptions can be predicted, too, and found by a single sentence. Dropout is applied to the text vectors, for a
 description identifies its crystal, and a network that is given all of it learns the training crystals by heart.
 
 The paper has "concat" and one vector of the whole text, cut at 512 tokens; here each of the two parts has these to itself.
@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm
 
@@ -58,6 +58,7 @@ class Fused(nn.Module):
         fusion: Formula of the fusion: "concat" (the paper's), "gated", "attention", or "text", which leaves the graph out.
         dropout: Dropout rate of the projections.
         withheld: Share of the descriptions that are left out in training, 0 to 1.
+        halved: Share of the descriptions of which one part, either one, is left out in training, 0 to 1.
         blurred: Dropout rate of the text vectors.
         tuned: Factor of the learning rate with which the text encoder, a language model, is trained with the rest; 0 leaves it
             frozen, and its vectors are made once.
@@ -79,6 +80,7 @@ class Fused(nn.Module):
         withheld: float = 0.1,
         blurred: float = 0.5,
         tuned: float = 0.0,
+        halved: float = 0.0,
     ) -> None:
         super().__init__()
         self.graph = ENCODERS.build(graph or _GRAPH)
@@ -86,7 +88,7 @@ class Fused(nn.Module):
         self.rates = {name: tuned for name, _ in self.named_parameters() if name.startswith("reader.")}
         self.needs = self.needs_of(graph, text, tuned)
         self.width = self.graph.width
-        self.withheld = withheld
+        self.withheld, self.halved = withheld, halved
         self.blurred = nn.Dropout(blurred)
         self.absent = nn.Parameter(torch.randn(PARTS, text_width))
         self.of_graph = Projection(self.width, projected, dropout)
@@ -141,10 +143,17 @@ class Fused(nn.Module):
         encoding: Encoding = self.graph(graph)
         missing = self.absent.new_full((graph.crystals, *self.absent.shape), torch.nan)
         text = missing if graph.text is None else graph.text
-        if self.training and self.withheld:
-            text = torch.where(torch.rand(graph.crystals, 1, 1, device=text.device) < self.withheld, torch.nan, text)
+        if self.training and (self.withheld or self.halved):
+            text = torch.where(self._left_out(graph.crystals, text.device), torch.nan, text)
         vectors = self.blurred(self._text_vectors(text))
         return BothEncodings(graph, encoding, vectors, self.of_graph(encoding.crystals), self._project_text(vectors))
+
+    def _left_out(self, crystals: int, device: torch.device) -> Bool[Tensor, "crystals parts 1"]:
+        """Draw which parts of the descriptions of a batch are left out in training."""
+        whole = torch.rand(crystals, 1, 1, device=device) < self.withheld
+        half = torch.rand(crystals, 1, 1, device=device) < self.halved
+        one = torch.rand(crystals, PARTS, 1, device=device).argsort(1) == 0
+        return whole | (half & one)
 
     def _text_vectors(self, text: Tensor) -> Tensor:
         """Return the text vectors with mean 0 and variance 1; `text` holds tokens if the text encoder is trained here."""

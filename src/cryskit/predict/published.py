@@ -14,6 +14,8 @@ from cryskit.errors import QUOTED_PATH, ModelError, UnknownNameError, shortened
 
 DEFAULT = "cryskit-mp"
 """The model used where none is named."""
+SEARCHING = "cryskit-search"
+"""The model that crystals are found by words with where none is named."""
 INDEX = "versions.json"
 """File in the folder of the models: name to version to file."""
 

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from cryskit.errors import ModelError, PlanError
+from cryskit.predict.published import SEARCHING
 from cryskit.predict.tables import RANKING, frame
 from cryskit.registry import OBJECTIVES
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from cryskit.predict.predictor import Predictor
     from cryskit.types import Crystal, Failure, Graph
+
+_CURE = f"Take {SEARCHING}, or train one that can search: `cryskit pretrain contrast --data SRC --text FILE`"
 
 
 def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str) -> pd.DataFrame:
@@ -38,13 +41,13 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
     if predictor.text_input is None:
         raise ModelError(
             f"The model {predictor.card.name} knows nothing of words",
-            "Train one that does: `cryskit pretrain contrast --data SRC --text FILE`",
+            _CURE,
         )
     if not _is_aligned(predictor):
         raise ModelError(
             f"The model {predictor.card.name} reads descriptions, but no contrast objective has brought crystals and words into one "
             "space: what it would rank is meaningless",
-            "Train one that can search: `cryskit pretrain contrast --data SRC --text FILE`",
+            _CURE,
         )
     if not words.strip():
         raise PlanError("There are no words to search for", "Say what is looked for")
