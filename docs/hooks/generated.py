@@ -258,6 +258,15 @@ def retrieval() -> str:
     return table(["descriptions", "different ones", *shares], rows)
 
 
+def phrases() -> str:
+    """Return of how many of the crystals that are found first by a phrase it is true."""
+    rows = [
+        (kind, found["phrases"], found["among the first 10"], found["among all"])
+        for kind, found in result_card("retrieval")["phrases"].items()
+    ]
+    return table(["phrases with", "phrases", "true of the first 10", "true of all"], rows)
+
+
 def zoo() -> str:
     """Return how much faster than plain ones the networks of the zoo are, and what memory an epoch takes."""
     card = result_card("speed-amd-epyc-2c-zoo-2t")
@@ -371,6 +380,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "probe": probe,
     "properties": properties,
     "results": results,
+    "phrases": phrases,
     "retrieval": retrieval,
     "selector": selector,
     "streaming": streaming,

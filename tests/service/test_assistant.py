@@ -208,7 +208,7 @@ def test_a_model_card_says_names_units_errors_and_limits(call: Call, client: Tes
         ("nearest", {"structure": SALT}, "elastic_tensor"),
         ("nearest", {"structure": "nonsense", "candidates": [SALT]}, "cannot be used"),
         ("nearest", {"structure": SALT, "data": "elastic"}, "Did you mean elastic_tensor?"),
-        ("search", {"words": "a perovskite", "candidates": [SALT]}, "cryskit pretrain contrast"),
+        ("search", {"words": "a perovskite", "candidates": [SALT], "model": "crysae"}, "cryskit pretrain contrast"),
         ("search", {"words": "", "candidates": [SALT]}, "words"),
         ("model_card", {"model": "nothing"}, "Known: "),
         ("predikt", {}, "Did you mean predict?"),

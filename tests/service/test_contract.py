@@ -136,9 +136,17 @@ def test_a_search_says_what_is_missing(client: TestClient) -> None:
     nowhere = client.post("/v1/search", json={"structures": [SALT]})
     assert nowhere.status_code == 422
     assert "elastic_tensor" in nowhere.json()["cure"]
-    words = client.post("/v1/search", json={"words": "a cubic perovskite", "candidates": [SALT]})
+    sent = {"words": "a cubic perovskite", "candidates": [SALT], "model": "crysae"}
+    words = client.post("/v1/search", json=sent)
     assert words.status_code == 422
     assert "cryskit pretrain contrast" in words.json()["cure"]
+
+
+def test_crystals_are_found_by_words_where_no_model_is_named(client: TestClient) -> None:
+    sent = {"words": "body-centred cubic iron", "candidates": [SALT, IRON], "top": 2}
+    found = client.post("/v1/search", json=sent).json()
+    assert found["model"].startswith("cryskit-search@")
+    assert [row["id"] for row in found["rows"]] == ["candidate 1", "candidate 0"]
 
 
 @pytest.mark.parametrize(

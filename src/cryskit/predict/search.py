@@ -43,7 +43,7 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
             f"The model {predictor.card.name} knows nothing of words",
             _CURE,
         )
-    if not _is_aligned(predictor):
+    if not compares_words(predictor):
         raise ModelError(
             f"The model {predictor.card.name} reads descriptions, but no contrast objective has brought crystals and words into one "
             "space: what it would rank is meaningless",
@@ -66,7 +66,11 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
     return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True)
 
 
-def _is_aligned(predictor: Predictor) -> bool:
-    """Return whether the last training of a model brought crystals and words into one space."""
+def compares_words(predictor: Predictor) -> bool:
+    """Return whether the last training of a model brought crystals and words into one space.
+
+    Args:
+        predictor: The model.
+    """
     name = predictor.card.plan.get("objective", {}).get("name")
     return name in OBJECTIVES and bool(getattr(OBJECTIVES[name], "aligns_words", False))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cryskit.predict.published import SEARCHING
+from cryskit.predict.search import compares_words
 from cryskit.predict.tables import EMBEDDINGS, traced
 from cryskit.reliability.intervals import require_level
 from cryskit.service.batcher import Batcher
@@ -157,8 +159,13 @@ class Service:
         return Table(DESCRIPTIONS, {"version": version}, rows)
 
     def search(self, asked: Search, given: Sequence[Given], job: Job) -> Table:
-        """Return the crystals of a set that are nearest to a given one, or fit words; the arguments are those of `predict`."""
+        """Return the crystals of a set that are nearest to a given one, or fit words; the arguments are those of `predict`.
+
+        Words for which no model is named are compared by the default model if it can, or by the published one that can.
+        """
         loaded = self.models.get(asked.model)
+        if asked.words and not asked.model and not compares_words(loaded.predictor):
+            loaded = self.models.get(SEARCHING)
         candidates = [Given("structure", f"candidate {i}", each) for i, each in enumerate(asked.candidates)]
         names, items = self._sets.items_of(asked.data, lambda: self._items(candidates, job) if candidates else [])
         if asked.words:

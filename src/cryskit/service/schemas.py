@@ -89,7 +89,7 @@ class Search(_OfModel):
     """Find crystals in a set.
 
     Attributes:
-        words: Description of what is looked for, for a model that compares words with crystals; "" to search by a crystal.
+        words: Description of what is looked for; "" to search by a crystal.
         data: Name of a bundled set; "" if candidates are sent.
         candidates: Crystals among which is searched, in the forms of `structures`.
         top: Crystals that are returned.
@@ -99,7 +99,7 @@ class Search(_OfModel):
         json_schema_extra={"examples": [{"structures": [_SALT], "data": "elastic_tensor", "top": 5}]}
     )
 
-    words: str = Field("", max_length=5000, description="What is looked for, in words; needs a model that can.")
+    words: str = Field("", max_length=5000, description="What is looked for, in words; a model that is named has to be one that compares them.")
     data: Name = Field("", description="Bundled set among which is searched; see /v1/data.")
     candidates: list[Any] = Field(default_factory=list, description="Crystals among which is searched.")
     top: int = Field(10, ge=1, le=1000, description="Crystals that are returned.")

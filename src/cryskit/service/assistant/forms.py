@@ -62,7 +62,7 @@ class Words(InSet):
     """
 
     words: str = Field(
-        min_length=1, max_length=5000, description="What is looked for, in words; needs a model that compares them."
+        min_length=1, max_length=5000, description="What is looked for, in words, for example 'cubic perovskite'."
     )
 
 

@@ -151,7 +151,7 @@ TOOLS = (
     Tool(
         "search",
         "Find crystals that fit words",
-        "Find the crystals of a bundled set, or of `candidates`, that fit a description in words, the best first. Needs a model that compares crystals with words; to find crystals that are like a"
+        "Find the crystals of a bundled set, or of `candidates`, that fit a description in words, the best first. A model that is named has to be one that compares crystals with words; to find crystals that are like a"
         " given one, call nearest." + _LIMIT,
         forms.Words,
         forms.Ranking,
