@@ -73,7 +73,7 @@ def test_tables_are_shown_with_units_and_intervals_and_stay_data_frames() -> Non
 
 def test_long_tables_and_tables_of_others_are_shown_too() -> None:
     assert "The first 50 of 60 rows." in shown(cryskit.show(pd.DataFrame({"a": range(60)})))
-    bare = cryskit.load("crysmmnet").predict([SALT], ["band_gap"])
+    bare = cryskit.load("crysmmnet@2026.11").predict([SALT], ["band_gap"])
     assert "interval" not in shown(cryskit.show(bare))
 
 

@@ -54,6 +54,23 @@ def test_crystals_are_found_by_words(cryskit: Callable[..., Result], texts: tupl
     assert len(pd.read_csv(out)) == len(CRYSTALS)
 
 
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("(Cubic) Perovskite", {"SrTiO3"}),
+        ("SiO2 crystallizes in the trigonal space group", {"SiO2-quartz"}),
+        ("a chloride with rock salt structure", {"NaCl", "CsCl"}),
+    ],
+)
+def test_the_published_model_is_taken_where_none_is_named(
+    cryskit: Callable[..., Result], words: str, first: set[str]
+) -> None:
+    found = cryskit("search", words, "--data", str(EXAMPLES), "--json")
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["model"].startswith("cryskit-search@")
+    assert json.loads(found.stdout)["rows"][0]["id"] in first
+
+
 def test_what_cannot_be_searched_is_said(
     cryskit: Callable[..., Result], texts: tuple[Path, Path], tmp_path: Path
 ) -> None:
