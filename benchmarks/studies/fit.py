@@ -129,8 +129,10 @@ def _fitted(name: str, asked: argparse.Namespace) -> tuple[dict[str, Any], list[
         {"set": name, "model": model, "mae": round(error, 5), "deviation": round(spread, 5)}
         for model, (error, spread) in sorted(errors.items(), key=lambda one: one[1])
     ]
+    here = machine.facts(1)
     facts = {
         "set": name,
+        **{fact: here[fact] for fact in ("date", "commit", "cpu")},
         "source": case.source,
         "target": target,
         "crystals": len(table),
