@@ -1,8 +1,6 @@
 """How often a description finds its own crystal, a crystal its own description, and a phrase crystals that it is true of, among 1,000.
 
-    cryskit pretrain contrast --data runs/words/mp-small.parquet --split benchmarks/splits/mp-small-0-80.json \
-        --text runs/words/mp-small-texts.parquet --config benchmarks/plans/training/contrast-steinhardt.yaml --out runs/words/contrast-steinhardt.safetensors
-    python -m benchmarks.studies.retrieval --model runs/words/contrast-steinhardt.safetensors --data runs/words/mp-small.parquet \
+    python -m benchmarks.studies.retrieval --model cryskit-search --data runs/words/mp-small.parquet \
         --split benchmarks/splits/mp-small-0-80.json --text runs/words/mp-small-texts.parquet
 
 The crystals are those of the test part; where it has fewer than 1,000, validation crystals, which chose the epoch, fill it up. More
@@ -23,12 +21,14 @@ from pymatgen.core import Element
 from torch.nn.functional import normalize
 
 from benchmarks.speed import machine
+from benchmarks.studies.phrases import KINDS
 from cryskit.atomic_write import write_json
 from cryskit.data.interchange import manifest
 from cryskit.data.read import read
 from cryskit.data.splits import Split
 from cryskit.predict.card import digest
 from cryskit.predict.load import load
+from cryskit.predict.published import path_of
 from cryskit.symmetry import SYSTEMS, space_group
 from cryskit.text.table import read_texts
 from cryskit.types import Crystal
@@ -42,19 +42,6 @@ if TYPE_CHECKING:
 
 AMONG = 1000
 _AT = (1, 10)
-KINDS = {
-    "oxide": "O",
-    "fluoride": "F",
-    "chloride": "Cl",
-    "bromide": "Br",
-    "iodide": "I",
-    "sulfide": "S",
-    "selenide": "Se",
-    "telluride": "Te",
-    "nitride": "N",
-    "hydride": "H",
-}
-"""Names of compounds in phrases, and the elements that they have."""
 STRUCTURES = (
     "perovskite",
     "rock salt",
@@ -72,10 +59,11 @@ STRUCTURES = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Search and write the card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True, nargs="+")
+    parser.add_argument("--cache", type=Path, help="folder where the vectors of texts are kept")
     parser.add_argument("--out", type=Path, default=machine.RESULTS)
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -83,13 +71,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     split = Split.load(asked.split)
     _, validation, test, *_ = split.divide(crystals)
     chosen = [*test, *validation][:AMONG]
-    predictor = load(asked.model, asked.model.parent)
+    predictor = load(asked.model, asked.cache)
     card = {
         "title": "Crystals found by their descriptions",
         **machine.facts(1),
         "data": {"file": asked.data.name, "manifest": manifest(crystals)},
         "split": {"file": asked.split.name, "hash": split.hash},
-        "model": {"digest": digest(asked.model), "encoder": predictor.card.encoder, "text": predictor.card.text},
+        "model": {
+            "digest": digest(path_of(asked.model)),
+            "encoder": predictor.card.encoder,
+            "text": predictor.card.text,
+        },
         "rows": {"test": min(len(test), AMONG), "validation": len(chosen) - min(len(test), AMONG)},
         "recall": {table.stem: recall(predictor, chosen, read_texts(table)) for table in asked.text},
         "phrases": phrases(predictor, chosen, read_texts(asked.text[0])),
@@ -126,12 +118,15 @@ def phrases(predictor: Predictor, crystals: Sequence[Crystal], texts: dict[str, 
         texts: Crystal id to description, which names the structure type.
     """
     systems = np.array([SYSTEMS[space_group(crystal)[1]] for crystal in crystals])
-    elements = {kind: _has(crystals, symbol) for kind, symbol in KINDS.items()}
+    elements = {kind: _has(crystals, symbol) for symbol, kind in KINDS.items()}
     named = {name: np.array([name in texts[c.id].split("\n")[0].lower() for c in crystals]) for name in STRUCTURES}
+    layered = np.array(["two-dimensional" in texts[c.id].split("\n")[0] for c in crystals])
     both = {f"{s} {kind}": (systems == s) & has for s in SYSTEMS for kind, has in elements.items()}
+    flat = {f"layered {kind}": layered & has for kind, has in elements.items()}
     graphs = normalize(_of_graphs(predictor, crystals))
     return {
         "crystal system and anion": _true_of(predictor, graphs, both),
+        "layers and anion": _true_of(predictor, graphs, flat),
         "anion": _true_of(predictor, graphs, elements),
         "structure type": _true_of(predictor, graphs, named),
     }

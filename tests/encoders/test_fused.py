@@ -98,6 +98,7 @@ def test_in_training_some_descriptions_are_withheld_and_in_evaluation_none() -> 
 def test_in_training_some_descriptions_lose_one_part_and_in_evaluation_none() -> None:
     encoder = fused(withheld=0.0, halved=0.6, dropout=0.0, blurred=0.0)
     graph = described(encoder)
+    graph.text[2, 1] = torch.nan
     inputs: list[torch.Tensor] = []
     encoder.fusion.register_forward_pre_hook(lambda _, given: inputs.append(given[0].text))
     for _ in range(20):
@@ -106,6 +107,7 @@ def test_in_training_some_descriptions_lose_one_part_and_in_evaluation_none() ->
     whole = inputs[-1].isnan().any(2)
     lost = torch.stack([text.isnan().any(2) for text in inputs[:-1]]) & ~whole
     both = ~whole.any(1)
+    assert not lost[:, ~both].any(), "never the only part"
     assert not lost[:, both].all(2).any(), "never both"
     shares = lost[:, both].float().mean((0, 1))
     assert ((shares > 0.2) & (shares < 0.4)).all(), "either part in half of the cases"

@@ -58,7 +58,7 @@ class Fused(nn.Module):
         fusion: Formula of the fusion: "concat" (the paper's), "gated", "attention", or "text", which leaves the graph out.
         dropout: Dropout rate of the projections.
         withheld: Share of the descriptions that are left out in training, 0 to 1.
-        halved: Share of the descriptions of which one part, either one, is left out in training, 0 to 1.
+        halved: Share of the descriptions of two parts of which one, either one, is left out in training, 0 to 1.
         blurred: Dropout rate of the text vectors.
         tuned: Factor of the learning rate with which the text encoder, a language model, is trained with the rest; 0 leaves it
             frozen, and its vectors are made once.
@@ -144,16 +144,18 @@ class Fused(nn.Module):
         missing = self.absent.new_full((graph.crystals, *self.absent.shape), torch.nan)
         text = missing if graph.text is None else graph.text
         if self.training and (self.withheld or self.halved):
-            text = torch.where(self._left_out(graph.crystals, text.device), torch.nan, text)
+            text = torch.where(self._left_out(text), torch.nan, text)
         vectors = self.blurred(self._text_vectors(text))
         return BothEncodings(graph, encoding, vectors, self.of_graph(encoding.crystals), self._project_text(vectors))
 
-    def _left_out(self, crystals: int, device: torch.device) -> Bool[Tensor, "crystals parts 1"]:
-        """Draw which parts of the descriptions of a batch are left out in training."""
+    def _left_out(self, text: Tensor) -> Bool[Tensor, "crystals parts 1"]:
+        """Draw which parts of the descriptions of a batch are left out in training; of two parts one is, the only one never."""
+        crystals, device = len(text), text.device
         whole = torch.rand(crystals, 1, 1, device=device) < self.withheld
         half = torch.rand(crystals, 1, 1, device=device) < self.halved
         one = torch.rand(crystals, PARTS, 1, device=device).argsort(1) == 0
-        return whole | (half & one)
+        two = ~text.isnan().flatten(1).any(1)[:, None, None]
+        return whole | (half & one & two)
 
     def _text_vectors(self, text: Tensor) -> Tensor:
         """Return the text vectors with mean 0 and variance 1; `text` holds tokens if the text encoder is trained here."""

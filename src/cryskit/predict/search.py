@@ -11,14 +11,15 @@ from cryskit.errors import ModelError, PlanError
 from cryskit.predict.published import SEARCHING
 from cryskit.predict.tables import RANKING, frame
 from cryskit.registry import OBJECTIVES
+from cryskit.types import Crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
     from cryskit.predict.predictor import Predictor
-    from cryskit.types import Crystal, Failure, Graph
+    from cryskit.types import Failure, Graph
 
 _CURE = f"Take {SEARCHING}, or train one that can search: `cryskit pretrain contrast --data SRC --text FILE`"
 
@@ -32,7 +33,7 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
         words: Description of what is looked for.
 
     Returns:
-        id, similarity (cosine, -1 to 1), status and reason; the best first, what could not be used last.
+        id, reduced formula, similarity (cosine, -1 to 1), status and reason; the best first, what could not be used last.
 
     Raises:
         ModelError: The model knows nothing of words, was not trained to compare them with crystals, or its text encoder is not on this computer.
@@ -58,9 +59,23 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
     def read_out(graph: Graph) -> torch.Tensor:
         return cosine_similarity(encoder.of_graph(encoder.graph(graph).crystals), wanted, dim=1)
 
+    formulas: list[str | None] = []
+
+    def noted() -> Iterator[Crystal | Failure]:
+        for item in items:
+            formulas.append(item.formula if isinstance(item, Crystal) else None)
+            yield item
+
+    found = list(predictor.read_out(noted(), read_out))
     rows = [
-        {"id": name, "similarity": value, "status": "failed" if value is None else "ok", "reason": reason}
-        for name, value, reason in predictor.read_out(items, read_out)
+        {
+            "id": name,
+            "formula": formula,
+            "similarity": value,
+            "status": "failed" if value is None else "ok",
+            "reason": reason,
+        }
+        for (name, value, reason), formula in zip(found, formulas, strict=True)
     ]
     table = frame(rows, RANKING, predictor.facts(RANKING))
     return table.sort_values("similarity", ascending=False, kind="stable", ignore_index=True)

@@ -36,7 +36,7 @@ ATOM_EMBEDDINGS = pa.schema(
     ]
 )
 """Vectors of all atoms of each crystal: atoms x layers x width numbers in a row."""
-RANKING = pa.schema([("id", pa.string()), ("similarity", pa.float64()), *_OUTCOME])
+RANKING = pa.schema([("id", pa.string()), ("formula", pa.string()), ("similarity", pa.float64()), *_OUTCOME])
 """Crystals ranked by how well they fit words."""
 
 

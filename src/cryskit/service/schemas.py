@@ -99,7 +99,11 @@ class Search(_OfModel):
         json_schema_extra={"examples": [{"structures": [_SALT], "data": "elastic_tensor", "top": 5}]}
     )
 
-    words: str = Field("", max_length=5000, description="What is looked for, in words; a model that is named has to be one that compares them.")
+    words: str = Field(
+        "",
+        max_length=5000,
+        description="What is looked for, in words; a model that is named has to be one that compares them.",
+    )
     data: Name = Field("", description="Bundled set among which is searched; see /v1/data.")
     candidates: list[Any] = Field(default_factory=list, description="Crystals among which is searched.")
     top: int = Field(10, ge=1, le=1000, description="Crystals that are returned.")
