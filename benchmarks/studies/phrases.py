@@ -3,7 +3,8 @@
     python -m benchmarks.studies.phrases --data runs/words/mp-small.parquet --text runs/words/mp-small-texts.parquet \
         --split benchmarks/splits/mp-small-0-80.json --out runs/words/mp-small-phrases.parquet
 
-Each crystal is there three times: with its description, and twice with a phrase of one to four words that are true of it, drawn from its crystal
+Each crystal is there three times: with its description, and twice, its edges 0.2 % longer or shorter, with a phrase of one to four words that are
+true of it, drawn from its crystal
 system, number and names of its elements, structure type and dimensionality (as Robocrystallographer says), and what kind of compound it is: "layered
 hexagonal sulfide", "cubic perovskite", "ternary titanium oxide". Copies are in the part of the split that their crystal is in. Written are the crystals,
 the table of texts (`-texts.parquet`) and the split (`.json`) next to it.
@@ -27,8 +28,8 @@ from cryskit.symmetry import SYSTEMS, space_group
 from cryskit.text.table import read_texts
 from cryskit.types import Crystal
 
-COPIES = 2
-"""Phrases of each crystal."""
+SCALES = (1.002, 0.998)
+"""By how much the copies with phrases are scaled: pre-training takes the same crystal once."""
 KINDS = {
     "O": "oxide",
     "F": "fluoride",
@@ -106,12 +107,10 @@ def main(data: Path, text: Path, split: Path, out: Path) -> None:
     texts, whole, random = read_texts(text), Split.load(split), np.random.default_rng(0)
     table = pd.read_parquet(text).set_index("id")[["global", "local"]].to_dict("index")
     made, rows = list[Crystal](), []
-    copies = {
-        crystal.id: [crystal.id, *(f"{crystal.id} phrase {i + 1}" for i in range(COPIES))] for crystal in crystals
-    }
+    copies = {c.id: (c.id, *(f"{c.id} phrase {i + 1}" for i in range(len(SCALES)))) for c in crystals}
     for crystal in crystals:
-        for name in copies[crystal.id]:
-            made.append(replace(crystal, id=name, targets={}))
+        for name, scale in zip(copies[crystal.id], (1.0, *SCALES), strict=True):
+            made.append(replace(crystal, id=name, lattice=crystal.lattice * scale, targets={}))
             said = {"global": phrase(crystal, texts[crystal.id], random), "local": None}
             rows.append({"id": name, **(table[crystal.id] if name == crystal.id else said)})
     write(out, made)

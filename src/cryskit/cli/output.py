@@ -30,7 +30,7 @@ TABLES = (".csv", ".json", ".parquet", ".xlsx")
 """The endings of files that a table can be written to."""
 
 _SHOWN = 10
-_ORIGIN = ("path", "formula")  # columns for files, too wide for a terminal
+_ORIGIN = ("path", "formula")  # columns for files, in a terminal too wide beside predictions
 _NESTED = (".json", ".parquet")  # files whose cells can be lists
 
 
@@ -207,7 +207,7 @@ def _show(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, facts: Mapping[s
 
     matrices = [field for field in with_matrices(schema) if field.name not in schema.names]
     names, units = schema.names, facts["units"]
-    headings = dict.fromkeys((*_ORIGIN, *(set(names) - set(with_matrices(schema).names))), "")
+    headings = dict.fromkeys((*(_ORIGIN if units else ()), *(set(names) - set(with_matrices(schema).names))), "")
     for name in [name.removesuffix("_lo") for name in names if "interval" in facts and name.endswith("_lo")]:
         headings |= {f"{name}_std": "", f"{name}_lo": f"{100 * facts['interval']:g} %", f"{name}_hi": ""}
         rows = [{**row, f"{name}_lo": _bracket(row.get(f"{name}_lo"), row.get(f"{name}_hi"))} for row in rows]
