@@ -9,9 +9,10 @@
 z_G is the vector of the crystal and v_i are those of its atoms by any graph network. w are the vectors of the two parts of its
 description, on the whole crystal and on its sites, by a text encoder that is frozen or trained with the rest; each is brought
 to mean 0 and variance 1, for language models differ in scale. In `attention` every atom attends to u: a linear map of each
-part, and a learned vector for neither. A learned vector stands in for a missing part, and in training some descriptions, or one of
-their parts, are left out, so that crystals without descriptions can be predicted, too, and found by a single sentence. Dropout is applied to the text vectors, for a
-description identifies its crystal, and a network that is given all of it learns the training crystals by heart.
+part, and a learned vector for neither. A learned vector stands in for a missing part, and in training some descriptions, or one
+of their parts, are left out, so that crystals without descriptions can be predicted, too, and found by a single sentence.
+Dropout is applied to the text vectors, for a description identifies its crystal, and a network that is given all of it learns
+the training crystals by heart.
 
 The paper has "concat" and one vector of the whole text, cut at 512 tokens; here each of the two parts has these to itself.
 Its next layer, a ReLU and a linear map, belongs to the heads.

@@ -40,10 +40,7 @@ def search(predictor: Predictor, items: Iterable[Crystal | Failure], words: str)
         PlanError: There are no words.
     """
     if predictor.text_input is None:
-        raise ModelError(
-            f"The model {predictor.card.name} knows nothing of words",
-            _CURE,
-        )
+        raise ModelError(f"The model {predictor.card.name} knows nothing of words", _CURE)
     if not compares_words(predictor):
         raise ModelError(
             f"The model {predictor.card.name} reads descriptions, but no contrast objective has brought crystals and words into one "
