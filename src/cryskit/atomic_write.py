@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PARTIAL = re.compile(
     r"\.(?P<name>.+)\.(?:(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-)?[0-9a-f]{12,32}\.partial(?:-journal)?", re.DOTALL
 )
-"""Names of half-written files, and of the journals that SQLite keeps beside those that it writes."""
+"""Names of half-written files, and of the journals that SQLite writes next to its own."""
 _FORSAKEN = (
     7 * 24 * 3600.0
 )  # seconds after which a file of another machine, whose processes are not seen from here, is given up
