@@ -109,7 +109,9 @@ def test_the_parts_add_up_to_what_predict_says_for_every_encoder(small: Predicto
     assert all((explanation.undescribed is not None) == bool(small.card.spec.text) for explanation in found)
 
 
-@pytest.mark.parametrize("model", [name for name in models() if name not in {"crysae", "crysgnn", "cryskit-tensors"}])
+@pytest.mark.parametrize(
+    "model", [name for name in models() if name not in {"crysae", "crysgnn", "cryskit-search", "cryskit-tensors"}]
+)
 def test_the_parts_add_up_to_what_predict_says_for_published_models(model: str) -> None:
     predictor = load(model)
     for name in {predictor.properties[0], "band_gap"} & set(predictor.properties):
@@ -123,7 +125,7 @@ def test_what_a_description_changes_is_what_predict_says_without_it(monkeypatch:
     silent = replace(CRYSTALS[0], text=None)
     found, undescribed = check(predictor, [CRYSTALS[0], silent], "band_gap")
     assert found.undescribed == pytest.approx(undescribed.learned, abs=1e-5)
-    assert abs(found.learned - undescribed.learned) > 0.01
+    assert abs(found.learned - undescribed.learned) > 0.001
     assert undescribed.undescribed is None
     assert undescribed.prediction.reason == "Predicted without a description (nobody could)"
     (use,) = document(Explainer(predictor, "band_gap"), [row(found), row(undescribed)])["use"]["description"]
