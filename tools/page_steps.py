@@ -92,7 +92,7 @@ def _alike(word: str, other: str) -> bool:
     if word == other:
         return True
     try:
-        number, another = float(word), float(other)
+        number, another = (float(each.replace("\N{MINUS SIGN}", "-")) for each in (word, other))
     except ValueError:
         return False
     return math.isclose(number, another, rel_tol=TOLERANCE, abs_tol=TOLERANCE) or (
