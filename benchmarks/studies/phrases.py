@@ -4,10 +4,9 @@
         --split benchmarks/splits/mp-small-0-80.json --out runs/words/mp-small-phrases.parquet
 
 Each crystal is there three times: with its description, and twice, its edges 0.2 % longer or shorter, with a phrase of one to four words that are
-true of it, drawn from its crystal
-system, number and names of its elements, structure type and dimensionality (as Robocrystallographer says), and what kind of compound it is: "layered
-hexagonal sulfide", "cubic perovskite", "ternary titanium oxide". Copies are in the part of the split that their crystal is in. Written are the crystals,
-the table of texts (`-texts.parquet`) and the split (`.json`) next to it.
+true of it. They are drawn from its crystal system, number and names of its elements, structure type and dimensionality (as Robocrystallographer says),
+and what kind of compound it is: "layered hexagonal sulfide", "cubic perovskite", "ternary titanium oxide". Copies are in the part of the split that
+their crystal is in. Written are the crystals, the table of texts (`-texts.parquet`) and the split (`.json`) next to it.
 """
 
 from __future__ import annotations

@@ -259,7 +259,7 @@ def retrieval() -> str:
 
 
 def phrases() -> str:
-    """Return of how many of the crystals that are found first by a phrase it is true."""
+    """Return for which share of the crystals that a phrase finds first it is true."""
     rows = [
         (kind, found["phrases"], found["among the first 10"], found["among all"])
         for kind, found in result_card("retrieval")["phrases"].items()

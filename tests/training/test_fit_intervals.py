@@ -47,7 +47,7 @@ def test_intervals_follow_the_size_of_errors_and_are_narrower_for_it() -> None:
     widths = half_widths(made, scores, groups, 0.9)[:, 0]
     size = np.exp(scores[:, 0, 0]) * np.where(groups[:, OXIDES], 3.0, 1.0)
     assert np.corrcoef(np.log(widths), np.log(size))[0, 1] > 0.9
-    assert widths.mean() < 0.9 * np.quantile(errors, 0.9)
+    assert widths.mean() < 0.86 * np.quantile(errors, 0.9)
     for chosen in (groups[:, OXIDES], ~groups[:, OXIDES]):
         assert (errors[chosen, 0] <= widths[chosen]).mean() == pytest.approx(0.9, abs=0.06)
 

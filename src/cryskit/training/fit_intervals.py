@@ -32,10 +32,8 @@ _LEVEL = 0.9  # of the intervals by whose widths the power of the expected error
 _POWERS = np.linspace(0.2, 1.0, 9)
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of what its own errors say that a group is given: more makes intervals wider
 _SHORT = 0.025  # share of a group by which its coverage may fall short of the level
-_WIDEST, _WIDEST_SHORT = (
-    0.2,
-    0.05,
-)  # share of crystals with the widest intervals, and by how much their coverage may fall short
+_WIDEST = 0.2  # share of crystals whose intervals are the widest
+_WIDEST_SHORT = 0.05  # by how much their coverage may fall short of the level
 _NOTHING = 1e-9
 _TINY = 1e-3  # of a standard deviation of labels: an error below this is as good as none
 
